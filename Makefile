@@ -1,0 +1,59 @@
+# Every target makes the virtual environment it needs: a Python and make are all it takes.
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The first interpreter that runs and is new enough; PYTHON=... overrides it.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	if $$python -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo $$python; break; fi; done)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONNOUSERSITE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test docs lint bench notebooks clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: $(VENV)/.demo ## train LeNet-5 on real digits: dense, the paper's splitting, proximal Adam
+	@$(BIN)/python -m sgl_jax $(ARGS)
+
+test: $(VENV)/.dev ## run all tests, doctests included (ARGS='-m "not slow"' narrows them)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+docs: $(VENV)/.dev ## run the examples in the docstrings
+	@$(BIN)/python -m pytest sgl_jax $(ARGS)
+
+lint: $(VENV)/.dev ## check style, format, layers and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache --no-logo
+	@$(BIN)/pyrefly check
+
+bench: $(VENV)/.dev ## run the benchmarks, one after the other
+	@set -e; for script in benchmarks/bench_*.py; do \
+		echo "== $$script"; $(BIN)/python $$script $(ARGS); done
+
+notebooks: $(VENV)/.dev ## execute the notebooks in place
+	@$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
+
+clean: ## remove the virtual environment and the caches
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { \
+		echo "sgl_jax needs Python 3.11 or newer, found none: install one or give PYTHON=..."; \
+		exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
+
+# The developers' environment holds the demo's, so that one serves both.
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "Installing sgl_jax and its development tools into $(VENV)."
+	@$(BIN)/python -m pip install --quiet --quiet --editable '.[dev]'
+	@touch $(VENV)/.demo $@
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	@echo "Installing sgl_jax into $(VENV)."
+	@$(BIN)/python -m pip install --quiet --quiet --editable '.[demo]'
+	@touch $@
