@@ -1,0 +1,30 @@
+"""Names for what flows through the package, so that signatures read like sentences."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jax
+
+
+__all__ = ["Axes", "Params", "Path", "Schedule", "Step", "Strength", "Updates"]
+
+Params: TypeAlias = Any
+"""Any pytree of arrays: an NNX state, a Linen dict, an Equinox module, a Haiku dict, one array."""
+
+Updates: TypeAlias = Any
+"""A pytree of the structure of the parameters, to be added to them."""
+
+Path: TypeAlias = str
+"""Where a leaf lives in a pytree, ``conv1/kernel``."""
+
+Axes: TypeAlias = tuple[int, ...]
+"""The axes of a leaf that one group spans; ``()`` makes every entry a group of its own."""
+
+Step: TypeAlias = float | int | jax.Array
+"""A step size: a number, or an array that broadcasts against the groups."""
+
+Schedule: TypeAlias = Callable[[Any], Any]
+"""A function of the step count."""
+
+Strength: TypeAlias = float | int | jax.Array | Schedule
+"""A strength: a number, an array (traced or not), or a schedule that an Optax link resolves."""

@@ -1,0 +1,221 @@
+r"""The contract of a penalty.
+
+A penalty is a frozen pytree: its strength ``lam`` and its shape parameters are leaves, so they can
+be traced, vmapped and edited. ``lam`` may be a schedule, which an Optax link resolves.
+
+Most penalties are :math:`\sum_g \phi(\|w_g\|_2)` for a scalar :math:`\phi`. Such a
+:class:`NormPenalty` defines ``phi(t)`` for :math:`t \ge 0` and its scalar prox ``prox_phi(t,
+step_size)``, odd in ``t``, and has the entrywise, the group and the metric form for free, because
+
+.. math:: \operatorname{prox}(w_g) = w_g \, \operatorname{prox}_\phi(\|w_g\|) / \|w_g\|.
+
+A penalty that is not a function of a norm is a :class:`VectorPenalty`: it defines
+``vector_value(w)`` and ``vector_prox(w, step_size)`` for one group, which are vmapped over the
+groups.
+
+A new penalty is one file with one of the two, and one line in the catalogue.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from sgl_jax._numerics import working_dtype
+from sgl_jax._typing import Axes, Step, Strength
+from sgl_jax.groupings import Grouping, by_entry
+from sgl_jax.groups import Group
+
+
+__all__ = ["NONNEGATIVE", "POSITIVE", "NormPenalty", "Penalty", "Range", "VectorPenalty"]
+
+
+class Range(NamedTuple):
+    """What a parameter must satisfy, in words and as a test."""
+
+    words: str
+    holds: Callable[[np.ndarray], np.ndarray]
+
+
+NONNEGATIVE = Range(">= 0", lambda value: value >= 0)
+POSITIVE = Range("> 0", lambda value: value > 0)
+
+
+class Penalty(abc.ABC):
+    """What shrinks, and how: a value and a proximal operator for any grouping.
+
+    Attributes:
+      lam: strength.
+      ranges: for each parameter what it must satisfy; checked at construction.
+      has_gradient: whether the derivative of the value says anything (that of l0 does not).
+      default_grouping: the groups a :class:`~sgl_jax.Regularizer` takes if it is given none.
+      default_weight: the weight of a group there, ``"sqrt_size"`` or ``None``.
+    """
+
+    lam: Strength
+    ranges: ClassVar[dict[str, Range]]
+    has_gradient: ClassVar[bool] = True
+    default_grouping: ClassVar[Grouping] = by_entry()
+    default_weight: ClassVar[str | None] = "sqrt_size"
+
+    def __post_init__(self):
+        for name, allowed in self.ranges.items():
+            value = getattr(self, name)
+            if callable(value) or isinstance(value, jax.core.Tracer):
+                continue
+            if not np.all(allowed.holds(np.asarray(value))):
+                raise ValueError(
+                    f"{type(self).__name__} needs {name} {allowed.words}, got {name}={value}."
+                )
+
+    def value(self, w: Float[Array, "..."], axes: Axes = (), weight: Step = 1.0) -> Array:
+        """The penalty of one leaf: the sum over its groups.
+
+        Args:
+          w: the leaf.
+          axes: the axes that one group spans; ``()`` for every entry by itself.
+          weight: multiplies the penalty of a group; a scalar, or of the shape of ``w`` reduced
+            over ``axes`` with the axes kept.
+
+        Returns:
+          A scalar in the working dtype.
+        """
+        return self.group_value([w], Group.of_array(w.shape, axes), weight)
+
+    def prox(
+        self,
+        w: Float[Array, "..."],
+        step_size: Step,
+        axes: Axes = (),
+        metric: Float[Array, "..."] | None = None,
+    ) -> Float[Array, "..."]:
+        r"""The minimiser of ``step_size * value(z, axes)`` plus half a squared distance to ``w``.
+
+        Args:
+          w: the leaf.
+          step_size: :math:`\ge 0`; a scalar, or of the shape of ``w`` reduced over ``axes`` with
+            the axes kept, so that weights enter as ``step_size * weight``.
+          axes: the axes that one group spans; ``()`` for every entry by itself.
+          metric: a diagonal :math:`d > 0` of the shape of ``w``: the distance is
+            :math:`\tfrac12 \sum_i d_i (z_i - w_i)^2`.
+
+        Returns:
+          An array like ``w``.
+
+        Raises:
+          ValueError: this penalty has no such form in a metric.
+        """
+        metrics = None if metric is None else [metric]
+        return self.group_prox([w], step_size, Group.of_array(w.shape, axes), metrics)[0]
+
+    def rescaled(self, c: Step) -> "Penalty":
+        """The same penalty with ``c`` times the strength; shape parameters stay."""
+        return dataclasses.replace(self, lam=self.lam * c)  # pyrefly: ignore
+
+    @abc.abstractmethod
+    def group_value(self, parts: Sequence[Array], group: Group, weight: Step = 1.0) -> Array:
+        """:meth:`value` for any family of groups: ``parts`` are the leaves of its members."""
+
+    @abc.abstractmethod
+    def group_prox(
+        self,
+        parts: Sequence[Array],
+        step_size: Step,
+        group: Group,
+        metrics: Sequence[Array] | None = None,
+    ) -> list[Array]:
+        """:meth:`prox` for any family of groups: ``parts`` are the leaves of its members."""
+
+
+class NormPenalty(Penalty):
+    r"""A penalty :math:`\sum_g \phi(\|w_g\|_2)`, with :math:`\phi` nondecreasing, 0 at 0."""
+
+    @abc.abstractmethod
+    def phi(self, t: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The penalty of a group of norm ``t >= 0``."""
+
+    @abc.abstractmethod
+    def prox_phi(self, t: Float[Array, "..."], step_size: Step) -> Float[Array, "..."]:
+        """The minimiser of ``step_size * phi(|z|) + (z - t)^2 / 2``, odd in ``t``."""
+
+    def prox_norm_in_metric(
+        self, parts: Sequence[Array], step_size: Step, group: Group, metrics: Sequence[Array]
+    ) -> list[Array]:
+        """The group prox in a diagonal metric, which most penalties lack."""
+        raise ValueError(
+            f"A group prox in a diagonal metric needs the penalty L1 on the norms, got "
+            f"{type(self).__name__}; take it entry by entry, or Euclidean steps."
+        )
+
+    def group_value(self, parts: Sequence[Array], group: Group, weight: Step = 1.0) -> Array:
+        of_group = self.phi(group.norm(parts))
+        return jnp.sum(jnp.asarray(weight, of_group.dtype) * of_group)
+
+    def group_prox(
+        self,
+        parts: Sequence[Array],
+        step_size: Step,
+        group: Group,
+        metrics: Sequence[Array] | None = None,
+    ) -> list[Array]:
+        if group.single:
+            (w,) = parts
+            if metrics is not None:
+                dtype = working_dtype(w)
+                step_size = jnp.asarray(step_size, dtype) / metrics[0].astype(dtype)
+            return [self.prox_phi(w, step_size)]
+        if metrics is not None:
+            return self.prox_norm_in_metric(parts, step_size, group, metrics)
+        norm = group.norm(parts)
+        # The factor of a zero group is that of a vanishing one, so that its derivative is right.
+        safe = jnp.where(norm > 0, norm, jnp.finfo(norm.dtype).tiny)
+        factor = jnp.where(norm < jnp.inf, self.prox_phi(safe, step_size) / safe, 1.0)
+        return scaled(parts, group.spread(factor))
+
+
+class VectorPenalty(Penalty):
+    """A penalty that is not a function of a norm, defined for one group at a time."""
+
+    default_weight: ClassVar[str | None] = None
+
+    @abc.abstractmethod
+    def vector_value(self, w: Float[Array, "..."]) -> Float[Array, ""]:
+        """The penalty of one group with the entries ``w``, an array of any shape."""
+
+    @abc.abstractmethod
+    def vector_prox(
+        self, w: Float[Array, "..."], step_size: Float[Array, ""]
+    ) -> Float[Array, "..."]:
+        """The prox of one group with the entries ``w``, an array of any shape."""
+
+    def group_value(self, parts: Sequence[Array], group: Group, weight: Step = 1.0) -> Array:
+        dtype = working_dtype(*parts)
+        parts = [part.astype(dtype) for part in parts]
+        return jnp.sum(jnp.asarray(weight, dtype) * group.map_values(self.vector_value, parts))
+
+    def group_prox(
+        self,
+        parts: Sequence[Array],
+        step_size: Step,
+        group: Group,
+        metrics: Sequence[Array] | None = None,
+    ) -> list[Array]:
+        if metrics is not None:
+            raise ValueError(
+                f"A prox in a diagonal metric needs a penalty that is a function of a norm, got "
+                f"{type(self).__name__}; take Euclidean steps."
+            )
+        step_size = jnp.asarray(step_size, working_dtype(*parts))
+        found = group.map_entries(self.vector_prox, parts, step_size)
+        return [new.astype(part.dtype) for new, part in zip(found, parts, strict=True)]
+
+
+def scaled(parts: Sequence[Array], factors: Sequence[Array]) -> list[Array]:
+    """Every part times its factor, computed in the factor's dtype, in the part's dtype."""
+    pairs = zip(parts, factors, strict=True)
+    return [(part.astype(factor.dtype) * factor).astype(part.dtype) for part, factor in pairs]

@@ -1,0 +1,42 @@
+"""The number of nonzeros."""
+
+from typing import ClassVar
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from sgl_jax._pytree import pytree_dataclass
+from sgl_jax._typing import Step, Strength
+from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
+from sgl_jax.prox import prox_l0
+
+
+__all__ = ["L0"]
+
+
+@pytree_dataclass()
+class L0(NormPenalty):
+    r"""The number of nonzero entries, or of nonzero groups.
+
+    .. math:: \phi(t) = \lambda \, 1\{t > 0\}
+
+    Its prox is hard thresholding, :func:`sgl_jax.prox.prox_l0`. Its derivative is zero wherever
+    it exists, so it works by its prox alone.
+
+    Attributes:
+      lam: strength :math:`\lambda \ge 0`, or a schedule.
+
+    References:
+      Blumensath and Davies, Iterative thresholding for sparse approximations, J. Fourier Anal.
+      Appl. 14, 2008.
+    """
+
+    lam: Strength
+    ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE}
+    has_gradient: ClassVar[bool] = False
+
+    def phi(self, t: Array) -> Array:
+        return jnp.asarray(self.lam, t.dtype) * (t > 0).astype(t.dtype)
+
+    def prox_phi(self, t: Array, step_size: Step) -> Array:
+        return prox_l0(t, step_size, self.lam)

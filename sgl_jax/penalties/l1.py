@@ -1,0 +1,52 @@
+"""The l1 norm; on groups, the group lasso."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from sgl_jax._pytree import pytree_dataclass
+from sgl_jax._typing import Step, Strength
+from sgl_jax.groups import Group
+from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
+from sgl_jax.penalties._metric import shrink_norm_in_metric
+from sgl_jax.prox import prox_l1
+
+
+__all__ = ["L1"]
+
+
+@pytree_dataclass()
+class L1(NormPenalty):
+    r"""The l1 norm on entries, the group lasso on groups.
+
+    .. math:: \phi(t) = \lambda t
+
+    Its prox is soft thresholding, :func:`sgl_jax.prox.prox_l1`. It is the one penalty whose group
+    prox is also exact in a diagonal metric, and the one entry penalty over which a group prox
+    composes exactly (:class:`~sgl_jax.SparseGroup`).
+
+    Attributes:
+      lam: strength :math:`\lambda \ge 0`, or a schedule.
+
+    References:
+      Tibshirani, Regression shrinkage and selection via the lasso, J. R. Stat. Soc. B 58, 1996.
+      Yuan and Lin, Model selection and estimation in regression with grouped variables,
+      J. R. Stat. Soc. B 68, 2006.
+    """
+
+    lam: Strength
+    ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE}
+
+    def phi(self, t: Array) -> Array:
+        return jnp.asarray(self.lam, t.dtype) * t
+
+    def prox_phi(self, t: Array, step_size: Step) -> Array:
+        return prox_l1(t, step_size, self.lam)
+
+    def prox_norm_in_metric(
+        self, parts: Sequence[Array], step_size: Step, group: Group, metrics: Sequence[Array]
+    ) -> list[Array]:
+        threshold = jnp.asarray(step_size) * jnp.asarray(self.lam, jnp.result_type(step_size))
+        return shrink_norm_in_metric(parts, threshold, group, metrics)
