@@ -1,0 +1,106 @@
+"""Sparse convolutional networks in JAX: proximal operators, groups, Optax links."""
+
+import importlib
+from typing import Any
+
+from sgl_jax import directions as directions, prox as prox
+from sgl_jax.algorithms import (
+    ALGORITHMS as ALGORITHMS,
+    prox_adam as prox_adam,
+    prox_sgd as prox_sgd,
+    splitting as splitting,
+    subgradient as subgradient,
+)
+from sgl_jax.directions import Direction as Direction
+from sgl_jax.groupings import (
+    Grouping as Grouping,
+    by_entry as by_entry,
+    by_filter as by_filter,
+    by_input_channel as by_input_channel,
+    by_layer as by_layer,
+    by_neuron as by_neuron,
+    by_tree as by_tree,
+)
+from sgl_jax.groups import Group as Group, Groups as Groups, Member as Member
+from sgl_jax.metrics import live_groups as live_groups, objective as objective, sparsity as sparsity
+from sgl_jax.penalties import (
+    L0 as L0,
+    L1 as L1,
+    MCP as MCP,
+    PENALTIES as PENALTIES,
+    SCAD as SCAD,
+    L1MinusL2 as L1MinusL2,
+    NormPenalty as NormPenalty,
+    Penalty as Penalty,
+    TransformedL1 as TransformedL1,
+    VectorPenalty as VectorPenalty,
+)
+from sgl_jax.regularizers import Regularizer as Regularizer, SparseGroup as SparseGroup
+from sgl_jax.transforms import (
+    add_penalty_gradient as add_penalty_gradient,
+    apply_prox as apply_prox,
+    check as check,
+    penalty_value as penalty_value,
+    proximal as proximal,
+    sgl_transform as sgl_transform,
+    sparse_params as sparse_params,
+    splitting_gap as splitting_gap,
+)
+
+
+__all__ = [
+    "ALGORITHMS",
+    "L0",
+    "L1",
+    "MCP",
+    "PENALTIES",
+    "SCAD",
+    "Direction",
+    "Group",
+    "Grouping",
+    "Groups",
+    "L1MinusL2",
+    "Member",
+    "NormPenalty",
+    "Penalty",
+    "Regularizer",
+    "SparseGroup",
+    "TransformedL1",
+    "VectorPenalty",
+    "add_penalty_gradient",
+    "apply_prox",
+    "by_entry",
+    "by_filter",
+    "by_input_channel",
+    "by_layer",
+    "by_neuron",
+    "by_tree",
+    "check",
+    "directions",
+    "live_groups",
+    "objective",
+    "penalty_value",
+    "prox",
+    "prox_adam",
+    "prox_sgd",
+    "proximal",
+    "sgl_transform",
+    "sparse_params",
+    "sparsity",
+    "splitting",
+    "splitting_gap",
+    "subgradient",
+]
+
+_ON_DEMAND = ("data", "models", "train")
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what needs more than JAX and Optax when it is first asked for."""
+    if name in _ON_DEMAND:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ON_DEMAND])

@@ -1,0 +1,39 @@
+"""The contract of an algorithm.
+
+An algorithm is one complete published method: a factory
+
+    algorithm(learning_rate, regularizer, **options) -> optax.GradientTransformation
+
+``learning_rate`` is a number or a schedule; ``regularizer`` says what shrinks and what shrinks
+together; the algorithm says how. It is built from the links of :mod:`sgl_jax.transforms`, so
+``sparse_params(opt_state, params)`` finds where its exact zeros are. The default options are the
+published ones.
+
+A new algorithm is one file with such a factory, and one line in the catalogue.
+"""
+
+from typing import Protocol, runtime_checkable
+
+import optax
+
+from sgl_jax._typing import Strength
+from sgl_jax.regularizers import RegularizerLike
+
+
+__all__ = ["Algorithm", "Base"]
+
+
+@runtime_checkable
+class Algorithm(Protocol):
+    """A factory of Optax transformations."""
+
+    def __call__(
+        self, learning_rate: Strength, regularizer: RegularizerLike
+    ) -> optax.GradientTransformation: ...
+
+
+@runtime_checkable
+class Base(Protocol):
+    """A factory of base optimizers, such as ``optax.adam``."""
+
+    def __call__(self, learning_rate: Strength) -> optax.GradientTransformation: ...

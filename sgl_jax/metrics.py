@@ -1,0 +1,103 @@
+r"""What is counted, once, exactly.
+
+A zero is a number that equals zero. The paper's own code calls a weight zero if its magnitude is
+under :math:`10^{-5}`, and a neuron dead if its mean magnitude is at most that; those figures are
+reported beside the exact ones, never instead of them.
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from sgl_jax._pytree import flatten_by_path
+from sgl_jax._typing import Params, Path
+from sgl_jax.groupings import GroupingLike, by_neuron
+from sgl_jax.transforms import penalty_value
+
+
+__all__ = ["PAPER_TOLERANCE", "Live", "Sparsity", "live_groups", "objective", "sparsity"]
+
+PAPER_TOLERANCE = 1e-5
+
+
+class Sparsity(NamedTuple):
+    """Shares in [0, 1] of the weights and of the groups of the grouped leaves.
+
+    Attributes:
+      weights: share of weights that are exactly zero.
+      neurons: share of groups all of whose weights are exactly zero.
+      weights_paper: share of weights with magnitude under 1e-5.
+      neurons_paper: share of groups with mean magnitude at most 1e-5.
+    """
+
+    weights: Float[Array, ""]
+    neurons: Float[Array, ""]
+    weights_paper: Float[Array, ""]
+    neurons_paper: Float[Array, ""]
+
+
+class Live(NamedTuple):
+    """Groups of a leaf (of the first leaf, where groups span several).
+
+    Attributes:
+      live: how many have a nonzero weight.
+      count: how many there are.
+    """
+
+    live: Array
+    count: int
+
+
+def sparsity(params: Params, grouping: GroupingLike = by_neuron()) -> Sparsity:
+    """How sparse a tree of parameters is.
+
+    Args:
+      params: usually those of :func:`~sgl_jax.sparse_params`.
+      grouping: which leaves count, and what a neuron is.
+
+    Raises:
+      ValueError: no leaf matches.
+    """
+    leaves, _ = flatten_by_path(params)
+    totals = jnp.zeros(4, jnp.int32)
+    weights = groups = 0
+    for group in grouping.resolve(params):
+        parts = [jnp.abs(leaves[member.path]).astype(jnp.float32) for member in group.members]
+        mean = group.sum(parts) / jnp.asarray(group.size, jnp.float32).reshape(
+            group.shape if isinstance(group.size, tuple) else ()
+        )
+        counted = [
+            sum(jnp.sum(part == 0) for part in parts),
+            jnp.sum(group.max(parts) == 0),
+            sum(jnp.sum(part < PAPER_TOLERANCE) for part in parts),
+            jnp.sum(mean <= PAPER_TOLERANCE),
+        ]
+        totals += jnp.stack(counted).astype(jnp.int32)
+        weights += sum(part.size for part in parts)
+        groups += group.count
+    return Sparsity(*(totals / jnp.array([weights, groups] * 2, jnp.int32)))
+
+
+def live_groups(params: Params, grouping: GroupingLike = by_neuron()) -> dict[Path, Live]:
+    """Per leaf, how many groups have a nonzero weight; arguments as in :func:`sparsity`."""
+    leaves, _ = flatten_by_path(params)
+    found = {}
+    for group in grouping.resolve(params):
+        parts = [jnp.abs(leaves[member.path]) for member in group.members]
+        found[group.members[0].path] = Live(jnp.sum(group.max(parts) > 0), group.count)
+    return found
+
+
+def objective(loss: Float[Array, ""], opt_state: Any, params: Params) -> Float[Array, ""]:
+    """What training minimises: the loss plus what the links of ``opt_state`` add to it.
+
+    Args:
+      loss: the data loss at ``params``.
+      opt_state: any Optax state with links of this package in it.
+      params: the parameters.
+
+    Raises:
+      ValueError: no link found.
+    """
+    return loss + penalty_value(opt_state, params).astype(loss.dtype)

@@ -1,0 +1,251 @@
+"""Regularizers: a penalty on the groups of a whole tree of parameters.
+
+A regularizer is a frozen pytree with ``value(params)`` and ``prox(params, step_size)``. Its
+groupings are rules until ``resolved(params)`` puts the plan, :class:`~sgl_jax.Groups`, in their
+place; an Optax link does that once, in ``init``.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from sgl_jax._pytree import flatten_by_path, pytree_dataclass
+from sgl_jax._typing import Params, Path, Step
+from sgl_jax.groupings import GroupingLike, by_neuron, resolved_paths
+from sgl_jax.groups import Group, Groups
+from sgl_jax.penalties import L1, NormPenalty, Penalty
+
+
+__all__ = ["Regularizer", "RegularizerLike", "SparseGroup", "entry_groups"]
+
+
+@jax.tree_util.register_static
+class WeightRule(str):
+    """The name of a rule for the weight of a group: a string that is a pytree without leaves."""
+
+
+_RULES: dict[str, Callable[[Group], Any]] = {"sqrt_size": lambda group: np.sqrt(group.size)}
+
+
+@pytree_dataclass()
+class Regularizer:
+    r"""A penalty on groups of parameters.
+
+    .. math:: R(W) = \sum_g \text{weight}_g \, \text{penalty}(w_g)
+
+    Leaves without a group are left alone.
+
+    Attributes:
+      penalty: how a group shrinks.
+      grouping: what shrinks together; by default the penalty's own, which is
+        :func:`~sgl_jax.by_entry` for all but l1 - l2. Resolved :class:`~sgl_jax.Groups` stand too.
+      weight: ``"sqrt_size"``, the square root of the size of the group; ``None`` for 1; or a
+        pytree with a number, or one number per group, for each grouped leaf (a family of several
+        leaves looks at its first). By default the penalty's own, ``"sqrt_size"`` for norms.
+
+    Raises:
+      ValueError: an unknown weight rule.
+    """
+
+    penalty: Penalty
+    grouping: GroupingLike = None  # pyrefly: ignore[bad-assignment]
+    weight: Any = "default"
+
+    def __post_init__(self):
+        weight = self.penalty.default_weight if self.weight == "default" else self.weight
+        if isinstance(weight, str):
+            if weight not in _RULES:
+                raise ValueError(
+                    f"Regularizer needs a weight among {', '.join(_RULES)}, None or a tree of "
+                    f"numbers, got {weight!r}."
+                )
+            weight = WeightRule(weight)
+        object.__setattr__(self, "weight", weight)
+        if self.grouping is None:
+            object.__setattr__(self, "grouping", self.penalty.default_grouping)
+
+    def resolved(self, params: Params) -> "Regularizer":
+        """The same with its grouping resolved on these parameters.
+
+        Raises:
+          ValueError: no leaf matches, or one is refused; see :mod:`sgl_jax.groupings`.
+        """
+        return Regularizer(self.penalty, self.grouping.resolve(params), self.weight)
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        """Names of the leaves that have a group; once resolved."""
+        return resolved_paths(self.grouping)
+
+    @property
+    def penalties(self) -> tuple[Penalty, ...]:
+        """The penalties it is made of."""
+        return (self.penalty,)
+
+    def value(self, params: Params) -> Array:
+        """The penalty of a tree of parameters, a scalar."""
+        leaves, _ = flatten_by_path(params)
+        total = jnp.zeros(())
+        for group, weight in self._weighted(params):
+            parts = [leaves[member.path] for member in group.members]
+            total += self.penalty.group_value(parts, group, weight).astype(total.dtype)
+        return total
+
+    def prox(self, params: Params, step_size: Step, metric: Params | None = None) -> Params:
+        r"""The minimiser of ``step_size * value(z)`` plus half a squared distance to ``params``.
+
+        Args:
+          params: a tree of parameters.
+          step_size: :math:`\ge 0`.
+          metric: a diagonal :math:`d > 0`, a tree like ``params``; the distance is then
+            :math:`\tfrac12 \sum_i d_i (z_i - w_i)^2`.
+
+        Returns:
+          A tree like ``params``.
+
+        Raises:
+          ValueError: the groups overlap, or the penalty has no such form in a metric.
+        """
+        leaves, rebuild = flatten_by_path(params)
+        metrics = None if metric is None else flatten_by_path(metric)[0]
+        step_size = jnp.asarray(step_size, float)
+        for group, weight in self._weighted(params, disjoint=True):
+            paths = [member.path for member in group.members]
+            parts = [leaves[path] for path in paths]
+            in_metric = None if metrics is None else [metrics[path] for path in paths]
+            found = self.penalty.group_prox(parts, step_size * weight, group, in_metric)
+            leaves.update(zip(paths, found, strict=True))
+        return rebuild(leaves)
+
+    def _weighted(self, params: Params, disjoint: bool = False) -> list[tuple[Group, Array]]:
+        groups = self.grouping.resolve(params)
+        if disjoint and not groups.disjoint:
+            raise ValueError(
+                "A prox needs disjoint groups, got a leaf in two families of groups; take the "
+                "gradient of the value instead."
+            )
+        if isinstance(self.weight, WeightRule):
+            weights = [_RULES[self.weight](group) for group in groups]
+        elif self.weight is None:
+            weights = [1.0 for _ in groups]
+        else:
+            weights = _from_tree(self.weight, groups)
+        return [
+            (group, jnp.asarray(weight, float).reshape(group.shape if jnp.size(weight) > 1 else ()))
+            for group, weight in zip(groups, weights, strict=True)
+        ]
+
+
+def _from_tree(tree: Any, groups: Groups) -> list[Array]:
+    """The weights of each family from a tree with a leaf for its first member."""
+    given, _ = flatten_by_path(tree)
+    weights = []
+    for group in groups:
+        path = group.members[0].path
+        weight = given.get(path)
+        if weight is None or jnp.size(weight) not in (1, group.count):
+            found = "none" if weight is None else f"{jnp.size(weight)}"
+            raise ValueError(
+                f"A tree of weights needs 1 number or {group.count}, one per group, at {path!r}, "
+                f"got {found}."
+            )
+        weights.append(weight)
+    return weights
+
+
+@pytree_dataclass()
+class SparseGroup:
+    r"""Entries and groups together: the sparse group lasso and its relatives.
+
+    .. math:: R(W) = \sum_i \text{entry}(w_i) + \sum_g \text{weight}_g \, \text{group}(\|w_g\|)
+
+    The prox of the sum is that of the groups after that of the entries if the entry penalty is
+    :class:`~sgl_jax.L1`, for any group penalty. For other entry penalties the composition is not
+    the minimiser, and :meth:`prox` refuses; their value, its gradient, and the splitting of
+    :func:`~sgl_jax.sgl_transform` need no joint prox.
+
+    Attributes:
+      entry: penalty of single weights, on its own default grouping within the leaves of
+        ``grouping``.
+      group: penalty of the norms.
+      grouping: the groups; by default the paper's, :func:`~sgl_jax.by_neuron`.
+      weight: weight of a group, as in :class:`Regularizer`.
+      entry_grouping: groups of the entry penalty, where they are not its default.
+    """
+
+    entry: Penalty
+    group: NormPenalty
+    grouping: GroupingLike = by_neuron()
+    weight: Any = "sqrt_size"
+    entry_grouping: GroupingLike | None = None
+
+    def __post_init__(self):
+        if not isinstance(self.group, NormPenalty):
+            raise ValueError(
+                f"SparseGroup needs a group penalty that is a function of the norm, got "
+                f"{type(self.group).__name__}."
+            )
+        object.__setattr__(self, "weight", self.groups_part.weight)
+
+    @property
+    def groups_part(self) -> Regularizer:
+        """The penalty of the groups alone."""
+        return Regularizer(self.group, self.grouping, self.weight)
+
+    @property
+    def entries_part(self) -> Regularizer:
+        """The penalty of the entries alone."""
+        return Regularizer(self.entry, self.entry_grouping or self.entry.default_grouping)
+
+    def resolved(self, params: Params) -> "SparseGroup":
+        """The same with its groupings resolved on these parameters; see :class:`Regularizer`."""
+        groups = self.grouping.resolve(params)
+        entries = entry_groups(self.entry, self.entry_grouping, groups, params)
+        return SparseGroup(self.entry, self.group, groups, self.weight, entries)
+
+    @property
+    def penalties(self) -> tuple[Penalty, ...]:
+        """The penalties it is made of."""
+        return (self.entry, self.group)
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        """Names of the leaves that have a group; once resolved."""
+        return resolved_paths(self.grouping, self.entry_grouping)
+
+    def value(self, params: Params) -> Array:
+        """The penalty of a tree of parameters, a scalar."""
+        resolved = self.resolved(params)
+        return resolved.entries_part.value(params) + resolved.groups_part.value(params)
+
+    def prox(self, params: Params, step_size: Step, metric: Params | None = None) -> Params:
+        """The joint prox; arguments as in :meth:`Regularizer.prox`.
+
+        Raises:
+          ValueError: the entry penalty is not l1.
+        """
+        if not isinstance(self.entry, L1):
+            raise ValueError(
+                f"SparseGroup needs L1 entries for a joint prox, got "
+                f"{type(self.entry).__name__}: group after entry is not the minimiser of their "
+                "sum; use sgl_transform, which splits it."
+            )
+        resolved = self.resolved(params)
+        shrunk = resolved.entries_part.prox(params, step_size, metric)
+        return resolved.groups_part.prox(shrunk, step_size, metric)
+
+
+def entry_groups(
+    penalty: Penalty, grouping: GroupingLike | None, groups: Groups, params: Params
+) -> Groups:
+    """The groups of an entry penalty beside a group penalty: its own, within the same leaves."""
+    if grouping is not None:
+        return grouping.resolve(params)
+    return penalty.default_grouping.resolve(params).restrict(groups.paths)
+
+
+RegularizerLike: TypeAlias = Regularizer | SparseGroup

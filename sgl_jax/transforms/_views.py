@@ -1,0 +1,135 @@
+"""What can be read off an Optax state that has links of ours somewhere in it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from sgl_jax._pytree import flatten_by_path
+from sgl_jax._typing import Params
+from sgl_jax.transforms._link import Leaves, Link, select
+from sgl_jax.transforms.gradient import PenaltyGradientState
+from sgl_jax.transforms.proximal import ApplyProxState
+from sgl_jax.transforms.splitting import SGLState, Splitting
+
+
+__all__ = ["check", "penalty_value", "sparse_params", "splitting_gap"]
+
+_STATES = (SGLState, PenaltyGradientState, ApplyProxState)
+
+
+def _states(opt_state: Any) -> list[Any]:
+    leaves = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, _STATES))
+    states = [leaf for leaf in leaves if isinstance(leaf, _STATES)]
+    if not states:
+        raise ValueError(
+            "This needs an Optax state with a link of sgl_jax in it (sgl_transform, apply_prox, "
+            "proximal, add_penalty_gradient), got none."
+        )
+    return states
+
+
+def _links(opt_state: Any, params: Params) -> Iterator[tuple[Link, Leaves]]:
+    """Every link with its strengths in force, and the leaves it acts on."""
+    for state in _states(opt_state):
+        link = state.plan.link(state.strengths)
+        yield link, select(params, link.paths)
+
+
+def check(opt_state: Any) -> None:
+    """Raises if something ran after a proximal step and undid it. Does nothing under ``jit``.
+
+    Args:
+      opt_state: any Optax state with links of this package in it.
+
+    Raises:
+      ValueError: no such link, or parameters that were not what a proximal step had asked for.
+    """
+    for state in _states(opt_state):
+        if not isinstance(state, ApplyProxState):
+            continue
+        (mismatches,) = jax.tree.leaves(state.footprint.mismatches)
+        if not isinstance(mismatches, jax.core.Tracer) and jnp.any(mismatches > 0):
+            raise ValueError(
+                "A proximal step must be the last link of its chain, got parameters other than "
+                f"it had asked for after {int(jnp.max(mismatches))} update(s), so exact zeros were "
+                "lost; move it behind the learning rate and every other link."
+            )
+
+
+def sparse_params(opt_state: Any, params: Params) -> Params:
+    """The parameters with their exact zeros.
+
+    After :func:`sgl_transform` the zeros are in the auxiliary copy ``v``, after a proximal step in
+    the parameters themselves; a link that only adds a gradient sets none. Links are found wherever
+    they are: behind ``chain``, ``masked``, ``partition``, ``MultiSteps``, ``apply_if_finite``,
+    ``inject_hyperparams``, ``nnx.Optimizer``.
+
+    Args:
+      opt_state: any Optax state with links of this package in it.
+      params: the parameters it belongs to.
+
+    Returns:
+      A tree like ``params``.
+
+    Raises:
+      ValueError: no link found, two links that set zeros on one leaf, or something that ran after
+        a proximal step (see :func:`check`).
+    """
+    check(opt_state)
+    leaves, rebuild = flatten_by_path(params)
+    sparse: Leaves = {}
+    for link, own in _links(opt_state, params):
+        if not link.sets_zeros:
+            continue
+        if twice := sorted(sparse.keys() & own.keys()):
+            raise ValueError(
+                f"A leaf needs one link that sets its zeros, got two for {', '.join(twice)}; give "
+                "them groupings with only= or skip=."
+            )
+        sparse.update(link.sparse(own))
+    return rebuild(leaves | sparse)
+
+
+def splitting_gap(opt_state: Any, params: Params) -> Array:
+    r"""How far the splitting is from agreement: :math:`\|w - v\|_2 / \|w\|_2`, a scalar.
+
+    Args:
+      opt_state: a state with :func:`sgl_transform` in it; other links count nothing.
+      params: the parameters it belongs to.
+
+    Returns:
+      A scalar :math:`\ge 0` over the leaves that are split; 0 if they are all zero.
+
+    Raises:
+      ValueError: no link found.
+    """
+    gap = total = jnp.zeros(())
+    for link, leaves in _links(opt_state, params):
+        if isinstance(link, Splitting):
+            v = link.sparse(leaves)
+            for path, w in leaves.items():
+                gap += jnp.sum((w - v[path]).astype(gap.dtype) ** 2)
+                total += jnp.sum(w.astype(gap.dtype) ** 2)
+    return jnp.sqrt(gap / jnp.where(total > 0, total, 1.0))
+
+
+def penalty_value(opt_state: Any, params: Params) -> Array:
+    """What the links of a state add to the loss, a scalar.
+
+    For :func:`sgl_transform` that is the split penalty (group lasso, penalty of ``v``, coupling),
+    for the others the value of their regularizer.
+
+    Args:
+      opt_state: any Optax state with links of this package in it.
+      params: the parameters it belongs to.
+
+    Raises:
+      ValueError: no link found.
+    """
+    total = jnp.zeros(())
+    for link, leaves in _links(opt_state, params):
+        total += link.value(leaves).astype(total.dtype)
+    return total

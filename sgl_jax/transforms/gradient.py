@@ -1,0 +1,105 @@
+"""The (sub)gradient of a regularizer, as a link before the base optimizer."""
+
+from typing import ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from sgl_jax._pytree import pytree_dataclass
+from sgl_jax._typing import Params, Path
+from sgl_jax.regularizers import RegularizerLike
+from sgl_jax.transforms._link import (
+    Leaves,
+    Link,
+    Plan,
+    Strengths,
+    added,
+    in_force,
+    planned,
+    required,
+    select,
+)
+
+
+__all__ = ["PenaltyGradient", "PenaltyGradientState", "add_penalty_gradient"]
+
+
+@pytree_dataclass()
+class PenaltyGradient(Link):
+    """A regularizer that acts by its gradient."""
+
+    regularizer: RegularizerLike
+
+    sets_zeros: ClassVar[bool] = False
+
+    def resolved(self, params: Params) -> "PenaltyGradient":
+        """The same on the groups of these parameters."""
+        return PenaltyGradient(self.regularizer.resolved(params))
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        """Names of the leaves it acts on; once resolved."""
+        return self.regularizer.paths
+
+    def sparse(self, leaves: Leaves) -> Leaves:
+        """The leaves as they are: a gradient sets no zeros."""
+        return leaves
+
+    def value(self, leaves: Leaves) -> Array:
+        """The regularizer."""
+        return self.regularizer.value(leaves)
+
+
+class PenaltyGradientState(NamedTuple):
+    """State of :func:`add_penalty_gradient`.
+
+    Attributes:
+      count: updates so far.
+      strengths: those of the regularizer in force.
+      plan: the resolved groups.
+    """
+
+    count: Array
+    strengths: Strengths
+    plan: Plan[PenaltyGradient]
+
+
+def add_penalty_gradient(regularizer: RegularizerLike) -> optax.GradientTransformation:
+    r"""Adds a subgradient of a regularizer to the gradient; goes before the base optimizer.
+
+    .. math:: g \leftarrow g + \partial R(W)
+
+    At zero, of an entry or a group, the subgradient is zero. Training by subgradients shrinks
+    weights but seldom makes one exactly zero; :func:`apply_prox` does.
+
+    Args:
+      regularizer: what to add; its strengths may be schedules.
+
+    Returns:
+      An ``optax.GradientTransformation`` whose update needs ``params``.
+
+    Raises:
+      ValueError: a penalty without a gradient (l0), parameters missing, or no leaf matches.
+    """
+    for penalty in regularizer.penalties:
+        if not penalty.has_gradient:
+            raise ValueError(
+                f"add_penalty_gradient needs a penalty with a gradient, got "
+                f"{type(penalty).__name__}; use apply_prox or sgl_transform."
+            )
+    term = PenaltyGradient(regularizer)
+
+    def init(params: Params) -> PenaltyGradientState:
+        return PenaltyGradientState(jnp.zeros((), jnp.int32), *planned(term, params))
+
+    def update(updates, state, params=None):
+        strengths = in_force(term, state.strengths, state.count)
+        link = state.plan.link(strengths)
+        leaves = select(required(params, "add_penalty_gradient"), link.paths)
+        updates = added(updates, jax.grad(link.value)(leaves))
+        count = optax.safe_increment(state.count)
+        return updates, PenaltyGradientState(count, strengths, state.plan)
+
+    return optax.GradientTransformation(init, update)

@@ -1,0 +1,226 @@
+"""Proximal steps: a link for the end of a chain, and optimizers that own their chain."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from sgl_jax._pytree import pytree_dataclass
+from sgl_jax._typing import Params, Path, Strength
+from sgl_jax.directions import Direction
+from sgl_jax.regularizers import RegularizerLike
+from sgl_jax.transforms._footprint import Footprint
+from sgl_jax.transforms._link import (
+    Leaves,
+    Link,
+    Plan,
+    Strengths,
+    check_sign,
+    in_force,
+    planned,
+    required,
+    select,
+    updated,
+)
+
+
+__all__ = ["ApplyProxState", "ProximalState", "ProximalStep", "apply_prox", "proximal"]
+
+
+@pytree_dataclass()
+class ProximalStep(Link):
+    """A regularizer that acts by its prox.
+
+    Attributes:
+      regularizer: what acts.
+      step_size: how far.
+    """
+
+    regularizer: RegularizerLike
+    step_size: Any
+
+    sets_zeros: ClassVar[bool] = True
+
+    def resolved(self, params: Params) -> "ProximalStep":
+        """The same on the groups of these parameters."""
+        return ProximalStep(self.regularizer.resolved(params), self.step_size)
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        """Names of the leaves it acts on; once resolved."""
+        return self.regularizer.paths
+
+    def sparse(self, leaves: Leaves) -> Leaves:
+        """The leaves as they are: a proximal step leaves its zeros in the weights."""
+        return leaves
+
+    def value(self, leaves: Leaves) -> Array:
+        """The regularizer."""
+        return self.regularizer.value(leaves)
+
+    def target(self, leaves: Leaves, steps: Leaves, metric: Leaves | None) -> Leaves:
+        """Where the leaves should be after the update."""
+        moved = {path: optax.apply_updates(w, steps[path]) for path, w in leaves.items()}
+        return self.regularizer.prox(moved, self.step_size, metric)
+
+
+class ApplyProxState(NamedTuple):
+    """State of :func:`apply_prox`.
+
+    Attributes:
+      count: updates so far.
+      strengths: ``step_size`` and those of the regularizer in force.
+      plan: the resolved groups.
+      footprint: what the last update asked for, and how often it was not found.
+    """
+
+    count: Array
+    strengths: Strengths
+    plan: Plan[ProximalStep]
+    footprint: Footprint
+
+
+def apply_prox(
+    regularizer: RegularizerLike, step_size: Strength
+) -> optax.GradientTransformationExtraArgs:
+    r"""Makes the step of a chain a proximal step; goes last, after the learning rate.
+
+    .. math:: u \leftarrow \operatorname{prox}_{\text{step\_size} \cdot R}(p + u) - p
+
+    Where the prox is zero, the parameter is exactly zero after ``optax.apply_updates``; elsewhere
+    it is off by a rounding error of :math:`p`. Behind a gradient step of rate :math:`\eta`,
+    ``step_size`` is :math:`\eta`. Behind an optimizer that rescales its gradient (Adam) the fixed
+    point is another: use :func:`proximal`, which knows the metric.
+
+    A link that comes after it undoes the zeros. It cannot see such a link, but it keeps how many
+    zeros it asked for in each leaf and counts the calls that come with fewer; :func:`check` and
+    :func:`sparse_params` then raise.
+
+    Args:
+      regularizer: what to apply; its strengths may be schedules.
+      step_size: :math:`\ge 0`, a number or a schedule.
+
+    Returns:
+      An ``optax.GradientTransformationExtraArgs`` whose update needs ``params``. It ignores extra
+      arguments.
+
+    Raises:
+      ValueError: a negative step size, parameters missing, or a grouping that matches no leaf.
+
+    Example:
+      >>> import jax.numpy as jnp, optax, sgl_jax as sgl
+      >>> params = jnp.array([1.0, 0.05])
+      >>> tx = optax.chain(optax.sgd(0.1), sgl.apply_prox(sgl.Regularizer(sgl.L1(lam=1.0)), 0.1))
+      >>> updates, _ = tx.update(jnp.zeros(2), tx.init(params), params)
+      >>> print(optax.apply_updates(params, updates))
+      [0.9 0. ]
+    """
+    check_sign("apply_prox", step_size=step_size)
+    init, step = _prox_link(regularizer, step_size, "apply_prox")
+
+    def update(updates, state, params=None, **extra_args):
+        del extra_args
+        return step(updates, state, params, None)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _prox_link(regularizer: RegularizerLike, step_size: Strength, name: str):
+    """``init`` and an ``update`` that also takes the metric."""
+    proximal_step = ProximalStep(regularizer, step_size)
+
+    def init(params: Params) -> ApplyProxState:
+        strengths, plan = planned(proximal_step, params)
+        footprint = Footprint.empty(plan.link(strengths).paths)
+        return ApplyProxState(jnp.zeros((), jnp.int32), strengths, plan, footprint)
+
+    def update(updates, state, params, metric):
+        strengths = in_force(proximal_step, state.strengths, state.count)
+        link = state.plan.link(strengths)
+        leaves = select(required(params, name), link.paths)
+        steps = select(updates, link.paths)
+        metrics = None if metric is None else select(metric, link.paths)
+        target = link.target(leaves, steps, metrics)
+        footprint = state.footprint.followed(leaves, target)
+        change = {path: target[path] - w for path, w in leaves.items()}
+        count = optax.safe_increment(state.count)
+        state = ApplyProxState(count, strengths, state.plan, footprint)
+        return updated(updates, change, lambda _, new: new), state
+
+    return init, update
+
+
+class ProximalState(NamedTuple):
+    """State of :func:`proximal`.
+
+    Attributes:
+      direction: state of the direction.
+      prox: state of the proximal step; its ``strengths["step_size"]`` is the learning rate.
+    """
+
+    direction: Any
+    prox: ApplyProxState
+
+
+_ASK = object()
+
+
+def proximal(
+    direction: Direction | optax.GradientTransformation,
+    regularizer: RegularizerLike | None,
+    learning_rate: Strength,
+    *,
+    metric: Any = _ASK,
+) -> optax.GradientTransformationExtraArgs:
+    r"""A proximal optimizer that owns its chain: order, rate and metric cannot be got wrong.
+
+    With the direction :math:`u` and its metric :math:`d`,
+
+    .. math::
+      p \leftarrow \arg\min_z \; \eta R(z) + \tfrac12 \sum_i d_i (z_i - (p_i - \eta u_i))^2.
+
+    Args:
+      direction: from :mod:`sgl_jax.directions`, or an Optax transformation that does not scale by
+        the learning rate (``optax.scale_by_lion()``) with ``metric=None`` beside it.
+      regularizer: its strengths may be schedules. ``None`` for none: then this is the base
+        optimizer.
+      learning_rate: :math:`\eta \ge 0`, a number or a schedule.
+      metric: for a bare Optax transformation: ``None`` to take Euclidean steps, or a function
+        from its state to a positive tree like the parameters.
+
+    Returns:
+      An ``optax.GradientTransformationExtraArgs`` whose update needs ``params``.
+
+    Raises:
+      ValueError: a negative rate, a bare transformation without ``metric``, parameters missing,
+        or a grouping that matches no leaf.
+    """
+    check_sign("proximal", learning_rate=learning_rate)
+    if not isinstance(direction, Direction):
+        if metric is _ASK:
+            raise ValueError(
+                "proximal needs to know the metric of a bare Optax transformation, got none; "
+                "give metric=None for Euclidean steps, or a direction of sgl_jax.directions."
+            )
+        direction = Direction(direction.init, direction.update, metric)
+    if regularizer is None:
+        plain = optax.GradientTransformation(direction.init, direction.update)
+        return optax.chain(plain, optax.scale_by_learning_rate(learning_rate))
+    prox_init, prox_update = _prox_link(regularizer, learning_rate, "proximal")
+    rate_of = ProximalStep(regularizer, learning_rate)
+
+    def init(params: Params) -> ProximalState:
+        return ProximalState(direction.init(params), prox_init(params))
+
+    def update(updates, state, params=None, **extra_args):
+        updates, inner = direction.update(updates, state.direction, required(params, "proximal"))
+        strengths = in_force(rate_of, state.prox.strengths, state.prox.count)
+        rate = jax.tree.leaves(strengths["step_size"])[0]
+        updates = jax.tree.map(lambda u: -rate.astype(u.dtype) * u, updates)
+        in_metric = None if direction.metric is None else direction.metric(inner)
+        updates, prox = prox_update(updates, state.prox, params, in_metric)
+        return updates, ProximalState(inner, prox)
+
+    return optax.GradientTransformationExtraArgs(init, update)

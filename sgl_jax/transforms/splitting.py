@@ -1,0 +1,180 @@
+"""The paper's variable splitting, as a link before the base optimizer."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from sgl_jax._pytree import pytree_dataclass
+from sgl_jax._typing import Params, Path, Strength
+from sgl_jax.groupings import GroupingLike, by_neuron, resolved_paths
+from sgl_jax.penalties import L1, Penalty
+from sgl_jax.regularizers import Regularizer, entry_groups
+from sgl_jax.transforms._link import (
+    Leaves,
+    Link,
+    Plan,
+    Strengths,
+    added,
+    check_sign,
+    in_force,
+    planned,
+    required,
+    select,
+)
+
+
+__all__ = ["SGLState", "Splitting", "sgl_transform"]
+
+
+@pytree_dataclass()
+class Splitting(Link):
+    """The group lasso on ``w``, a penalty on ``v``, and their coupling.
+
+    Attributes:
+      penalty: the penalty of ``v``.
+      beta: strength of the coupling.
+      group_lam: strength of the group lasso; None if it is the penalty's ``lam``.
+      grouping: groups of the group lasso.
+      entry_grouping: groups of the penalty; None for its own, within the leaves of ``grouping``.
+    """
+
+    penalty: Penalty
+    beta: Any
+    group_lam: Any
+    grouping: GroupingLike
+    entry_grouping: GroupingLike | None
+
+    sets_zeros: ClassVar[bool] = True
+
+    def resolved(self, params: Params) -> "Splitting":
+        """The same on the groups of these parameters."""
+        groups = self.grouping.resolve(params)
+        entries = entry_groups(self.penalty, self.entry_grouping, groups, params)
+        return Splitting(self.penalty, self.beta, self.group_lam, groups, entries)
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        """Names of the leaves it acts on; once resolved."""
+        return resolved_paths(self.grouping, self.entry_grouping)
+
+    @property
+    def group_lasso(self) -> Regularizer:
+        """The group lasso on ``w``."""
+        lam = self.penalty.lam if self.group_lam is None else self.group_lam
+        return Regularizer(L1(lam), self.grouping)
+
+    @property
+    def entries(self) -> Regularizer:
+        r"""The penalty at :math:`1/\beta` of its strength; its prox at step 1 is ``v``."""
+        grouping = self.entry_grouping or self.penalty.default_grouping
+        return Regularizer(self.penalty.rescaled(1.0 / self.beta), grouping)
+
+    def sparse(self, leaves: Leaves) -> Leaves:
+        """The auxiliary copy ``v``, in which the exact zeros are."""
+        return self.entries.prox(leaves, 1.0)
+
+    def value(self, leaves: Leaves) -> Array:
+        """The split penalty: group lasso, penalty of ``v``, coupling."""
+        v = self.sparse(leaves)
+        dtype = jnp.result_type(self.beta)
+        gap = sum(jnp.sum((w - v[path]).astype(dtype) ** 2) for path, w in leaves.items())
+        return self.group_lasso.value(leaves) + self.beta * (self.entries.value(v) + 0.5 * gap)
+
+    def pull(self, leaves: Leaves) -> Leaves:
+        """The gradient of :meth:`value` in ``w``, with ``v`` held."""
+        v = self.sparse(leaves)
+
+        def add(gradient, w, v):
+            return gradient + jnp.asarray(self.beta, w.dtype) * (w - v)
+
+        return jax.tree.map(add, jax.grad(self.group_lasso.value)(leaves), leaves, v)
+
+
+class SGLState(NamedTuple):
+    """State of :func:`sgl_transform`.
+
+    Attributes:
+      count: updates so far.
+      strengths: ``beta``, ``lam``, the penalty's shape, and ``group_lam`` if it was given.
+      plan: the resolved groups.
+    """
+
+    count: Array
+    strengths: Strengths
+    plan: Plan[Splitting]
+
+
+def sgl_transform(
+    penalty: Penalty,
+    *,
+    beta: Strength,
+    group_lam: Strength | None = None,
+    grouping: GroupingLike = by_neuron(),
+    entry_grouping: GroupingLike | None = None,
+) -> optax.GradientTransformation:
+    r"""Nonconvex sparse group lasso by variable splitting; goes before the base optimizer.
+
+    Minimises, over the weights :math:`W` and an auxiliary copy :math:`V`,
+
+    .. math::
+      L(W) + \lambda_g \sum_g \sqrt{|g|} \, \|w_g\|_2 + \beta\, r_{\lambda/\beta}(V)
+      + \tfrac{\beta}{2} \|V - W\|_2^2
+
+    where :math:`r_{\lambda/\beta}` is the penalty at :math:`1/\beta` of its strength, so that
+    :math:`\beta\, r_{\lambda/\beta} = r_\lambda` for every penalty that is linear in
+    :math:`\lambda` (for SCAD and MCP this is the paper's convention). To each gradient it adds that
+    of the terms in :math:`W`, with :math:`V = \operatorname{prox}(W)` of :math:`r_{\lambda/\beta}`
+    held: together with the step of the base optimizer, one step on :math:`W` and one exact
+    minimisation over :math:`V` at every update. :math:`V` is a function of the current :math:`W`,
+    so no copy of the parameters is kept. A dead group has subgradient zero.
+
+    The zeros are in :math:`V`, which :func:`sparse_params` returns. It is a working network only
+    as far as it agrees with :math:`W`; see :func:`splitting_gap`. Inside ``optax.MultiSteps`` the
+    link acts once per emitted step; it does not belong outside.
+
+    Args:
+      penalty: the penalty of single weights; its ``lam`` may be a schedule.
+      beta: coupling :math:`\beta > 0`, a number or a schedule (the paper multiplies it by 1.25 at
+        intervals). To let it grow on some leaves only, chain two of these with ``only=`` and
+        ``skip=`` groupings.
+      group_lam: strength of the group lasso; ``None`` for the penalty's ``lam``, 0 for none.
+      grouping: groups of the group lasso.
+      entry_grouping: groups of the penalty; by default its own, within the leaves of ``grouping``.
+
+    Returns:
+      An ``optax.GradientTransformation`` whose update needs ``params``.
+
+    Raises:
+      ValueError: ``beta`` not positive, ``group_lam`` negative, parameters missing, or a grouping
+        that matches no leaf.
+
+    Example:
+      >>> import jax.numpy as jnp, optax, sgl_jax as sgl
+      >>> params = {"kernel": jnp.array([[0.5, 0.01], [0.2, -0.3]])}
+      >>> tx = optax.chain(sgl.sgl_transform(sgl.TransformedL1(lam=1e-3), beta=0.1), optax.sgd(0.1))
+      >>> state = tx.init(params)
+      >>> updates, state = tx.update({"kernel": jnp.zeros((2, 2))}, state, params)
+      >>> int((sgl.sparse_params(state, params)["kernel"] == 0).sum())
+      1
+
+    References:
+      Bui, Park, Zhang, Qi and Xin, Front. Appl. Math. Stat. 6:529564, 2021.
+    """
+    check_sign("sgl_transform", positive=True, beta=beta)
+    check_sign("sgl_transform", group_lam=group_lam)
+    splitting = Splitting(penalty, beta, group_lam, grouping, entry_grouping)
+
+    def init(params: Params) -> SGLState:
+        return SGLState(jnp.zeros((), jnp.int32), *planned(splitting, params))
+
+    def update(updates, state, params=None):
+        strengths = in_force(splitting, state.strengths, state.count)
+        link = state.plan.link(strengths)
+        leaves = select(required(params, "sgl_transform"), link.paths)
+        count = optax.safe_increment(state.count)
+        return added(updates, link.pull(leaves)), SGLState(count, strengths, state.plan)
+
+    return optax.GradientTransformation(init, update)
