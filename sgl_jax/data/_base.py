@@ -1,0 +1,67 @@
+"""What a data set of the catalogue is, and how its images reach the network.
+
+A data set is a function ``load() -> Dataset`` without required arguments; one that reads files
+takes the folder as the keyword ``root``. Images stay uint8 in memory, as they were published: the
+device normalises the batch at hand, so a data set costs a quarter of its float copy, and what is
+drawn from it depends on a key alone.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
+
+
+__all__ = ["Dataset", "batch_indices", "take_batch"]
+
+
+class Dataset(NamedTuple):
+    """Images and labels in memory, split for training and testing once and for all.
+
+    Attributes:
+      x_train: images ``(n, height, width, channels)``, values 0 to 255.
+      y_train: labels ``(n,)``, values 0 to ``classes - 1``.
+      x_test: images no training step may see.
+      y_test: their labels.
+      classes: number of classes.
+    """
+
+    x_train: UInt8[np.ndarray, "n height width channels"]
+    y_train: Int32[np.ndarray, "n"]
+    x_test: UInt8[np.ndarray, "m height width channels"]
+    y_test: Int32[np.ndarray, "m"]
+    classes: int
+
+
+def batch_indices(key: PRNGKeyArray, size: int, batch_size: int) -> Int[Array, "steps batch"]:
+    """One epoch's order: a row of indices per step, no index twice.
+
+    Rows have one length, so that the step compiles once; the ``size % batch_size`` examples that
+    fill no row sit this epoch out, others in each epoch.
+
+    Args:
+      key: draws the order.
+      size: number of examples.
+      batch_size: examples per step, 1 to ``size``.
+
+    Raises:
+      ValueError: if ``batch_size`` is out of range.
+    """
+    if not 1 <= batch_size <= size:
+        raise ValueError(
+            f"A batch needs 1 to {size} examples, as many as there are, got {batch_size}: "
+            "choose another batch size."
+        )
+    steps = size // batch_size
+    return jax.random.permutation(key, size)[: steps * batch_size].reshape(steps, batch_size)
+
+
+def take_batch(
+    x: UInt8[Array, "n height width channels"],
+    y: Int32[Array, "n"],
+    indices: Int[Array, "batch"],
+) -> tuple[Float[Array, "batch height width channels"], Int32[Array, "batch"]]:
+    """The examples at ``indices``, the images as float32 in [0, 1]."""
+    return x[indices].astype(jnp.float32) / 255, y[indices]

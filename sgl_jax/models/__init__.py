@@ -1,0 +1,12 @@
+"""The catalogue of models: one file each, one line each here."""
+
+from sgl_jax.models._base import Model as Model, max_pool as max_pool
+from sgl_jax.models.lenet5 import LeNet5 as LeNet5
+
+
+__all__ = ["MODELS", "LeNet5", "Model", "max_pool"]
+
+MODELS: dict[str, type[Model]] = {
+    "lenet5": LeNet5,
+}
+"""Every model by its name, sorted; the contract is in :mod:`sgl_jax.models._base`."""

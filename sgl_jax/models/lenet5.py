@@ -1,0 +1,68 @@
+"""LeNet-5 in the form that Caffe made the benchmark of network compression."""
+
+from typing import ClassVar
+
+import jax
+from flax import nnx
+from jaxtyping import Array, Float
+
+from sgl_jax.models._base import bias_init, kernel_init, max_pool
+
+
+__all__ = ["LeNet5"]
+
+
+class LeNet5(nnx.Module):
+    r"""Two convolutions and two dense layers, 431,080 parameters at full width.
+
+    .. math::
+
+        28{\times}28{\times}1 \to 20 \text{ filters } 5{\times}5 \to \text{pool}
+        \to 50 \text{ filters } 5{\times}5 \to \text{pool} \to 800 \to 500 \to 10
+
+    with a ReLU before each pooling and behind the first dense layer, convolutions without padding,
+    and maxima over 2x2 pixels. No dropout, no normalisation.
+
+    Args:
+      widths: filters of ``conv1``, filters of ``conv2``, units of ``fc1``; each at least 1. The
+        inputs of ``fc1`` are 16 per filter of ``conv2``.
+      classes: number of logits, at least 1.
+      rngs: source of the initial parameters.
+
+    Raises:
+      ValueError: if ``widths`` is not three numbers of at least 1.
+
+    Example:
+      >>> import jax
+      >>> from flax import nnx
+      >>> model = LeNet5(rngs=nnx.Rngs(0))
+      >>> sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+      431080
+
+    References:
+      LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition, 1998.
+    """
+
+    image_shape: ClassVar[tuple[int, int, int]] = (28, 28, 1)
+
+    def __init__(
+        self, widths: tuple[int, ...] = (20, 50, 500), classes: int = 10, *, rngs: nnx.Rngs
+    ) -> None:
+        if len(widths) != 3 or min(widths) < 1:
+            raise ValueError(
+                f"LeNet5 needs three widths of at least 1, got {widths}: "
+                "give the filters of conv1 and conv2 and the units of fc1."
+            )
+        filters1, filters2, units = widths
+        init = {"kernel_init": kernel_init, "bias_init": bias_init, "rngs": rngs}
+        self.conv1 = nnx.Conv(1, filters1, (5, 5), padding="VALID", **init)
+        self.conv2 = nnx.Conv(filters1, filters2, (5, 5), padding="VALID", **init)
+        self.fc1 = nnx.Linear(4 * 4 * filters2, units, **init)
+        self.fc2 = nnx.Linear(units, classes, **init)
+
+    def __call__(self, images: Float[Array, "batch 28 28 1"]) -> Float[Array, "batch classes"]:
+        """Logits of a batch of images with values in [0, 1]."""
+        x = max_pool(jax.nn.relu(self.conv1(images)))
+        x = max_pool(jax.nn.relu(self.conv2(x)))
+        x = x.reshape(x.shape[0], -1)
+        return self.fc2(jax.nn.relu(self.fc1(x)))
