@@ -31,10 +31,10 @@ class Sparsity(NamedTuple):
       neurons_paper: share of groups with mean magnitude at most 1e-5.
     """
 
-    weights: Float[Array, ""]
-    neurons: Float[Array, ""]
-    weights_paper: Float[Array, ""]
-    neurons_paper: Float[Array, ""]
+    weights: Float[Array, ""] | float
+    neurons: Float[Array, ""] | float
+    weights_paper: Float[Array, ""] | float
+    neurons_paper: Float[Array, ""] | float
 
 
 class Live(NamedTuple):
