@@ -1,19 +1,47 @@
 """Numerical pieces that more than one operator needs."""
 
+import functools
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sgl_jax._typing import Step
 
-__all__ = ["implicit", "working_dtype"]
+
+__all__ = ["implicit", "in_working_precision", "odd", "working_dtype"]
 
 
 def working_dtype(*arrays: Array) -> jnp.dtype:
     """The dtype arithmetic runs in: float64 if an array has it, else float32."""
     wide = any(array.dtype == jnp.float64 for array in arrays)
     return jnp.dtype(jnp.float64 if wide else jnp.float32)
+
+
+def in_working_precision(operator: Callable[..., Array]) -> Callable[..., Array]:
+    """Casts all arguments to the working dtype of the first, and the result back."""
+
+    @functools.wraps(operator)
+    def wrapper(w, *strengths, **named):
+        w = jnp.asarray(w)
+        dtype = working_dtype(w)
+        strengths = [jnp.asarray(strength, dtype) for strength in strengths]
+        named = {name: jnp.asarray(strength, dtype) for name, strength in named.items()}
+        return operator(w.astype(dtype), *strengths, **named).astype(w.dtype)
+
+    return wrapper
+
+
+def odd(w: Array, threshold: Step, magnitude: Callable[[Array], Array]) -> Array:
+    """Zero up to ``threshold``, ``sign(w) * magnitude(|w|)`` beyond it.
+
+    At ``w = 0`` the sign is +1, so that an operator without strength has derivative one there.
+    """
+    sign = jnp.where(w < 0, -1.0, 1.0).astype(w.dtype)
+    t = sign * w
+    dead = (t <= threshold) & (threshold > 0)
+    return jnp.where(dead, 0.0, sign * magnitude(t))
 
 
 def implicit(residual: Callable[..., Array]) -> Callable[[Callable], Callable]:

@@ -15,13 +15,12 @@ side.
 """
 
 import functools
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import implicit, working_dtype
+from sgl_jax._numerics import implicit, in_working_precision, odd
 from sgl_jax._typing import Step
 
 
@@ -35,32 +34,7 @@ __all__ = [
 ]
 
 
-def _in_working_precision(operator: Callable) -> Callable:
-    """Casts all arguments to the working dtype of the first, and the result back."""
-
-    @functools.wraps(operator)
-    def wrapper(w, *strengths, **named):
-        w = jnp.asarray(w)
-        dtype = working_dtype(w)
-        strengths = [jnp.asarray(strength, dtype) for strength in strengths]
-        named = {name: jnp.asarray(strength, dtype) for name, strength in named.items()}
-        return operator(w.astype(dtype), *strengths, **named).astype(w.dtype)
-
-    return wrapper
-
-
-def _odd(w: Array, threshold: Step, magnitude: Callable[[Array], Array]) -> Array:
-    """Zero up to ``threshold``, ``sign(w) * magnitude(|w|)`` beyond it.
-
-    At ``w = 0`` the sign is +1, so that an operator without strength has derivative one there.
-    """
-    sign = jnp.where(w < 0, -1.0, 1.0).astype(w.dtype)
-    t = sign * w
-    dead = (t <= threshold) & (threshold > 0)
-    return jnp.where(dead, 0.0, sign * magnitude(t))
-
-
-@_in_working_precision
+@in_working_precision
 def prox_l1(w: Float[Array, "..."], step_size: Step, lam: Step) -> Float[Array, "..."]:
     r"""Soft thresholding, for :math:`\lambda |z|`.
 
@@ -75,10 +49,10 @@ def prox_l1(w: Float[Array, "..."], step_size: Step, lam: Step) -> Float[Array, 
       An array like ``w``.
     """
     threshold = step_size * lam
-    return _odd(w, threshold, lambda t: t - threshold)
+    return odd(w, threshold, lambda t: t - threshold)
 
 
-@_in_working_precision
+@in_working_precision
 def prox_l0(w: Float[Array, "..."], step_size: Step, lam: Step) -> Float[Array, "..."]:
     r"""Hard thresholding, for :math:`\lambda 1\{z \ne 0\}`.
 
@@ -92,10 +66,10 @@ def prox_l0(w: Float[Array, "..."], step_size: Step, lam: Step) -> Float[Array, 
     Returns:
       An array like ``w``.
     """
-    return _odd(w, jnp.sqrt(2.0 * step_size * lam), lambda t: t)
+    return odd(w, jnp.sqrt(2.0 * step_size * lam), lambda t: t)
 
 
-@_in_working_precision
+@in_working_precision
 def prox_scad(w: Float[Array, "..."], step_size: Step, lam: Step, a: Step) -> Float[Array, "..."]:
     r"""The proximal operator of SCAD.
 
@@ -134,10 +108,10 @@ def prox_scad(w: Float[Array, "..."], step_size: Step, lam: Step, a: Step) -> Fl
         beyond = jnp.where(convex & (t <= a * lam), middle, t)
         return jnp.where(t <= knee, t - soft, beyond)
 
-    return _odd(w, jnp.where(gentle, soft, hard), magnitude)
+    return odd(w, jnp.where(gentle, soft, hard), magnitude)
 
 
-@_in_working_precision
+@in_working_precision
 def prox_mcp(
     w: Float[Array, "..."], step_size: Step, lam: Step, gamma: Step
 ) -> Float[Array, "..."]:
@@ -171,10 +145,10 @@ def prox_mcp(
     def magnitude(t):
         return jnp.where(firm & (t < gamma * lam), (t - step_size * lam) * stretch, t)
 
-    return _odd(w, threshold, magnitude)
+    return odd(w, threshold, magnitude)
 
 
-@_in_working_precision
+@in_working_precision
 def prox_transformed_l1(
     w: Float[Array, "..."], step_size: Step, lam: Step, a: Step
 ) -> Float[Array, "..."]:
@@ -207,7 +181,7 @@ def prox_transformed_l1(
     continuous = c * (a + 1.0) / a
     jump = jnp.sqrt(2.0 * c * (a + 1.0)) - 0.5 * a
     threshold = jnp.where(2.0 * continuous <= a, continuous, jump)
-    return _odd(w, threshold, lambda t: _transformed_l1_root(t, c, a))
+    return odd(w, threshold, lambda t: _transformed_l1_root(t, c, a))
 
 
 # (1 + 2 cos(2/3 arccos(x))) / 3 on [0, 1], to 6.3e-6: least squares in Chebyshev polynomials.
@@ -234,7 +208,7 @@ def _transformed_l1_root(t: Array, c: Array, a: Array) -> Array:
     return jnp.where(t < jnp.inf, jnp.clip(z, 0.0, t), t)
 
 
-@_in_working_precision
+@in_working_precision
 def prox_l1_minus_l2(
     w: Float[Array, "..."], step_size: Step, lam: Step, alpha: Step
 ) -> Float[Array, "..."]:
@@ -265,11 +239,11 @@ def prox_l1_minus_l2(
     c = step_size * lam
     size = jnp.abs(w)
     peak = jnp.max(size, initial=0.0)
-    soft = _odd(w, c, lambda t: t - c)
+    soft = odd(w, c, lambda t: t - c)
     several = peak > c
     scale = jax.lax.stop_gradient(jnp.where(several & (peak < jnp.inf), peak - c, 1.0))
     squares = jnp.sum((soft / scale) ** 2)
     norm = scale * jnp.sqrt(jnp.where(several, squares, 1.0))
     first = (jnp.arange(w.size) == jnp.argmax(size)).reshape(w.shape) if w.size else size > 0
-    lone = jnp.where(first, _odd(w, (1.0 - alpha) * c, lambda t: t - (1.0 - alpha) * c), 0.0)
+    lone = jnp.where(first, odd(w, (1.0 - alpha) * c, lambda t: t - (1.0 - alpha) * c), 0.0)
     return jnp.where(several | (c <= 0), soft + alpha * c * (soft / norm), lone)

@@ -95,8 +95,8 @@ def apply_prox(
     point is another: use :func:`proximal`, which knows the metric.
 
     A link that comes after it undoes the zeros. It cannot see such a link, but it keeps how many
-    zeros it asked for in each leaf and counts the calls that come with fewer; :func:`check` and
-    :func:`sparse_params` then raise.
+    zeros it asked for in the smallest leaves and counts the calls that come with fewer;
+    :func:`check` and :func:`sparse_params` then raise.
 
     Args:
       regularizer: what to apply; its strengths may be schedules.
@@ -133,7 +133,7 @@ def _prox_link(regularizer: RegularizerLike, step_size: Strength, name: str):
 
     def init(params: Params) -> ApplyProxState:
         strengths, plan = planned(proximal_step, params)
-        footprint = Footprint.empty(plan.link(strengths).paths)
+        footprint = Footprint.empty(select(params, plan.link(strengths).paths))
         return ApplyProxState(jnp.zeros((), jnp.int32), strengths, plan, footprint)
 
     def update(updates, state, params, metric):
