@@ -10,7 +10,7 @@ from jaxtyping import Array
 from sgl_jax._typing import Step
 
 
-__all__ = ["implicit", "in_working_precision", "odd", "working_dtype"]
+__all__ = ["implicit", "in_working_precision", "magnitude", "odd", "ratio", "working_dtype"]
 
 
 def working_dtype(*arrays: Array) -> jnp.dtype:
@@ -42,6 +42,23 @@ def odd(w: Array, threshold: Step, magnitude: Callable[[Array], Array]) -> Array
     t = sign * w
     dead = (t <= threshold) & (threshold > 0)
     return jnp.where(dead, 0.0, sign * magnitude(t))
+
+
+def magnitude(w: Array) -> Array:
+    """``|w|`` with the subgradient zero at zero, where that of ``jnp.abs`` is one."""
+    return jnp.where(w == 0, 0.0, jnp.abs(w))
+
+
+@jax.custom_jvp
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """A quotient whose derivative does not square the denominator, which may be tiny."""
+    return numerator / denominator
+
+
+@ratio.defjvp
+def _ratio_jvp(primals, tangents):
+    quotient = ratio(*primals)
+    return quotient, (tangents[0] - quotient * tangents[1]) / primals[1]
 
 
 def implicit(residual: Callable[..., Array]) -> Callable[[Callable], Callable]:

@@ -13,7 +13,7 @@ they are refused unless ``only`` names them, and are then taken for convolutions
 
 import dataclasses
 import re
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -96,7 +96,7 @@ class Grouping:
             return Groups((Group(tuple(whole)),))
         return Groups(tuple(Group((member,)) for member in members))
 
-    def _selects(self, path: Path, leaf: jax.Array) -> bool:
+    def _selects(self, path: Path, leaf: Any) -> bool:
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
             return False
         wanted = self.only is None or re.search(self.only, path)

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sgl_jax._numerics import working_dtype
+from sgl_jax._numerics import magnitude, working_dtype
 from sgl_jax._pytree import flatten_by_path
 from sgl_jax._typing import Axes, Params, Path
 
@@ -152,14 +152,15 @@ class Group:
         neither overflow nor vanish; its subgradient at a zero group is zero.
         """
         dtype = working_dtype(*parts)
-        parts = [jnp.abs(part.astype(dtype)) for part in parts]
+        parts = [magnitude(part.astype(dtype)) for part in parts]
         if self.single:
             return parts[0]
         peak = jax.lax.stop_gradient(self.max(parts))
         scale = jnp.where((peak > 0) & (peak < jnp.inf), peak, 1.0)
         scales = self.spread(scale)
         squares = self.sum([(part / s) ** 2 for part, s in zip(parts, scales, strict=True)])
-        return jnp.where(squares > 0, scale * jnp.sqrt(jnp.where(squares > 0, squares, 1.0)), 0.0)
+        empty = squares == 0
+        return jnp.where(empty, 0.0, scale * jnp.sqrt(jnp.where(empty, 1.0, squares)))
 
     def map_values(self, function: Callable, parts: Sequence[jax.Array]) -> jax.Array:
         """``function(entries)``, a number, of each group by itself, per group."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sgl_jax._numerics import working_dtype
 from sgl_jax._pytree import flatten_by_path
 from sgl_jax._typing import Params, Path
 from sgl_jax.groupings import GroupingLike, by_neuron
@@ -63,10 +64,11 @@ def sparsity(params: Params, grouping: GroupingLike = by_neuron()) -> Sparsity:
     totals = jnp.zeros(4, jnp.int32)
     weights = groups = 0
     for group in grouping.resolve(params):
-        parts = [jnp.abs(leaves[member.path]).astype(jnp.float32) for member in group.members]
-        mean = group.sum(parts) / jnp.asarray(group.size, jnp.float32).reshape(
-            group.shape if isinstance(group.size, tuple) else ()
-        )
+        parts = [leaves[member.path] for member in group.members]
+        dtype = working_dtype(*parts)
+        parts = [jnp.abs(part.astype(dtype)) for part in parts]
+        size = jnp.asarray(group.size, dtype)
+        mean = group.sum(parts) / (size.reshape(group.shape) if size.ndim else size)
         counted = [
             sum(jnp.sum(part == 0) for part in parts),
             jnp.sum(group.max(parts) == 0),

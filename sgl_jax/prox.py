@@ -104,7 +104,9 @@ def prox_scad(w: Float[Array, "..."], step_size: Step, lam: Step, a: Step) -> Fl
     slope = jnp.where(convex, a - 1.0 - step_size, 1.0)
 
     def magnitude(t):
+        # Where the slope is a rounding error so is the middle, and all of [lam, t] minimises.
         middle = ((a - 1.0) * t - soft * a) / slope
+        middle = jnp.where(middle < lam, lam, jnp.where(middle > t, t, middle))
         beyond = jnp.where(convex & (t <= a * lam), middle, t)
         return jnp.where(t <= knee, t - soft, beyond)
 
@@ -143,7 +145,8 @@ def prox_mcp(
     threshold = lam * jnp.where(firm, step_size, jnp.sqrt(step_size * gamma))
 
     def magnitude(t):
-        return jnp.where(firm & (t < gamma * lam), (t - step_size * lam) * stretch, t)
+        middle = (t - step_size * lam) * stretch
+        return jnp.where(firm & (t < gamma * lam) & (middle < t), middle, t)
 
     return odd(w, threshold, magnitude)
 
@@ -244,6 +247,7 @@ def prox_l1_minus_l2(
     scale = jax.lax.stop_gradient(jnp.where(several & (peak < jnp.inf), peak - c, 1.0))
     squares = jnp.sum((soft / scale) ** 2)
     norm = scale * jnp.sqrt(jnp.where(several, squares, 1.0))
+    unit = jnp.where(norm < jnp.inf, soft / norm, 0.0)
     first = (jnp.arange(w.size) == jnp.argmax(size)).reshape(w.shape) if w.size else size > 0
     lone = jnp.where(first, odd(w, (1.0 - alpha) * c, lambda t: t - (1.0 - alpha) * c), 0.0)
-    return jnp.where(several | (c <= 0), soft + alpha * c * (soft / norm), lone)
+    return jnp.where(several | (c <= 0), soft + alpha * c * unit, lone)

@@ -56,7 +56,9 @@ class Regularizer:
     weight: Any = "default"
 
     def __post_init__(self):
-        weight = self.penalty.default_weight if self.weight == "default" else self.weight
+        weight = self.weight
+        if isinstance(weight, str):
+            weight = self.penalty.default_weight if weight == "default" else weight
         if isinstance(weight, str):
             if weight not in _RULES:
                 raise ValueError(

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import working_dtype
+from sgl_jax._numerics import ratio, working_dtype
 from sgl_jax._typing import Axes, Step, Strength
 from sgl_jax.groupings import Grouping, by_entry
 from sgl_jax.groups import Group
@@ -174,7 +174,7 @@ class NormPenalty(Penalty):
         norm = group.norm(parts)
         # The factor of a zero group is that of a vanishing one, so that its derivative is right.
         safe = jnp.where(norm > 0, norm, jnp.finfo(norm.dtype).tiny)
-        factor = jnp.where(norm < jnp.inf, self.prox_phi(safe, step_size) / safe, 1.0)
+        factor = jnp.where(norm < jnp.inf, ratio(self.prox_phi(safe, step_size), safe), 1.0)
         return scaled(parts, group.spread(factor))
 
 

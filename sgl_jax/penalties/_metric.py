@@ -40,8 +40,11 @@ def shrink_norm_in_metric(
     c = group.spread(jnp.broadcast_to(jnp.asarray(threshold, dtype) / scale, group.shape))
     q = [c_i / d.astype(dtype) for c_i, d in zip(c, metrics, strict=True)]
     norms = group.spread(_norm_solver(group)(w, q))
-    pairs = zip(wide, norms, q, strict=True)
-    shrunk = [part * jnp.where(q_i > 0, r / _nonzero(r + q_i), 1.0) for part, r, q_i in pairs]
+    # A group that is not finite has no norm and stays as it is.
+    shrunk = [
+        part * jnp.where((q_i > 0) & (r < jnp.inf), r / _nonzero(r + q_i), 1.0)
+        for part, r, q_i in zip(wide, norms, q, strict=True)
+    ]
     return [new.astype(part.dtype) for new, part in zip(shrunk, parts, strict=True)]
 
 
@@ -64,7 +67,7 @@ def _norm_solver(group: Group) -> Callable[[list[Array], list[Array]], Array]:
         square = group.sum([w_i**2 for w_i in w])
         moment = group.sum([w_i**2 * q_i for w_i, q_i in zip(w, q, strict=True)])
         start = jnp.maximum(jnp.sqrt(square) - moment / _nonzero(square), 0.0)
-        alive = squares(jnp.zeros_like(square), w, q) > 1
+        dead = squares(jnp.zeros_like(square), w, q) <= 1
         tolerance = jnp.sqrt(jnp.finfo(square.dtype).eps)
 
         def climb(carry):
@@ -74,7 +77,7 @@ def _norm_solver(group: Group) -> Callable[[list[Array], list[Array]], Array]:
             s1 = group.sum([(w_i / sum_i) ** 2 / sum_i for w_i, sum_i in pairs])
             rise = s0 * (jnp.sqrt(s0) - 1.0) / _nonzero(s1)
             # Quadratic convergence: after a step this small the error is a rounding error.
-            return r + rise, jnp.any(alive & (jnp.abs(rise) > tolerance * r)), step + 1
+            return r + rise, jnp.any(~dead & (jnp.abs(rise) > tolerance * r)), step + 1
 
         def moving(carry):
             _, any_moving, step = carry
@@ -82,7 +85,7 @@ def _norm_solver(group: Group) -> Callable[[list[Array], list[Array]], Array]:
 
         first = climb((start, True, 0))
         r, _, _ = jax.lax.while_loop(moving, climb, first)
-        return jnp.where(alive, r, 0.0)
+        return jnp.where(dead, 0.0, r)
 
     return implicit(lambda r, w, q: 1.0 - squares(r, w, q))(solve)
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sgl_jax._numerics import working_dtype
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
 from sgl_jax.groups import Group
@@ -48,5 +49,6 @@ class L1(NormPenalty):
     def prox_norm_in_metric(
         self, parts: Sequence[Array], step_size: Step, group: Group, metrics: Sequence[Array]
     ) -> list[Array]:
-        threshold = jnp.asarray(step_size) * jnp.asarray(self.lam, jnp.result_type(step_size))
+        dtype = working_dtype(*parts)
+        threshold = jnp.asarray(step_size, dtype) * jnp.asarray(self.lam, dtype)
         return shrink_norm_in_metric(parts, threshold, group, metrics)

@@ -5,6 +5,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sgl_jax._numerics import magnitude
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
 from sgl_jax.groupings import Grouping, by_layer
@@ -45,7 +46,7 @@ class L1MinusL2(VectorPenalty):
     def vector_value(self, w: Array) -> Array:
         lam, alpha = (jnp.asarray(value, w.dtype) for value in (self.lam, self.alpha))
         whole = Group.of_array(w.shape, tuple(range(w.ndim)))
-        return lam * (jnp.sum(jnp.abs(w)) - alpha * whole.norm([w]).reshape(()))
+        return lam * (jnp.sum(magnitude(w)) - alpha * whole.norm([w]).reshape(()))
 
     def vector_prox(self, w: Array, step_size: Array) -> Array:
         return prox_l1_minus_l2(w, step_size, self.lam, self.alpha)

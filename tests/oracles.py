@@ -1,0 +1,185 @@
+"""Penalties and their minimisers in NumPy, written from the equations; the package is not called.
+
+A minimiser is found by search: on a grid of every piece between two kinks (so that zero, the
+kinks and the input are among the points), refined around its best point.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Scalar(NamedTuple):
+    """A penalty that is a function of a norm.
+
+    Attributes:
+      phi: ``phi(t, lam, **shape)`` for ``t >= 0``.
+      kinks: ``kinks(lam, **shape)``, where phi has one besides zero.
+      threshold: ``threshold(step, lam, **shape)``, the largest norm that is set to zero.
+    """
+
+    phi: Callable
+    kinks: Callable
+    threshold: Callable
+
+
+def _scad(t, lam, a):
+    middle = (2 * a * lam * t - t**2 - lam**2) / (2 * (a - 1))
+    return np.where(t <= lam, lam * t, np.where(t <= a * lam, middle, lam**2 * (a + 1) / 2))
+
+
+def _scad_threshold(step, lam, a):
+    return np.where(step <= a + 1, step * lam, lam * np.sqrt(step * (a + 1)))
+
+
+def _mcp(t, lam, gamma):
+    return np.where(t <= gamma * lam, lam * t - t**2 / (2 * gamma), gamma * lam**2 / 2)
+
+
+def _mcp_threshold(step, lam, gamma):
+    return np.where(step < gamma, step * lam, lam * np.sqrt(step * gamma))
+
+
+def _transformed_l1_threshold(step, lam, a):
+    c = step * lam
+    return np.where(c <= a**2 / (2 * (a + 1)), c * (a + 1) / a, np.sqrt(2 * c * (a + 1)) - a / 2)
+
+
+SCALARS = {
+    "l0": Scalar(lambda t, lam: lam * (t > 0), lambda lam: (), lambda s, lam: np.sqrt(2 * s * lam)),
+    "l1": Scalar(lambda t, lam: lam * t, lambda lam: (), lambda s, lam: s * lam),
+    "mcp": Scalar(_mcp, lambda lam, gamma: (gamma * lam,), _mcp_threshold),
+    "scad": Scalar(_scad, lambda lam, a: (lam, a * lam), _scad_threshold),
+    "transformed_l1": Scalar(
+        lambda t, lam, a: lam * (a + 1) * t / (a + t), lambda lam, a: (), _transformed_l1_threshold
+    ),
+}
+
+SHAPES = {
+    "l0": [{}],
+    "l1": [{}],
+    "l1_minus_l2": [{"alpha": 1.0}, {"alpha": 0.5}, {"alpha": 0.0}],
+    "mcp": [{"gamma": 3.0}, {"gamma": 0.5}],
+    "scad": [{"a": 3.75}, {"a": 2.25}],
+    "transformed_l1": [{"a": 1.0}, {"a": 0.0625}, {"a": 100.0}],
+}
+"""Shape parameters to test each penalty of the catalogue with, exact in float32."""
+
+BOUNDS = {"mcp": lambda gamma: (gamma,), "scad": lambda a: (a - 1, a + 1)}
+"""Step sizes at which the closed form changes."""
+
+TIES = [
+    # name, shape, lam, step, an input with two minimisers or at the end of zero, the smaller one
+    ("l0", {}, 1.0, 2.0, 2.0, 0.0),
+    ("l1", {}, 0.5, 3.0, 1.5, 0.0),
+    ("mcp", {"gamma": 4.0}, 0.5, 1.0, 0.5, 0.0),
+    ("mcp", {"gamma": 4.0}, 0.5, 4.0, 2.0, 0.0),
+    ("mcp", {"gamma": 4.0}, 0.5, 9.0, 3.0, 0.0),
+    ("scad", {"a": 3.0}, 0.5, 1.0, 0.5, 0.0),
+    ("scad", {"a": 3.0}, 0.5, 3.0, 1.5, 0.0),
+    ("scad", {"a": 3.0}, 0.5, 3.0, 1.75, 0.25),
+    ("scad", {"a": 3.0}, 0.5, 4.0, 2.0, 0.0),
+    ("scad", {"a": 3.0}, 0.5, 9.0, 3.0, 0.0),
+    ("transformed_l1", {"a": 1.0}, 0.125, 1.0, 0.25, 0.0),
+    ("transformed_l1", {"a": 1.0}, 0.25, 4.0, 1.5, 0.0),
+]
+
+STEPS = np.logspace(-6, 6, 200)
+
+
+def value(name, z, lam, **shape):
+    """The penalty of one group with the entries ``z``."""
+    norm = np.sqrt(np.sum(np.square(z)))
+    if name == "l1_minus_l2":
+        return lam * (np.sum(np.abs(z)) - shape["alpha"] * norm)
+    return SCALARS[name].phi(norm, lam, **shape)
+
+
+def inputs(name, lam, shape, steps):
+    """Inputs of both signs for every step, ``(len(steps), ...)``: around all that may matter."""
+    scalar = SCALARS[name]
+    threshold = scalar.threshold(steps, lam, **shape)
+    factors = (0.3, 1 - 1e-3, 1.0, 1 + 1e-3, 1.1, 2.0, 10.0)
+    moving = [factor * threshold for factor in factors]
+    if name == "scad":
+        moving += [lam * (1 + steps), 0.5 * lam * (shape["a"] + 1 + steps), lam * steps]
+    fixed = (0.0, *scalar.kinks(lam, **shape), 0.6 * shape.get("a", 1.0) * lam, 1e-3, 1.0, 40.0)
+    columns = [*moving, *(np.full_like(steps, number) for number in fixed)]
+    signs = np.where(np.arange(len(columns)) % 2, -1, 1)
+    return np.stack(columns, axis=1) * signs
+
+
+def _search(cost, edges, points=17, rounds=9):
+    """The least cost over ``[edges[..., 0], edges[..., -1]]``, every piece searched by itself."""
+    low, high = edges[..., :-1], edges[..., 1:]
+    best = np.full(low.shape[:-1], np.inf)
+    for _ in range(rounds):
+        grid = np.linspace(low, high, points, axis=-1)
+        costs = cost(grid)
+        best = np.minimum(best, costs.min(axis=(-1, -2)))
+        at = costs.argmin(axis=-1)[..., None]
+        low = np.take_along_axis(grid, np.maximum(at - 1, 0), -1)[..., 0]
+        high = np.take_along_axis(grid, np.minimum(at + 1, points - 1), -1)[..., 0]
+    return best
+
+
+def least_cost(name, w, step, lam, metric=1.0, **shape):
+    """The minimum over z of ``step phi(|z|) + metric (z - w)^2 / 2``, for every w."""
+    scalar = SCALARS[name]
+    t, step, metric = np.broadcast_arrays(np.abs(w), step, metric)
+    kinks = [np.full_like(t, kink) for kink in (0.0, *scalar.kinks(lam, **shape))]
+    far = 2 * t + max(kink.max(initial=0) for kink in kinks)
+    edges = np.sort(np.stack([-t, *kinks, t, far], axis=-1), axis=-1)
+    t, step, metric = (array[..., None, None] for array in (t, step, metric))
+    distance = lambda z: metric * (z - t) ** 2 / 2  # noqa: E731
+    return _search(lambda z: step * scalar.phi(np.abs(z), lam, **shape) + distance(z), edges)
+
+
+def least_cost_l1_minus_l2(w, step, lam, alpha, points=5, rounds=24):
+    """The minimum of ``step lam (|z|_1 - alpha |z|_2) + |z - w|^2 / 2``, over the last axis of w.
+
+    A grid around zero, the input and every way to set some of its entries to zero, always with
+    the best point so far at its centre.
+    """
+    size = w.shape[-1]
+    axes = np.meshgrid(*[np.linspace(-1, 1, points)] * size, indexing="ij")
+    offsets = np.stack([axis.ravel() for axis in axes], axis=-1)
+    masks = np.stack(np.meshgrid(*[(0, 1)] * size, indexing="ij"), axis=-1).reshape(-1, size)
+
+    def cost(z):
+        penalty = lam * (np.abs(z).sum(-1) - alpha * np.sqrt((z**2).sum(-1)))
+        return step[:, None, None] * penalty + ((z - w[:, None, None]) ** 2).sum(-1) / 2
+
+    centre = w[:, None] * masks
+    width = np.abs(w).max(-1)[:, None, None, None]
+    for _ in range(rounds):
+        grid = centre[:, :, None] + width * offsets
+        at = cost(grid).argmin(-1)[..., None, None]
+        centre = np.take_along_axis(grid, at, 2)[:, :, 0]
+        width = width * 0.5
+    return cost(centre[:, :, None]).min(axis=(1, 2))
+
+
+def transformed_l1_prox(t, step, lam, a):
+    """The prox by bisection for the largest root, and how it multiplies errors of the input."""
+    c = step * lam
+    low = np.maximum(np.cbrt(2 * c * a * (a + 1)) - a, 0.0)
+    high = t
+    for _ in range(120):
+        z = (low + high) / 2
+        beyond = z - t + c * a * (a + 1) / (a + z) ** 2 > 0
+        low, high = np.where(beyond, low, z), np.where(beyond, z, high)
+    slope = 1 - 2 * c * a * (a + 1) / (a + high) ** 3
+    alive = t > _transformed_l1_threshold(step, lam, a)
+    return np.where(alive, high, 0.0), np.where(alive, 1 / np.maximum(slope, 1e-9), 1.0)
+
+
+def group_residual_in_metric(z, w, d, group, entry=0.0):
+    """How far z is from optimal for ``entry |z|_1 + group |z|_2 + sum d (z - w)^2 / 2``."""
+    pull = d * (w - z)
+    if not z.any():
+        return max(np.linalg.norm(np.maximum(np.abs(pull) - entry, 0)) - group, 0.0)
+    at_zero = np.maximum(np.abs(pull) - entry, 0)
+    elsewhere = np.abs(pull - entry * np.sign(z) - group * z / np.linalg.norm(z))
+    return np.max(np.where(z == 0, at_zero, elsewhere))
