@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
+import numpy as np
 
 
 __all__ = ["Axes", "Params", "Path", "Schedule", "Step", "Strength", "Updates"]
@@ -20,11 +21,11 @@ Path: TypeAlias = str
 Axes: TypeAlias = tuple[int, ...]
 """The axes of a leaf that one group spans; ``()`` makes every entry a group of its own."""
 
-Step: TypeAlias = float | int | jax.Array
+Step: TypeAlias = float | int | np.number | np.ndarray | jax.Array
 """A step size: a number, or an array that broadcasts against the groups."""
 
 Schedule: TypeAlias = Callable[[Any], Any]
 """A function of the step count."""
 
-Strength: TypeAlias = float | int | jax.Array | Schedule
+Strength: TypeAlias = float | int | np.number | np.ndarray | jax.Array | Schedule
 """A strength: a number, an array (traced or not), or a schedule that an Optax link resolves."""

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from sgl_jax._typing import Params
+from sgl_jax._typing import Params, Step
 
 
 __all__ = ["Direction", "adam", "sgd"]
@@ -39,7 +39,7 @@ class Direction(NamedTuple):
     metric: Callable[[Any], Params] | None
 
 
-def sgd(momentum: float | None = None, nesterov: bool = False) -> Direction:
+def sgd(momentum: Step | None = None, nesterov: bool = False) -> Direction:
     """The direction of ``optax.sgd``, in the Euclidean metric.
 
     Args:
@@ -50,7 +50,7 @@ def sgd(momentum: float | None = None, nesterov: bool = False) -> Direction:
     return Direction(link.init, link.update, metric=None)
 
 
-def adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8, eps_root: float = 0.0) -> Direction:
+def adam(b1: Step = 0.9, b2: Step = 0.999, eps: Step = 1e-8, eps_root: Step = 0.0) -> Direction:
     r"""The direction of ``optax.adam``; its metric is :math:`\sqrt{\hat v +\epsilon_r} + \epsilon`.
 
     Args:

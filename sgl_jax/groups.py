@@ -173,11 +173,13 @@ class Group:
         self, function: Callable, parts: Sequence[jax.Array], per_group: jax.Array
     ) -> list[jax.Array]:
         """``function(entries, number)``, an array like ``entries``, of each group by itself."""
-        per_group = jnp.broadcast_to(per_group, self.shape)
         if self.plain:
+            # The sum that is never computed has the sharding that vmap wants of both arguments.
+            per_group = per_group + jnp.zeros_like(self.sum(parts), dtype=per_group.dtype)
             rows, mapped = self._by_group(function, parts[0])
             out = mapped(rows, jnp.squeeze(per_group, self.members[0].axes))
             return [jnp.moveaxis(out, range(len(self._kept)), self._kept)]
+        per_group = jnp.broadcast_to(per_group, self.shape)
         return self._from_rows(jax.vmap(function)(self._to_rows(parts), per_group))
 
     @property

@@ -105,7 +105,7 @@ def prox_scad(w: Float[Array, "..."], step_size: Step, lam: Step, a: Step) -> Fl
 
     def magnitude(t):
         # Where the slope is a rounding error so is the middle, and all of [lam, t] minimises.
-        middle = ((a - 1.0) * t - soft * a) / slope
+        middle = t - step_size * (a * lam - t) / slope
         middle = jnp.where(middle < lam, lam, jnp.where(middle > t, t, middle))
         beyond = jnp.where(convex & (t <= a * lam), middle, t)
         return jnp.where(t <= knee, t - soft, beyond)
@@ -245,9 +245,18 @@ def prox_l1_minus_l2(
     soft = odd(w, c, lambda t: t - c)
     several = peak > c
     scale = jax.lax.stop_gradient(jnp.where(several & (peak < jnp.inf), peak - c, 1.0))
-    squares = jnp.sum((soft / scale) ** 2)
-    norm = scale * jnp.sqrt(jnp.where(several, squares, 1.0))
-    unit = jnp.where(norm < jnp.inf, soft / norm, 0.0)
-    first = (jnp.arange(w.size) == jnp.argmax(size)).reshape(w.shape) if w.size else size > 0
+    scaled = soft / scale
+    squares = jnp.sum(scaled**2)
+    unit = jnp.where(squares < jnp.inf, scaled / jnp.sqrt(jnp.where(several, squares, 1.0)), 0.0)
+    first = _first(size == peak) | jnp.isnan(w)
     lone = jnp.where(first, odd(w, (1.0 - alpha) * c, lambda t: t - (1.0 - alpha) * c), 0.0)
     return jnp.where(several | (c <= 0), soft + alpha * c * unit, lone)
+
+
+def _first(mask: Array) -> Array:
+    """The first entry of a mask that is set, as a mask; no reshape, so any sharding will do."""
+    positions = [jax.lax.broadcasted_iota(jnp.int32, mask.shape, k) for k in range(mask.ndim)]
+    index = jnp.zeros(mask.shape, jnp.int32)
+    for position, size in zip(positions, mask.shape, strict=True):
+        index = index * size + position
+    return mask & (index == jnp.min(jnp.where(mask, index, mask.size), initial=mask.size))

@@ -228,7 +228,7 @@ class SparseGroup:
         """The joint prox; arguments as in :meth:`Regularizer.prox`.
 
         Raises:
-          ValueError: the entry penalty is not l1.
+          ValueError: the entry penalty is not l1 on single entries.
         """
         if not isinstance(self.entry, L1):
             raise ValueError(
@@ -237,6 +237,11 @@ class SparseGroup:
                 "sum; use sgl_transform, which splits it."
             )
         resolved = self.resolved(params)
+        if not all(group.single for group in resolved.entries_part.grouping.resolve(params)):
+            raise ValueError(
+                "SparseGroup needs single entries for a joint prox, got groups of entries in "
+                "entry_grouping; use sgl_transform, which splits it."
+            )
         shrunk = resolved.entries_part.prox(params, step_size, metric)
         return resolved.groups_part.prox(shrunk, step_size, metric)
 

@@ -166,17 +166,20 @@ def test_prox_does_not_depend_on_how_it_is_called(name, shape):
     np.testing.assert_allclose(np.stack(scanned, 1), np.array(plain), rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("a", [0.0625, 1.0, 100.0])
-def test_transformed_l1_keeps_the_digits_of_small_weights_and_steps(a):
-    draw = np.random.default_rng(0).uniform
-    t = np.float32(10.0 ** draw(-12, 4, 20_000))
-    step, lam = np.float32(10.0 ** draw(-12, 3, t.size)), 0.25
+def test_transformed_l1_keeps_the_digits_of_small_weights_and_steps(a, dtype):
+    draw, lam, eps = np.random.default_rng(0).uniform, 0.25, np.finfo(dtype).eps
+    t, step = (10.0 ** draw(-12, top, 20_000) for top in (4, 3))
+    step = step.astype(dtype).astype(float)
+    near = oracles.SCALARS["transformed_l1"].threshold(step, lam, a)
     # Half of them near the threshold, where the published closed form cancels.
-    near = oracles.SCALARS["transformed_l1"].threshold(step.astype(float), lam, a)
     t[::2] = (near * 10.0 ** draw(-3, 0.5, t.size))[::2]
-    z = np.asarray(operator("transformed_l1")(t, step, lam, a), float)
-    exact, gain = oracles.transformed_l1_prox(t.astype(float), step.astype(float), lam, a)
-    eps = np.finfo(np.float32).eps
+    t = t.astype(dtype).astype(float)
+    with jax.enable_x64(dtype == "float64"):
+        args = jnp.asarray(t, dtype), jnp.asarray(step, dtype), lam, a
+        z = np.asarray(operator("transformed_l1")(*args), float)
+    exact, gain = oracles.transformed_l1_prox(t, step, lam, a)
     clear = np.abs(t - near) > 8 * eps * near
     np.testing.assert_array_less(np.abs(z - exact)[clear], (8 * eps * t * gain)[clear])
     np.testing.assert_array_equal((z == 0)[clear], (exact == 0)[clear])

@@ -3,7 +3,7 @@
 import optax
 
 from sgl_jax import directions
-from sgl_jax._typing import Strength
+from sgl_jax._typing import Step, Strength
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms import proximal
 
@@ -15,10 +15,10 @@ def prox_adam(
     learning_rate: Strength,
     regularizer: RegularizerLike | None = None,
     *,
-    b1: float = 0.9,
-    b2: float = 0.999,
-    eps: float = 1e-8,
-    eps_root: float = 0.0,
+    b1: Step = 0.9,
+    b2: Step = 0.999,
+    eps: Step = 1e-8,
+    eps_root: Step = 0.0,
 ) -> optax.GradientTransformationExtraArgs:
     r"""A step of Adam, then the prox of the regularizer in Adam's metric.
 

@@ -3,7 +3,7 @@
 import optax
 
 from sgl_jax import directions
-from sgl_jax._typing import Strength
+from sgl_jax._typing import Step, Strength
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms import proximal
 
@@ -15,7 +15,7 @@ def prox_sgd(
     learning_rate: Strength,
     regularizer: RegularizerLike | None = None,
     *,
-    momentum: float | None = None,
+    momentum: Step | None = None,
     nesterov: bool = False,
 ) -> optax.GradientTransformationExtraArgs:
     r"""A gradient step, then the prox of the regularizer with the learning rate as its step.

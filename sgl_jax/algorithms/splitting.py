@@ -42,7 +42,9 @@ def splitting(
     if not isinstance(regularizer, SparseGroup) or not isinstance(regularizer.group, L1):
         raise ValueError(
             "splitting needs a SparseGroup with L1 on its groups, got "
-            f"{regularizer}; for other forms use proximal steps."
+            f"{type(regularizer).__name__} with "
+            f"{', '.join(type(penalty).__name__ for penalty in regularizer.penalties)}; "
+            "use proximal steps instead."
         )
     if regularizer.weight != "sqrt_size":
         raise ValueError(

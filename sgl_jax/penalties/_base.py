@@ -174,7 +174,9 @@ class NormPenalty(Penalty):
         norm = group.norm(parts)
         # The factor of a zero group is that of a vanishing one, so that its derivative is right.
         safe = jnp.where(norm > 0, norm, jnp.finfo(norm.dtype).tiny)
-        factor = jnp.where(norm < jnp.inf, ratio(self.prox_phi(safe, step_size), safe), 1.0)
+        factor = ratio(self.prox_phi(safe, step_size), safe)
+        factor = jnp.where(norm == 0, jax.lax.stop_gradient(factor), factor)
+        factor = jnp.where(norm < jnp.inf, factor, 1.0)
         return scaled(parts, group.spread(factor))
 
 

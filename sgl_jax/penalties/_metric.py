@@ -39,7 +39,8 @@ def shrink_norm_in_metric(
     w = [part / s for part, s in zip(wide, group.spread(scale), strict=True)]
     c = group.spread(jnp.broadcast_to(jnp.asarray(threshold, dtype) / scale, group.shape))
     q = [c_i / d.astype(dtype) for c_i, d in zip(c, metrics, strict=True)]
-    norms = group.spread(_norm_solver(group)(w, q))
+    dead = _squares(group, jnp.zeros(group.shape, dtype), w, q) <= 1
+    norms = group.spread(jnp.where(dead, 0.0, _norm_solver(group)(w, q)))
     # A group that is not finite has no norm and stays as it is.
     shrunk = [
         part * jnp.where((q_i > 0) & (r < jnp.inf), r / _nonzero(r + q_i), 1.0)
@@ -48,46 +49,53 @@ def shrink_norm_in_metric(
     return [new.astype(part.dtype) for new, part in zip(shrunk, parts, strict=True)]
 
 
+def _quotients(
+    group: Group, r: Array, w: Sequence[Array], q: Sequence[Array]
+) -> list[tuple[Array, Array]]:
+    """Numerator and denominator of w / (r + q) for each member."""
+    pairs = zip(group.spread(r), w, q, strict=True)
+    return [(w_i, _nonzero(r_i + q_i)) for r_i, w_i, q_i in pairs]
+
+
+def _squares(group: Group, r: Array, w: Sequence[Array], q: Sequence[Array]) -> Array:
+    r""":math:`\|w / (r + q)\|^2`, per group."""
+    return group.sum([(top / bottom) ** 2 for top, bottom in _quotients(group, r, w, q)])
+
+
 def _norm_solver(group: Group) -> Callable[[list[Array], list[Array]], Array]:
-    r"""The function of (w, q) that finds the norm :math:`r`, per group; 0 for a dead group.
+    r"""The function of (w, q) that finds the norm :math:`r`, per group that is not dead.
 
     :math:`1 / \|w / (r + q)\|` is concave and almost linear in :math:`r`, so Newton's method on
     it climbs to the root from any lower bound. The tangent at infinity gives one that is exact
     to first order in :math:`q`.
     """
 
-    def quotients(r, w, q):
-        pairs = zip(group.spread(r), w, q, strict=True)
-        return [(w_i, _nonzero(r_i + q_i)) for r_i, w_i, q_i in pairs]
-
-    def squares(r, w, q):
-        return group.sum([(w_i / sum_i) ** 2 for w_i, sum_i in quotients(r, w, q)])
+    def climb(w, q, r):
+        pairs = _quotients(group, r, w, q)
+        s0 = group.sum([(top / bottom) ** 2 for top, bottom in pairs])
+        s1 = group.sum([(top / bottom) ** 2 / bottom for top, bottom in pairs])
+        return s0 * (jnp.sqrt(s0) - 1.0) / _nonzero(s1)
 
     def solve(w, q):
         square = group.sum([w_i**2 for w_i in w])
         moment = group.sum([w_i**2 * q_i for w_i, q_i in zip(w, q, strict=True)])
         start = jnp.maximum(jnp.sqrt(square) - moment / _nonzero(square), 0.0)
-        dead = squares(jnp.zeros_like(square), w, q) <= 1
         tolerance = jnp.sqrt(jnp.finfo(square.dtype).eps)
 
-        def climb(carry):
-            r, _, step = carry
-            pairs = quotients(r, w, q)
-            s0 = group.sum([(w_i / sum_i) ** 2 for w_i, sum_i in pairs])
-            s1 = group.sum([(w_i / sum_i) ** 2 / sum_i for w_i, sum_i in pairs])
-            rise = s0 * (jnp.sqrt(s0) - 1.0) / _nonzero(s1)
-            # Quadratic convergence: after a step this small the error is a rounding error.
-            return r + rise, jnp.any(~dead & (jnp.abs(rise) > tolerance * r)), step + 1
-
         def moving(carry):
-            _, any_moving, step = carry
-            return any_moving & (step < _MOST_STEPS)
+            r, rise, steps = carry
+            # Quadratic convergence: after a step this small the error is a rounding error.
+            return jnp.any(rise > tolerance * r) & (steps < _MOST_STEPS)
 
-        first = climb((start, True, 0))
-        r, _, _ = jax.lax.while_loop(moving, climb, first)
-        return jnp.where(dead, 0.0, r)
+        def step(carry):
+            r, _, steps = carry
+            rise = jnp.maximum(climb(w, q, r), 0.0)
+            return r + rise, rise, steps + 1
 
-    return implicit(lambda r, w, q: 1.0 - squares(r, w, q))(solve)
+        r, _, _ = jax.lax.while_loop(moving, step, step((start, start, 0)))
+        return r
+
+    return implicit(lambda r, w, q: 1.0 - _squares(group, r, w, q))(solve)
 
 
 def _nonzero(x: Array) -> Array:

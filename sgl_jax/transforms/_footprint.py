@@ -10,28 +10,27 @@ from sgl_jax._typing import Path
 
 __all__ = ["Footprint"]
 
-_WATCHED = 1 / 16
-
 
 class Footprint(NamedTuple):
-    """How many zeros were asked for in some leaves, and how often there were fewer.
-
-    Whatever runs after a proximal step acts on all leaves, so a few are watched: the smallest,
-    together up to a sixteenth of the entries and at least one. Counting in all of them would cost
-    a quarter of a step of Adam.
+    """How many zeros were asked for in the watched leaves, and how often there were fewer.
 
     Attributes:
       zeros: exact zeros that the last update asked for, in each watched leaf.
-      mismatches: how many updates were followed by parameters with fewer.
+      mismatches: so many updates were followed by parameters with fewer. A single one is forgotten
+        at the next (``optax.lookahead`` resets the parameters now and then), two in a row are not.
     """
 
     zeros: dict[Path, Array]
     mismatches: Array
 
     @classmethod
-    def empty(cls, leaves: dict[Path, Array]) -> "Footprint":
-        """That of a link that has not asked for anything in these leaves."""
-        budget = _WATCHED * sum(leaf.size for leaf in leaves.values())
+    def empty(cls, leaves: dict[Path, Array], share: float) -> "Footprint":
+        """That of a link that has not asked for anything in these leaves.
+
+        Counting costs a pass over the leaves. ``share``, in [0, 1], of their entries is watched at
+        most: the smallest leaves, at least one.
+        """
+        budget = share * sum(leaf.size for leaf in leaves.values())
         watched: list[Path] = []
         for path in sorted(leaves, key=lambda path: (leaves[path].size, path)):
             budget -= leaves[path].size
@@ -47,7 +46,8 @@ class Footprint(NamedTuple):
         for path, zeros in self.zeros.items():
             missed |= _zeros(found[path]) < zeros
         zeros = {path: _zeros(asked[path]) for path in self.zeros}
-        return Footprint(zeros, self.mismatches + missed.astype(jnp.int32))
+        kept = jnp.where(self.mismatches > 1, self.mismatches, 0)
+        return Footprint(zeros, jnp.where(missed, self.mismatches + 1, kept))
 
 
 def _zeros(leaf: Array) -> Array:

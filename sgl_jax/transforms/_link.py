@@ -35,8 +35,8 @@ __all__ = [
 Leaves = dict[Path, Array]
 """Some leaves of a tree by path; itself a tree in which they have the same paths."""
 
-Strengths = dict[str, Array]
-"""The strengths in force, by name."""
+Strengths = dict[str, Any]
+"""The strengths in force by name: arrays, wrapped ones inside ``nnx.Optimizer``."""
 
 
 L = TypeVar("L", bound="Link")

@@ -51,11 +51,11 @@ def check(opt_state: Any) -> None:
         if not isinstance(state, ApplyProxState):
             continue
         (mismatches,) = jax.tree.leaves(state.footprint.mismatches)
-        if not isinstance(mismatches, jax.core.Tracer) and jnp.any(mismatches > 0):
+        if not isinstance(mismatches, jax.core.Tracer) and jnp.any(mismatches > 1):
             raise ValueError(
                 "A proximal step must be the last link of its chain, got parameters other than "
-                f"it had asked for after {int(jnp.max(mismatches))} update(s), so exact zeros were "
-                "lost; move it behind the learning rate and every other link."
+                f"it had asked for after {int(jnp.max(mismatches))} updates, so exact "
+                "zeros were lost; move it behind the learning rate and every other link."
             )
 
 

@@ -1,0 +1,195 @@
+"""Every algorithm of the catalogue by one contract; the proximal ones by what they converge to."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from problems import assert_same, draw, gradients, large_lasso, run, stepper, zeros
+
+import sgl_jax as sgl
+
+
+BOTH = sgl.SparseGroup(sgl.L1(0.1), sgl.L1(0.02))
+
+NAMESAKES = {
+    "adam": (sgl.prox_adam, optax.adam, {}),
+    "adam_with_options": (sgl.prox_adam, optax.adam, {"b1": 0.8, "b2": 0.9, "eps": 1e-3}),
+    "sgd": (sgl.prox_sgd, optax.sgd, {}),
+    "momentum": (sgl.prox_sgd, optax.sgd, {"momentum": 0.9}),
+    "nesterov": (sgl.prox_sgd, optax.sgd, {"momentum": 0.9, "nesterov": True}),
+}
+"""A proximal optimizer, the one of Optax that it becomes without a regularizer, and options."""
+
+
+@pytest.fixture(autouse=True)
+def _standard_promotion():
+    """Optax's Adam mixes dtypes."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@functools.cache
+def trained(name):
+    """Parameters, state before and after, and compilations, of ten steps."""
+    tx = sgl.ALGORITHMS[name](0.05, BOTH)
+    step, counter = stepper(tx)
+    params = draw(0, 0.03)
+    state = before = tx.init(params)
+    for gradient in gradients(10):
+        params, state = step(params, state, gradient)
+    return params, before, state, counter.traces
+
+
+@pytest.mark.parametrize("name", sgl.ALGORITHMS)
+def test_algorithm_shows_its_sparse_parameters(name):
+    params, _, state, _ = trained(name)
+    sparse = sgl.sparse_params(state, params)
+    assert jax.tree.structure(sparse) == jax.tree.structure(params)
+    kernels = [sparse[layer]["kernel"] for layer in ("conv", "fc")]
+    assert (zeros(kernels) > 0) == (name != "subgradient")
+    assert np.isfinite(sgl.penalty_value(state, params))
+    for layer in ("conv", "fc"):
+        np.testing.assert_array_equal(sparse[layer]["bias"], params[layer]["bias"])
+
+
+@pytest.mark.parametrize("name", sgl.ALGORITHMS)
+def test_algorithm_keeps_the_form_of_its_state(name):
+    _, before, after, traces = trained(name)
+    form = [
+        jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype, leaf.weak_type), state)
+        for state in (before, after)
+    ]
+    assert form[0] == form[1]
+    assert traces == 1
+
+
+@pytest.mark.parametrize("name", sgl.ALGORITHMS)
+def test_algorithm_takes_a_schedule_for_its_rate(name):
+    until_five = sgl.ALGORITHMS[name](lambda count: jnp.where(count < 5, 0.05, 0.0), BOTH)
+    found, _ = run(until_five, draw(0, 0.03), gradients(10))
+    expected, _ = run(sgl.ALGORITHMS[name](0.05, BOTH), draw(0, 0.03), gradients(5))
+    assert_same(found, expected)
+
+
+def test_catalogue_is_sorted():
+    assert list(sgl.ALGORITHMS) == sorted(sgl.ALGORITHMS)
+
+
+@pytest.mark.parametrize("namesake", NAMESAKES)
+def test_without_a_regularizer_it_is_its_namesake_bit_for_bit(namesake):
+    ours, theirs, options = NAMESAKES[namesake]
+    trees = []
+    for tx in (ours(0.05, **options), theirs(0.05, **options)):
+        params = draw(0, 0.3)
+        state = tx.init(params)
+        for gradient in gradients(3):
+            updates, state = tx.update(gradient, state, params)
+            params = optax.apply_updates(params, updates)
+        trees.append((params, updates))
+    jax.tree.map(np.testing.assert_array_equal, *trees)
+
+
+@pytest.mark.parametrize("namesake", NAMESAKES)
+def test_without_a_regularizer_it_is_its_namesake_inside_jit(namesake):
+    ours, theirs, options = NAMESAKES[namesake]
+    updates = []
+    for factory in (ours, theirs):
+        tx = factory(0.05, **options)
+        params = draw(0, 0.3)
+        once = jax.jit(tx.update)
+        state = tx.init(params)
+        for gradient in gradients(3):
+            update, state = once(gradient, state, params)
+        updates.append(update)
+    jax.tree.map(lambda a, b: np.testing.assert_array_max_ulp(a, b, maxulp=2), *updates)
+
+
+@pytest.mark.parametrize("namesake", ["adam", "nesterov"])
+def test_with_a_regularizer_of_no_strength_it_is_near_its_namesake(namesake):
+    ours, theirs, options = NAMESAKES[namesake]
+    nothing = sgl.SparseGroup(sgl.L1(0.0), sgl.L1(0.0))
+    found, _ = run(ours(0.05, nothing, **options), draw(0, 0.3), gradients(10))
+    expected, _ = run(theirs(0.05, **options), draw(0, 0.3), gradients(10))
+    assert_same(found, expected, rtol=1e-6)
+
+
+def descend(tx, loss, params, steps):
+    """The parameters after some updates with the gradient of a loss."""
+
+    def step(carry, _):
+        params, state = carry
+        updates, state = tx.update(jax.grad(loss)(params), state, params)
+        return (optax.apply_updates(params, updates), state), None
+
+    train = jax.jit(lambda carry: jax.lax.scan(step, carry, None, steps)[0])
+    return train((params, tx.init(params)))[0]
+
+
+@pytest.mark.parametrize("name", ["prox_adam", "prox_sgd"])
+def test_lasso_is_solved_to_a_small_duality_gap(name):
+    with jax.enable_x64(True):
+        lasso = large_lasso()
+        rate = 0.03 if name == "prox_adam" else len(lasso.b) / np.linalg.norm(lasso.a, 2) ** 2
+        tx = sgl.ALGORITHMS[name](rate, sgl.Regularizer(sgl.L1(lasso.lam)))
+        w = np.asarray(descend(tx, lasso.loss, jnp.zeros(1000), 1000))
+    assert lasso.duality_gap(w) < 1e-6 * lasso.objective(np.zeros(1000))
+    assert 0 < np.sum(w == 0) < 1000
+
+
+@functools.cache
+def regression():
+    """Inputs and five outputs that depend on four of twenty inputs."""
+    generator = np.random.default_rng(1)
+    x = generator.standard_normal((60, 20))
+    kernel = np.where(np.arange(20)[:, None] < 4, generator.standard_normal((20, 5)), 0)
+    return x, x @ kernel + 0.1 * generator.standard_normal((60, 5))
+
+
+def optimality(w, entry_lam, group_lam):
+    """How far a proximal gradient step, in NumPy, moves: zero at the minimiser alone."""
+    x, y = regression()
+    z = w - x.T @ (x @ w - y) / len(x)
+    z = np.sign(z) * np.maximum(np.abs(z) - entry_lam, 0)
+    norms = np.linalg.norm(z, axis=1, keepdims=True)
+    z = z * np.maximum(1 - np.sqrt(5) * group_lam / np.where(norms > 0, norms, 1), 0)
+    return np.abs(w - z).max()
+
+
+@pytest.mark.parametrize("entry_lam", [0.0, 0.1], ids=["group_lasso", "sparse_group_lasso"])
+def test_both_metrics_reach_the_same_minimiser(entry_lam):
+    group = sgl.L1(0.1)
+    regularizer = sgl.SparseGroup(sgl.L1(entry_lam), group)
+    if not entry_lam:
+        regularizer = sgl.Regularizer(group, sgl.by_neuron())
+    found = []
+    with jax.enable_x64(True):
+        x, y = regression()
+
+        def loss(params):
+            return jnp.sum((x @ params["kernel"] - y) ** 2) / (2 * len(x))
+
+        for tx in (sgl.prox_adam(0.02, regularizer), sgl.prox_sgd(0.3, regularizer)):
+            w = np.asarray(descend(tx, loss, {"kernel": jnp.zeros((20, 5))}, 1500)["kernel"])
+            assert optimality(w, entry_lam, 0.1) < 1e-8
+            assert 0 < np.sum(np.all(w == 0, axis=1)) < 20
+            found.append(w)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-7)
+    np.testing.assert_array_equal(found[0] == 0, found[1] == 0)
+    assert (np.sum(found[0] == 0) > 5 * np.sum(np.all(found[0] == 0, axis=1))) == (entry_lam > 0)
+
+
+def test_splitting_is_its_link_before_its_base():
+    regularizer = sgl.SparseGroup(sgl.SCAD(0.02), sgl.L1(0.03), sgl.by_filter())
+    tx = sgl.splitting(0.1, regularizer, beta=0.2, base=optax.lion)
+    link = sgl.sgl_transform(sgl.SCAD(0.02), beta=0.2, group_lam=0.03, grouping=sgl.by_filter())
+    expected = optax.chain(link, optax.lion(0.1))
+    assert_same(*(run(each, draw(0, 0.3), gradients(2)) for each in (tx, expected)))
+
+
+def test_subgradient_is_its_link_before_its_base():
+    tx = sgl.subgradient(0.1, BOTH, base=optax.sgd)
+    expected = optax.chain(sgl.add_penalty_gradient(BOTH), optax.sgd(0.1))
+    assert_same(*(run(each, draw(0, 0.3), gradients(2)) for each in (tx, expected)))

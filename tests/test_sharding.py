@@ -1,0 +1,103 @@
+"""Parameters split over eight devices, along their groups and across them: the same numbers."""
+
+import functools
+
+import jax
+import numpy as np
+import optax
+import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from problems import METHODS, assert_same, draw, run
+
+import sgl_jax as sgl
+
+
+SHAPES = {"conv": {"kernel": (3, 3, 8, 16)}, "fc": {"kernel": (16, 8)}}
+
+SPLITS = {
+    "outputs": {4: (None, None, None, "d"), 2: (None, "d")},
+    "inputs": {4: (None, None, "d", None), 2: ("d", None)},
+}
+"""For leaves of so many axes, which is split over the devices."""
+
+GROUPINGS = (sgl.by_entry(), sgl.by_filter(), sgl.by_layer())
+
+pytestmark = pytest.mark.skipif(jax.device_count() < 8, reason="needs eight devices")
+
+
+@pytest.fixture(params=["Explicit", "Auto"])
+def mesh(request):
+    mesh = jax.make_mesh((8,), ("d",), axis_types=(AxisType[request.param],))
+    with jax.set_mesh(mesh):
+        yield mesh
+
+
+@pytest.fixture(params=SPLITS)
+def place(request, mesh):
+    """Splits a tree over the devices."""
+
+    def put(leaf):
+        spec = PartitionSpec(*SPLITS[request.param][leaf.ndim])
+        return jax.device_put(leaf, NamedSharding(mesh, spec))
+
+    return lambda tree: jax.tree.map(put, tree)
+
+
+def shrink(penalty, params):
+    """Value and prox of a penalty: by entry, by filter and by layer."""
+    regularizers = [sgl.Regularizer(penalty, grouping) for grouping in GROUPINGS]
+    values = [regularizer.value(params) for regularizer in regularizers]
+    return values, [regularizer.prox(params, 0.5) for regularizer in regularizers]
+
+
+@functools.cache
+def shrunk_on_one_device(name):
+    return jax.jit(functools.partial(shrink, sgl.PENALTIES[name](0.3)))(draw(0, shapes=SHAPES))
+
+
+@functools.cache
+def trained_on_one_device(method):
+    return train(METHODS[method](), lambda tree: tree)
+
+
+def train(tx, place):
+    """Parameters and sparse parameters after three steps."""
+    feed = [place(draw(seed, 0.1, shapes=SHAPES)) for seed in (1, 2, 3)]
+    params, state = run(tx, place(draw(0, 0.3, shapes=SHAPES)), feed)
+    return params, jax.jit(sgl.sparse_params)(state, params)
+
+
+def assert_placed(tree, place):
+    """Under explicit axes the split is part of the type; it is that of the parameters."""
+    if jax.sharding.get_abstract_mesh().axis_types[0] == AxisType.Explicit:
+        specs = jax.tree.map(lambda leaf: jax.typeof(leaf).sharding.spec, tree)
+        expected = place(draw(0, shapes=SHAPES))
+        assert specs == jax.tree.map(lambda leaf: jax.typeof(leaf).sharding.spec, expected)
+
+
+@pytest.mark.parametrize("name", sgl.PENALTIES)
+def test_penalty_is_the_same_on_eight_devices(name, place):
+    params = place(draw(0, shapes=SHAPES))
+    found = jax.jit(functools.partial(shrink, sgl.PENALTIES[name](0.3)))(params)
+    assert_same(found, shrunk_on_one_device(name), rtol=1e-5)
+    for tree in found[1]:
+        assert_placed(tree, place)
+    assert len(params["conv"]["kernel"].sharding.device_set) == 8
+
+
+@pytest.mark.parametrize("method", ["splitting_sgd", "prox_adam", "prox_sgd"])
+def test_training_is_the_same_on_eight_devices(method, place):
+    with jax.numpy_dtype_promotion("standard" if method == "prox_adam" else "strict"):
+        found = train(METHODS[method](), place)
+        assert_same(found, trained_on_one_device(method), rtol=1e-5)
+    for tree in found:
+        assert_placed(tree, place)
+
+
+def test_splitting_by_layer_is_the_same_on_eight_devices(place):
+    tx = optax.chain(sgl.sgl_transform(sgl.L1MinusL2(0.005), beta=0.05), optax.sgd(0.1))
+    found = train(tx, place)
+    with jax.set_mesh(jax.make_mesh((1,), ("d",), axis_types=(AxisType.Auto,))):
+        expected = train(tx, lambda tree: tree)
+    assert_same(found, expected, rtol=1e-5)
+    assert 0 < np.sum(found[1]["conv"]["kernel"] == 0) < 1152
