@@ -1,23 +1,39 @@
 """Every data set of the catalogue, the digits in their own numbers, and the draw of batches."""
 
+import inspect
 import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from idx_files import SOURCES, draw, published, write
 
 from sgl_jax.data import DATASETS, batch_indices, take_batch
 from sgl_jax.data.digits import resize
 
 
 @pytest.fixture(scope="module", params=DATASETS)
-def dataset(request):
-    return DATASETS[request.param]()
+def dataset(request, tmp_path_factory):
+    """The data set itself, or where it comes in files, a small one in its place."""
+    load = DATASETS[request.param]
+    if request.param not in SOURCES:
+        return load()
+    files = draw()
+    with pytest.MonkeyPatch.context() as patch:
+        source = published(SOURCES[request.param], files)
+        patch.setattr(sys.modules[load.__module__], "SOURCE", source)
+        return load(root=write(tmp_path_factory.mktemp("data"), files))
 
 
 def test_catalogue_is_sorted():
     assert list(DATASETS) == sorted(DATASETS)
+
+
+@pytest.mark.parametrize("load", DATASETS.values(), ids=DATASETS)
+def test_loader_takes_a_folder_with_leave_to_download_or_nothing(load):
+    defaults = {name: value.default for name, value in inspect.signature(load).parameters.items()}
+    assert defaults in ({}, {"root": None, "download": False})
 
 
 def test_dataset_holds_uint8_images_and_int32_labels(dataset):

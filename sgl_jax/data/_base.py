@@ -1,9 +1,13 @@
 """What a data set of the catalogue is, and how its images reach the network.
 
-A data set is a function ``load() -> Dataset`` without required arguments; one that reads files
-takes the folder as the keyword ``root``. Images stay uint8 in memory, as they were published: the
-device normalises the batch at hand, so a data set costs a quarter of its float copy, and what is
-drawn from it depends on a key alone.
+A data set is a function ``load() -> Dataset`` without required arguments. One that reads files
+takes the folder as the keyword ``root`` (``None``: the environment variable ``SGL_JAX_DATA`` names
+it) and, as ``download=True``, leave to fetch what is missing there. What it cannot find, read,
+write or fetch is an ``OSError``, what it does not accept a ``ValueError``, a package that it lacks
+an ``ImportError``, each of one sentence.
+
+Images stay uint8 in memory, as they were published: the device normalises the batch at hand, so a
+data set costs a quarter of its float copy, and what is drawn from it depends on a key alone.
 """
 
 from typing import NamedTuple

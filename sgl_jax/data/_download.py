@@ -1,0 +1,100 @@
+"""Fetches a published file from the first of its mirrors that has it, whole or not at all."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sgl_jax.data import idx
+
+
+__all__ = ["fetch"]
+
+RETRIES = 2
+"""Further attempts at a mirror that fails, after pauses of one and two seconds."""
+
+TIMEOUT = 30.0
+"""Seconds without a byte after which an attempt has failed."""
+
+CHUNK = 1 << 16
+"""Bytes between two movements of the progress bar."""
+
+
+def fetch(file: str, folder: Path, mirrors: tuple[str, ...], sha256: str) -> Path:
+    """Downloads a file, with a progress bar where stderr is a terminal; returns its path.
+
+    The file gets its name when all of it has arrived and its contents are the right ones; a
+    failure leaves nothing of it behind.
+
+    Args:
+      file: its name, in the folder and on the mirrors.
+      folder: where to put it; made where missing.
+      mirrors: URLs of folders, tried in this order.
+      sha256: :func:`sgl_jax.data.idx.checksum` of the file. It does not depend on the packing, so
+        that a mirror may have packed the file anew or unpack it on the way.
+
+    Raises:
+      ImportError: if pooch is not installed.
+      ConnectionError: if no mirror has the right file.
+      OSError: if the folder cannot be written.
+    """
+    pooch = _import_pooch()
+    from requests import RequestException
+
+    bar = sys.stderr.isatty()
+    download = _checked(pooch.HTTPDownloader(bar, CHUNK, timeout=TIMEOUT), sha256)
+    failures = []
+    for mirror in mirrors:
+        client = pooch.create(folder, mirror, registry={file: None}, retry_if_failed=RETRIES)
+        try:
+            path = Path(client.fetch(file, downloader=download))
+            # pooch leaves it to its owner alone, but folders of data are shared.
+            path.chmod(0o644)
+            return path
+        except (RequestException, ValueError) as error:
+            failures.append(f"{mirror}: {_reason(error)}")
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+    raise ConnectionError(
+        f"{file} needs a mirror that serves it, got none ({'; '.join(failures)}): "
+        f"try again later, or put the file into {folder} yourself."
+    )
+
+
+def _import_pooch() -> ModuleType:
+    try:
+        import pooch
+    except ImportError as error:
+        raise ImportError(
+            "Downloads need pooch, which is not installed: run `pip install 'sgl-jax[demo]'`."
+        ) from error
+    return pooch
+
+
+def _checked(download: Callable[..., Any], sha256: str) -> Callable[..., None]:
+    """The download, which fails if what has arrived is not the right file."""
+
+    def checked(url: str, output_file: str, client: Any) -> None:
+        download(url, output_file, client)
+        if idx.checksum(Path(output_file)) != sha256:
+            raise ValueError("not the published contents")
+
+    return checked
+
+
+def _reason(error: Exception) -> str:
+    """Why an attempt failed, in a few words: the sentences of requests run over several lines."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"HTTP status {response.status_code}"
+    return "damaged file" if type(error) is ValueError else type(error).__name__
+
+
+def _unwritable(folder: Path, error: OSError) -> OSError:
+    # pooch says in an error without strerror that it may not write.
+    reason = error.strerror or "Permission denied"
+    return OSError(
+        f"Downloads need a folder that can be written, got '{reason}' for {folder}: "
+        "free it, or choose another folder."
+    )

@@ -1,0 +1,158 @@
+"""The IDX format of MNIST: big-endian sizes, then bytes; gzipped or not, told by the content.
+
+The reader is strict: a file that is not whole, or not what it should be, is an error.
+"""
+
+import gzip
+import hashlib
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int32, UInt8
+
+
+__all__ = ["checksum", "contents", "read_images", "read_labels", "read_pair"]
+
+GZIP = b"\x1f\x8b"
+"""The first two bytes of a gzip stream."""
+
+UNSIGNED_BYTES = 0x0800
+"""IDX's code for values of type uint8, in the magic number, whose last byte counts the axes."""
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of a file, unpacked if they are gzipped, whatever the file is called.
+
+    Args:
+      path: the file.
+
+    Raises:
+      OSError: if the file cannot be read.
+      ValueError: if it is a gzip stream that is cut short or damaged.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise OSError(
+            f"{path} needs to be a file that can be read, got '{error.strerror}': "
+            "check the path and its permissions."
+        ) from error
+    if not data.startswith(GZIP):
+        return data
+    try:
+        return gzip.decompress(data)
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(
+            f"{path} needs a whole gzip stream, got one that is cut short or damaged: "
+            "replace the file by a good copy."
+        ) from error
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of what a file holds, in hexadecimal; of the unpacked bytes if it is gzipped.
+
+    Args:
+      path: the file.
+
+    Raises:
+      OSError: if the file cannot be read.
+      ValueError: if it is a gzip stream that is cut short or damaged.
+    """
+    return hashlib.sha256(contents(path)).hexdigest()
+
+
+def read_images(path: Path) -> UInt8[np.ndarray, "n height width"]:
+    """Images of one channel.
+
+    Args:
+      path: a file of magic number 0x00000803.
+
+    Raises:
+      OSError: if the file cannot be read.
+      ValueError: if it is no whole file of images.
+    """
+    return _images(contents(path), path)
+
+
+def read_labels(path: Path) -> Int32[np.ndarray, "n"]:
+    """Labels, 0 to 255.
+
+    Args:
+      path: a file of magic number 0x00000801.
+
+    Raises:
+      OSError: if the file cannot be read.
+      ValueError: if it is no whole file of labels.
+    """
+    return _labels(contents(path), path)
+
+
+def read_pair(
+    images: Path, labels: Path, checksums: tuple[str, str] | None = None
+) -> tuple[UInt8[np.ndarray, "n height width"], Int32[np.ndarray, "n"]]:
+    """Images and their labels.
+
+    Args:
+      images: the file of images.
+      labels: the file of labels, one per image, in the order of the images.
+      checksums: what :func:`checksum` is for each of the two; ``None`` takes any files.
+
+    Raises:
+      OSError: if a file cannot be read.
+      ValueError: if a file is not what it should be, or the two do not match.
+    """
+    data = contents(images), contents(labels)
+    x, y = _images(data[0], images), _labels(data[1], labels)
+    if len(x) != len(y):
+        raise ValueError(
+            f"Images need one label each, got {len(x)} images in {images} and {len(y)} labels in "
+            f"{labels}: give two files that were published together."
+        )
+    # Last, since all else says more about what is wrong.
+    if checksums is not None:
+        for path, found, expected in zip((images, labels), data, checksums, strict=True):
+            _check(path, hashlib.sha256(found).hexdigest(), expected)
+    return x, y
+
+
+def _images(data: bytes, path: Path) -> UInt8[np.ndarray, "n height width"]:
+    return _values(data, path, "images", 3)
+
+
+def _labels(data: bytes, path: Path) -> Int32[np.ndarray, "n"]:
+    return _values(data, path, "labels", 1).astype(np.int32)
+
+
+def _values(data: bytes, path: Path, kind: str, axes: int) -> UInt8[np.ndarray, "..."]:
+    """The array behind the header, writable."""
+    magic, start = struct.pack(">I", UNSIGNED_BYTES + axes), 4 + 4 * axes
+    if data[:4] != magic:
+        found = f"0x{data[:4].hex()}" if data else "no bytes at all"
+        raise ValueError(
+            f"IDX {kind} need the magic number 0x{magic.hex()}, got {found} in {path}: "
+            f"give the file of {kind} as published."
+        )
+    if len(data) < start:
+        raise ValueError(
+            f"IDX {kind} need a header of {start} bytes, got {len(data)} bytes in {path}: "
+            "replace the file by a good copy."
+        )
+    shape = struct.unpack(f">{axes}I", data[4:start])
+    if math.prod(shape) != len(data) - start:
+        raise ValueError(
+            f"{path} needs the {'x'.join(map(str, shape))} = {math.prod(shape)} bytes that its "
+            f"header declares, got {len(data) - start}: replace the file by a good copy."
+        )
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy()
+
+
+def _check(path: Path, found: str, expected: str) -> None:
+    if found != expected:
+        raise ValueError(
+            f"{path} needs contents of SHA-256 {expected[:12]}..., got {found[:12]}..., those of a "
+            "damaged file or of another data set: name another folder, or delete the file and "
+            "fetch it with --download (download=True)."
+        )
