@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Trains LeNet-5 on real digits three times: dense, by the paper's splitting, "
         "and by proximal Adam; prints their test errors and what is left of each layer.",
     )
-    parser.add_argument("--epochs", type=int, default=20, help="passes over the data (20)")
+    parser.add_argument("--epochs", type=int, default=30, help="passes over the data (30)")
     parser.add_argument("--seed", type=int, default=0, help="of weights and data order (0)")
     options = parser.parse_args(argv)
     try:
@@ -48,7 +48,7 @@ def demo(epochs: int, seed: int) -> None:
     configs = {
         "dense": Config(None),
         "splitting": Config("splitting", "transformed_l1", lam=3e-4, group_lam=3e-4, beta=3e-2),
-        "prox_adam": Config("prox_adam", "l1", lam=1e-3, group_lam=2e-4),
+        "prox_adam": Config("prox_adam", "l1", lam=3e-4, group_lam=5e-5),
     }
     console = Console()
     began = time.perf_counter()

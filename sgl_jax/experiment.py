@@ -47,13 +47,13 @@ class Config:
 
     algorithm: str | None = "prox_adam"
     penalty: str = "l1"
-    lam: float = 1e-3
-    group_lam: float = 2e-4
+    lam: float = 3e-4
+    group_lam: float = 5e-5
     beta: float = 3e-2
     model: str = "lenet5"
     data: str = "digits"
-    learning_rate: float = 1e-3
-    epochs: int = 20
+    learning_rate: float = 2e-3
+    epochs: int = 30
     batch_size: int = 64
     seed: int = 0
 
