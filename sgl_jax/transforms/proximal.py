@@ -181,6 +181,9 @@ def proximal(
     .. math::
       p \leftarrow \arg\min_z \; \eta R(z) + \tfrac12 \sum_i d_i (z_i - (p_i - \eta u_i))^2.
 
+    Something that runs after it undoes the zeros all the same; :func:`check` finds out as with
+    :func:`apply_prox`, but looks at the smallest leaves only, a sixteenth of the entries.
+
     Args:
       direction: from :mod:`sgl_jax.directions`, or an Optax transformation that does not scale by
         the learning rate (``optax.scale_by_lion()``) with ``metric=None`` beside it.
