@@ -155,12 +155,16 @@ class Group:
         parts = [magnitude(part.astype(dtype)) for part in parts]
         if self.single:
             return parts[0]
-        peak = jax.lax.stop_gradient(self.max(parts))
-        scale = jnp.where((peak > 0) & (peak < jnp.inf), peak, 1.0)
+        scale = self.scale(parts)
         scales = self.spread(scale)
         squares = self.sum([(part / s) ** 2 for part, s in zip(parts, scales, strict=True)])
         empty = squares == 0
         return jnp.where(empty, 0.0, scale * jnp.sqrt(jnp.where(empty, 1.0, squares)))
+
+    def scale(self, magnitudes: Sequence[jax.Array]) -> jax.Array:
+        """The largest magnitude of each group, per group and without derivative; 1 for none."""
+        peak = jax.lax.stop_gradient(self.max(magnitudes))
+        return jnp.where((peak > 0) & (peak < jnp.inf), peak, 1.0)
 
     def map_values(self, function: Callable, parts: Sequence[jax.Array]) -> jax.Array:
         """``function(entries)``, a number, of each group by itself, per group."""

@@ -34,8 +34,7 @@ def shrink_norm_in_metric(
     """
     dtype = working_dtype(*parts)
     wide = [part.astype(dtype) for part in parts]
-    peak = jax.lax.stop_gradient(group.max([jnp.abs(w) for w in wide]))
-    scale = jnp.where((peak > 0) & (peak < jnp.inf), peak, 1.0)
+    scale = group.scale([jnp.abs(w) for w in wide])
     w = [part / s for part, s in zip(wide, group.spread(scale), strict=True)]
     c = group.spread(jnp.broadcast_to(jnp.asarray(threshold, dtype) / scale, group.shape))
     q = [c_i / d.astype(dtype) for c_i, d in zip(c, metrics, strict=True)]

@@ -16,12 +16,14 @@ from jaxtyping import Array
 
 from sgl_jax._pytree import flatten_by_path
 from sgl_jax._typing import Params, Path, Updates
+from sgl_jax.regularizers import RegularizerLike
 
 
 __all__ = [
     "Leaves",
     "Link",
     "Plan",
+    "RegularizerLink",
     "Strengths",
     "added",
     "check_sign",
@@ -67,6 +69,31 @@ class Link(abc.ABC):
     @abc.abstractmethod
     def value(self, leaves: Leaves) -> Array:
         """What it adds to the loss."""
+
+
+class RegularizerLink(Link):
+    """A link that leaves the weights what they are, and adds a regularizer to the loss.
+
+    Attributes:
+      regularizer: what is added.
+    """
+
+    regularizer: RegularizerLike
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        return self.regularizer.paths
+
+    def resolved(self: L, params: Params) -> L:
+        regularizer = self.regularizer.resolved(params)  # pyrefly: ignore
+        return dataclasses.replace(self, regularizer=regularizer)  # pyrefly: ignore
+
+    def sparse(self, leaves: Leaves) -> Leaves:
+        """The leaves as they are: whatever zeros it sets are in the weights."""
+        return leaves
+
+    def value(self, leaves: Leaves) -> Array:
+        return self.regularizer.value(leaves)
 
 
 def _named(link: Link) -> dict[str, Any]:

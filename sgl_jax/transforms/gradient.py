@@ -8,12 +8,11 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Params, Path
+from sgl_jax._typing import Params
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms._link import (
-    Leaves,
-    Link,
     Plan,
+    RegularizerLink,
     Strengths,
     added,
     in_force,
@@ -27,29 +26,12 @@ __all__ = ["PenaltyGradient", "PenaltyGradientState", "add_penalty_gradient"]
 
 
 @pytree_dataclass()
-class PenaltyGradient(Link):
+class PenaltyGradient(RegularizerLink):
     """A regularizer that acts by its gradient."""
 
     regularizer: RegularizerLike
 
     sets_zeros: ClassVar[bool] = False
-
-    def resolved(self, params: Params) -> "PenaltyGradient":
-        """The same on the groups of these parameters."""
-        return PenaltyGradient(self.regularizer.resolved(params))
-
-    @property
-    def paths(self) -> frozenset[Path]:
-        """Names of the leaves it acts on; once resolved."""
-        return self.regularizer.paths
-
-    def sparse(self, leaves: Leaves) -> Leaves:
-        """The leaves as they are: a gradient sets no zeros."""
-        return leaves
-
-    def value(self, leaves: Leaves) -> Array:
-        """The regularizer."""
-        return self.regularizer.value(leaves)
 
 
 class PenaltyGradientState(NamedTuple):

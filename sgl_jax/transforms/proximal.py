@@ -8,14 +8,14 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Params, Path, Strength
+from sgl_jax._typing import Params, Strength, Updates
 from sgl_jax.directions import Direction
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms._footprint import Footprint
 from sgl_jax.transforms._link import (
     Leaves,
-    Link,
     Plan,
+    RegularizerLink,
     Strengths,
     check_sign,
     in_force,
@@ -30,7 +30,7 @@ __all__ = ["ApplyProxState", "ProximalState", "ProximalStep", "apply_prox", "pro
 
 
 @pytree_dataclass()
-class ProximalStep(Link):
+class ProximalStep(RegularizerLink):
     """A regularizer that acts by its prox.
 
     Attributes:
@@ -42,23 +42,6 @@ class ProximalStep(Link):
     step_size: Any
 
     sets_zeros: ClassVar[bool] = True
-
-    def resolved(self, params: Params) -> "ProximalStep":
-        """The same on the groups of these parameters."""
-        return ProximalStep(self.regularizer.resolved(params), self.step_size)
-
-    @property
-    def paths(self) -> frozenset[Path]:
-        """Names of the leaves it acts on; once resolved."""
-        return self.regularizer.paths
-
-    def sparse(self, leaves: Leaves) -> Leaves:
-        """The leaves as they are: a proximal step leaves its zeros in the weights."""
-        return leaves
-
-    def value(self, leaves: Leaves) -> Array:
-        """The regularizer."""
-        return self.regularizer.value(leaves)
 
     def target(self, leaves: Leaves, steps: Leaves, metric: Leaves | None) -> Leaves:
         """Where the leaves should be after the update."""
@@ -118,38 +101,43 @@ def apply_prox(
       [0.9 0. ]
     """
     check_sign("apply_prox", step_size=step_size)
-    init, step = _prox_link(regularizer, step_size, "apply_prox", watched=1.0)
+    term = ProximalStep(regularizer, step_size)
+
+    def init(params: Params) -> ApplyProxState:
+        return _start(term, params, watched=1.0)
 
     def update(updates, state, params=None, **extra_args):
         del extra_args
-        return step(updates, state, params, None)
+        params = required(params, "apply_prox")
+        return _step(updates, state, in_force(term, state.strengths, state.count), params, None)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _prox_link(regularizer: RegularizerLike, step_size: Strength, name: str, watched: float):
-    """``init`` and an ``update`` that also takes the metric; ``watched`` as in the footprint."""
-    proximal_step = ProximalStep(regularizer, step_size)
+def _start(term: ProximalStep, params: Params, watched: float) -> ApplyProxState:
+    """The state before the first update; ``watched`` as in :meth:`Footprint.empty`."""
+    strengths, plan = planned(term, params)
+    footprint = Footprint.empty(select(params, plan.link(strengths).paths), watched)
+    return ApplyProxState(jnp.zeros((), jnp.int32), strengths, plan, footprint)
 
-    def init(params: Params) -> ApplyProxState:
-        strengths, plan = planned(proximal_step, params)
-        footprint = Footprint.empty(select(params, plan.link(strengths).paths), watched)
-        return ApplyProxState(jnp.zeros((), jnp.int32), strengths, plan, footprint)
 
-    def update(updates, state, params, metric):
-        strengths = in_force(proximal_step, state.strengths, state.count)
-        link = state.plan.link(strengths)
-        leaves = select(required(params, name), link.paths)
-        steps = select(updates, link.paths)
-        metrics = None if metric is None else select(metric, link.paths)
-        target = link.target(leaves, steps, metrics)
-        footprint = state.footprint.followed(leaves, target)
-        change = {path: target[path] - w for path, w in leaves.items()}
-        count = optax.safe_increment(state.count)
-        state = ApplyProxState(count, strengths, state.plan, footprint)
-        return updated(updates, change, lambda _, new: new), state
-
-    return init, update
+def _step(
+    updates: Updates,
+    state: ApplyProxState,
+    strengths: Strengths,
+    params: Params,
+    metric: Params | None,
+) -> tuple[Updates, ApplyProxState]:
+    """A proximal step with these strengths in force, in a metric or in the Euclidean one."""
+    link = state.plan.link(strengths)
+    leaves, steps = select(params, link.paths), select(updates, link.paths)
+    metrics = None if metric is None else select(metric, link.paths)
+    target = link.target(leaves, steps, metrics)
+    change = {path: target[path] - w for path, w in leaves.items()}
+    footprint = state.footprint.followed(leaves, target)
+    count = optax.safe_increment(state.count)
+    state = ApplyProxState(count, strengths, state.plan, footprint)
+    return updated(updates, change, lambda _, new: new), state
 
 
 class ProximalState(NamedTuple):
@@ -211,20 +199,20 @@ def proximal(
     if regularizer is None:
         plain = optax.GradientTransformation(direction.init, direction.update)
         return optax.chain(plain, optax.scale_by_learning_rate(learning_rate))
-    # It owns its chain, so it watches a sixteenth only: counting all costs a quarter of Adam.
-    prox_init, prox_update = _prox_link(regularizer, learning_rate, "proximal", watched=1 / 16)
-    rate_of = ProximalStep(regularizer, learning_rate)
+    term = ProximalStep(regularizer, learning_rate)
 
     def init(params: Params) -> ProximalState:
-        return ProximalState(direction.init(params), prox_init(params))
+        # It owns its chain, so it watches a sixteenth only: counting all costs a quarter of Adam.
+        return ProximalState(direction.init(params), _start(term, params, watched=1 / 16))
 
     def update(updates, state, params=None, **extra_args):
-        updates, inner = direction.update(updates, state.direction, required(params, "proximal"))
-        strengths = in_force(rate_of, state.prox.strengths, state.prox.count)
-        rate = jax.tree.leaves(strengths["step_size"])[0]
+        params = required(params, "proximal")
+        updates, inner = direction.update(updates, state.direction, params)
+        strengths = in_force(term, state.prox.strengths, state.prox.count)
+        rate = strengths["step_size"]
         updates = jax.tree.map(lambda u: -rate.astype(u.dtype) * u, updates)
         in_metric = None if direction.metric is None else direction.metric(inner)
-        updates, prox = prox_update(updates, state.prox, params, in_metric)
+        updates, prox = _step(updates, state.prox, strengths, params, in_metric)
         return updates, ProximalState(inner, prox)
 
     return optax.GradientTransformationExtraArgs(init, update)
