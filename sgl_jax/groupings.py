@@ -36,9 +36,11 @@ __all__ = [
 ]
 
 Layout: TypeAlias = Literal["HWIO", "OIHW"]
+Kernels: TypeAlias = Literal["all", "conv", "dense"]
 Role: TypeAlias = Literal["in", "out"]
 
 _LAYOUTS = ("HWIO", "OIHW")
+_KERNELS = ("all", "conv", "dense")
 _BIASES = ("b", "bias")
 
 
@@ -50,7 +52,7 @@ class Grouping:
     Attributes:
       name: what to call it.
       dense: the axis a group of a dense kernel does not span, ``"in"`` or ``"out"``; ``None`` for
-        the rules that take any leaf.
+        the rules that take any leaf, or to leave dense kernels alone.
       conv: likewise for the kernel of a convolution.
       span: for the rules that take any leaf: whether one group is an ``"entry"``, a ``"leaf"`` or
         the ``"tree"``.
@@ -114,10 +116,13 @@ class Grouping:
                 f"{path!r} with {ndim}; name the leaves to take with only=, or leave it out with "
                 "skip=."
             )
-        kept = self._axis_of(self.dense if ndim == 2 else self.conv, ndim)
+        role = self.dense if ndim == 2 else self.conv
+        if role is None:
+            return None
+        kept = self._axis_of(role, ndim)
         return tuple(axis for axis in range(ndim) if axis != kept)
 
-    def _axis_of(self, role: Role | None, ndim: int) -> int:
+    def _axis_of(self, role: Role, ndim: int) -> int:
         if self.layout == "OIHW":
             return 0 if role == "out" else 1
         return ndim - 1 if role == "out" else ndim - 2
@@ -164,30 +169,64 @@ def by_tree(*, only: str | None = None, skip: str | None = None) -> Grouping:
 
 
 def by_filter(
-    *, layout: Layout = "HWIO", only: str | None = None, skip: str | None = None
+    *,
+    layout: Layout = "HWIO",
+    kernels: Kernels = "all",
+    only: str | None = None,
+    skip: str | None = None,
 ) -> Grouping:
     """A group is what makes one output: a filter ``kernel[..., j]``, a column of a dense kernel.
 
     Args:
       layout: ``"HWIO"`` (dense kernels (in, out)) or ``"OIHW"`` (dense kernels (out, in)).
+      kernels: ``"conv"`` or ``"dense"`` to leave the other kind alone.
       only: take leaves whose path this regular expression finds.
       skip: leave out leaves whose path this regular expression finds.
     """
-    return Grouping("by_filter", "out", "out", layout=layout, only=only, skip=skip)
+    return _by_axis("by_filter", "out", "out", kernels, layout, only, skip)
 
 
 def by_input_channel(
-    *, layout: Layout = "HWIO", only: str | None = None, skip: str | None = None
+    *,
+    layout: Layout = "HWIO",
+    kernels: Kernels = "all",
+    only: str | None = None,
+    skip: str | None = None,
 ) -> Grouping:
     """A group is what reads one input: ``kernel[..., i, :]``. Arguments as in :func:`by_filter`."""
-    return Grouping("by_input_channel", "in", "in", layout=layout, only=only, skip=skip)
+    return _by_axis("by_input_channel", "in", "in", kernels, layout, only, skip)
 
 
 def by_neuron(
-    *, layout: Layout = "HWIO", only: str | None = None, skip: str | None = None
+    *,
+    layout: Layout = "HWIO",
+    kernels: Kernels = "all",
+    only: str | None = None,
+    skip: str | None = None,
 ) -> Grouping:
     """The paper's groups: filters of convolutions, and in dense kernels what reads one input.
 
     Arguments as in :func:`by_filter`.
     """
-    return Grouping("by_neuron", "in", "out", layout=layout, only=only, skip=skip)
+    return _by_axis("by_neuron", "in", "out", kernels, layout, only, skip)
+
+
+def _by_axis(
+    name: str,
+    dense: Role,
+    conv: Role,
+    kernels: Kernels,
+    layout: Layout,
+    only: str | None,
+    skip: str | None,
+) -> Grouping:
+    if kernels not in _KERNELS:
+        raise ValueError(f"{name} needs kernels among {', '.join(_KERNELS)}, got {kernels!r}.")
+    return Grouping(
+        name,
+        None if kernels == "conv" else dense,
+        None if kernels == "dense" else conv,
+        layout=layout,
+        only=only,
+        skip=skip,
+    )

@@ -189,6 +189,18 @@ def test_splitting_is_its_link_before_its_base():
     assert_same(*(run(each, draw(0, 0.3), gradients(2)) for each in (tx, expected)))
 
 
+def test_splitting_couples_dense_kernels_by_a_strength_of_their_own():
+    regularizer = sgl.SparseGroup(sgl.L0(0.02), sgl.L1(0.03))
+    tx = sgl.splitting(0.1, regularizer, beta=0.2, dense_beta=0.7)
+    params, grads = draw(0, 0.3), gradients(1)
+    found, _ = run(tx, params, grads)
+    for beta, kind in ((0.2, "conv"), (0.7, "dense")):
+        alone, _ = run(sgl.splitting(0.1, regularizer, beta=beta), params, grads)
+        for path in sgl.by_neuron(kernels=kind).resolve(params).paths:
+            layer, leaf = path.split("/")
+            assert_same(found[layer][leaf], alone[layer][leaf])
+
+
 def test_subgradient_is_its_link_before_its_base():
     tx = sgl.subgradient(0.1, BOTH, base=optax.sgd)
     expected = optax.chain(sgl.add_penalty_gradient(BOTH), optax.sgd(0.1))

@@ -107,6 +107,13 @@ def test_number_out_of_its_range_is_refused(case):
 TWICE = sgl.Groups(tuple(sgl.by_filter(only="conv").resolve(PARAMS)) * 2)
 
 MISUSES = {
+    "unknown_kernels": (lambda: sgl.by_neuron(kernels="norm"), "kernels among all, conv, dense"),
+    "dense_beta_of_layers": (
+        lambda: sgl.splitting(
+            0.1, sgl.SparseGroup(sgl.L0(0.1), sgl.L1(0.1), sgl.by_layer()), dense_beta=0.1
+        ),
+        "splitting needs groups by filter, input channel or neuron",
+    ),
     "unknown_layout": (lambda: sgl.by_filter(layout="NCHW"), "layout among HWIO, OIHW, got 'NCHW'"),
     "undecided_layout": (
         lambda: sgl.by_filter().resolve({"attention": {"query": jnp.ones((4, 2, 2))}}),

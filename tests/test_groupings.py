@@ -74,6 +74,13 @@ def test_kernels_are_grouped_by_their_layout(rule, expected):
     }
 
 
+@pytest.mark.parametrize("rule", LAID_OUT)
+def test_one_kind_of_kernel_may_be_taken_alone(rule):
+    whole = plan(rule(), LENET)
+    assert plan(rule(kernels="dense"), LENET) == {"fc1/kernel": whole.pop("fc1/kernel")}
+    assert plan(rule(kernels="conv"), LENET) == whole
+
+
 def test_any_leaf_is_grouped_by_entry_layer_and_tree():
     params = LENET | {"scale": leaf(()), "steps": leaf(3, dtype=jnp.int32)}
     sizes = {"conv1/bias": 20, "conv1/kernel": 500, "conv2/bias": 50, "conv2/kernel": 25000}

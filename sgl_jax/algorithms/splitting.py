@@ -1,9 +1,12 @@
 """Variable splitting with a gradient step on the weights: the paper's algorithm."""
 
+import dataclasses
+
 import optax
 
 from sgl_jax._typing import Strength
 from sgl_jax.algorithms._base import Base
+from sgl_jax.groupings import Grouping, GroupingLike
 from sgl_jax.penalties import L1
 from sgl_jax.regularizers import RegularizerLike, SparseGroup
 from sgl_jax.transforms import sgl_transform
@@ -17,6 +20,7 @@ def splitting(
     regularizer: RegularizerLike,
     *,
     beta: Strength = 2.5 / 60_000,
+    dense_beta: Strength | None = None,
     base: Base = optax.adam,
 ) -> optax.GradientTransformation:
     r"""Group lasso by subgradient, single weights by splitting and thresholding.
@@ -31,10 +35,13 @@ def splitting(
         with the weight ``"sqrt_size"``.
       beta: coupling, > 0, a number or a schedule. The default is that of the authors' LeNet-5
         scripts, 2.5 over the 60,000 training images of MNIST.
+      dense_beta: the coupling of dense kernels, where it is another than that of convolutions: in
+        the authors' scripts for LeNet-5 and wide ResNets it stays constant while the other grows.
       base: factory of the base optimizer.
 
     Raises:
-      ValueError: a regularizer of another form.
+      ValueError: a regularizer of another form, or one whose kernels cannot be told apart for
+        ``dense_beta``.
 
     References:
       Bui, Park, Zhang, Qi and Xin, Front. Appl. Math. Stat. 6:529564, 2021.
@@ -50,11 +57,35 @@ def splitting(
         raise ValueError(
             f"splitting needs groups weighted by 'sqrt_size', got {regularizer.weight!r}."
         )
-    link = sgl_transform(
-        regularizer.entry,
-        beta=beta,
-        group_lam=regularizer.group.lam,
-        grouping=regularizer.grouping,
-        entry_grouping=regularizer.entry_grouping,
-    )
-    return optax.chain(link, base(learning_rate))
+    couplings = _couplings(regularizer, beta, dense_beta)
+    links = [
+        sgl_transform(
+            regularizer.entry,
+            beta=coupling,
+            group_lam=regularizer.group.lam,
+            grouping=grouping,
+            entry_grouping=regularizer.entry_grouping,
+        )
+        for grouping, coupling in couplings
+    ]
+    return optax.chain(*links, base(learning_rate))
+
+
+def _couplings(
+    regularizer: SparseGroup, beta: Strength, dense_beta: Strength | None
+) -> list[tuple[GroupingLike, Strength]]:
+    """The groups that share a coupling, with it."""
+    grouping = regularizer.grouping
+    if dense_beta is None:
+        return [(grouping, beta)]
+    by_axis = isinstance(grouping, Grouping) and grouping.span is None
+    if not by_axis or regularizer.entry_grouping is not None:
+        raise ValueError(
+            "splitting needs groups by filter, input channel or neuron, and no entry_grouping, "
+            f"for a dense_beta, got {getattr(grouping, 'name', 'resolved groups')} and "
+            f"entry_grouping={regularizer.entry_grouping}."
+        )
+    return [
+        (dataclasses.replace(grouping, dense=None), beta),  # pyrefly: ignore
+        (dataclasses.replace(grouping, conv=None), dense_beta),  # pyrefly: ignore
+    ]
