@@ -12,7 +12,7 @@ import jax
 from jax.extend import core
 
 from sgl_jax._pytree import flatten_by_path
-from sgl_jax._typing import Params, Path
+from sgl_jax._typing import Axes, Params, Path
 
 
 __all__ = ["Product", "equations", "products"]
@@ -25,11 +25,15 @@ class Product(NamedTuple):
       primitive: ``"conv_general_dilated"`` or ``"dot_general"``.
       flops: twice its multiply-adds.
       kernel: the parameter it multiplies with, ``None`` if it is no parameter as it stands.
+      inputs: the axes of the kernel that read inputs; of several, every combination is an input.
+      outputs: likewise the axes that make outputs.
     """
 
     primitive: str
     flops: int
     kernel: Path | None
+    inputs: Axes
+    outputs: Axes
 
 
 def equations(
@@ -84,9 +88,11 @@ def products(apply: Callable[..., Any], params: Params, *inputs: Any) -> list[Pr
     for equation, origin in equations(jaxpr, {var: at for at, var in enumerate(jaxpr.invars)}):
         name = equation.primitive.name
         if name in _COUNTS:
-            at = next((at for at in origin if at is not None and at < len(paths)), None)
-            kernel = None if at is None else paths[at]
-            found.append(Product(name, 2 * _COUNTS[name](equation), kernel))
+            kernel, axes = None, ((), ())
+            for operand, at in enumerate(origin):
+                if kernel is None and at is not None and at < len(paths):
+                    kernel, axes = paths[at], _AXES[name](equation, operand)
+            found.append(Product(name, 2 * _COUNTS[name](equation), kernel, *axes))
     return found
 
 
@@ -96,10 +102,22 @@ def _conv(equation: core.JaxprEqn) -> int:
     return math.prod(_shape(equation.outvars[0])) * math.prod(kernel) // outputs
 
 
+def _conv_axes(equation: core.JaxprEqn, operand: int) -> tuple[Axes, Axes]:
+    outputs, inputs = equation.params["dimension_numbers"].rhs_spec[:2]
+    return ((inputs,), (outputs,)) if operand == 1 else ((), ())
+
+
 def _dot(equation: core.JaxprEqn) -> int:
     (contracted, _), _ = equation.params["dimension_numbers"]
     left = _shape(equation.invars[0])
     return math.prod(_shape(equation.outvars[0])) * math.prod(left[axis] for axis in contracted)
+
+
+def _dot_axes(equation: core.JaxprEqn, operand: int) -> tuple[Axes, Axes]:
+    contracted, batch = equation.params["dimension_numbers"]
+    inputs = tuple(contracted[operand])
+    rest = range(len(_shape(equation.invars[operand])))
+    return inputs, tuple(axis for axis in rest if axis not in (*inputs, *batch[operand]))
 
 
 def _shape(atom: Any) -> tuple[int, ...]:
@@ -107,6 +125,7 @@ def _shape(atom: Any) -> tuple[int, ...]:
 
 
 _COUNTS = {"conv_general_dilated": _conv, "dot_general": _dot}
+_AXES = {"conv_general_dilated": _conv_axes, "dot_general": _dot_axes}
 
 
 def _is_jaxpr(value: Any) -> bool:

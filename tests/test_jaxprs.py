@@ -45,6 +45,17 @@ def test_product_inside_a_call_names_the_argument_it_multiplies():
     assert [product.flops for product in found] == [2 * 3 * 4 * 5, 2 * 3 * 5 * 6]
 
 
+def test_product_tells_inputs_from_outputs():
+    def apply(p, x):
+        x = jax.lax.conv(x, p["conv"], (1, 1), "VALID")  # NCHW, OIHW
+        return jnp.einsum("nchw,oc->now", x, p["fc"])
+
+    params = {"conv": jnp.zeros((5, 2, 3, 3)), "fc": jnp.zeros((7, 5))}
+    found = products(apply, params, jnp.zeros((1, 2, 8, 8)))
+    axes = {product.kernel: (product.inputs, product.outputs) for product in found}
+    assert axes == {"conv": ((1,), (0,)), "fc": ((1,), (0,))}
+
+
 def test_loop_is_refused():
     def loop(kernel, x):
         return jax.lax.scan(lambda x, _: (x @ kernel, None), x, length=3)[0]
