@@ -151,12 +151,15 @@ def train_epoch(
     y: Labels,
     *,
     batch_size: int,
+    scan: bool | None = None,
 ) -> tuple[TrainState, Float[Array, ""]]:
     """One pass over the data in an order drawn from ``key``.
 
-    The loop is Python's and never waits for the device, so steps run back to back and the caller
-    decides when to read the loss. The step is compiled once for each ``forward`` and ``tx``: pass
-    the same two objects to every epoch. ``state`` is consumed; its arrays are deleted.
+    On a GPU or TPU the epoch is one ``lax.scan``. On a CPU, where XLA runs convolutions inside a
+    loop on one thread, the loop is Python's; it never waits for the device, so steps run back to
+    back. Either way the caller decides when to read the loss. What runs is compiled once for each
+    ``forward`` and ``tx``: pass the same two objects to every epoch. ``state`` is consumed; its
+    arrays are deleted.
 
     Args:
       key: draws the order, the epoch's only randomness besides the model's own.
@@ -166,6 +169,7 @@ def train_epoch(
       x: uint8 images; as a JAX array they are not copied to the device again.
       y: labels.
       batch_size: examples per step; see :func:`sgl_jax.data.batch_indices` for the remainder.
+      scan: whether the epoch is one compiled loop; ``None`` for what suits the device.
 
     Returns:
       The state after the epoch, and the mean loss over its steps.
@@ -175,6 +179,10 @@ def train_epoch(
     """
     x, y = _on_device(x, y)
     order = batch_indices(key, len(y), batch_size)
+    if scan is None:
+        scan = all(device.platform != "cpu" for device in x.devices())
+    if scan:
+        return _compiled_epoch(forward, tx, state, x, y, order)
     total = jnp.zeros(())
     for row in range(len(order)):
         state, loss = _compiled_step(forward, tx, state, x, y, order, row)
@@ -214,6 +222,15 @@ def evaluate(
 @partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
 def _compiled_step(forward, tx, state, x, y, order, row):
     return train_step(forward, tx, state, *take_batch(x, y, order[row]))
+
+
+@partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
+def _compiled_epoch(forward, tx, state, x, y, order):
+    def step(state, indices):
+        return train_step(forward, tx, state, *take_batch(x, y, indices))
+
+    state, losses = jax.lax.scan(step, state, order)
+    return state, losses.mean()
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -9,6 +9,7 @@ import optax
 import pytest
 from flax import nnx
 
+import sgl_jax as sgl
 from sgl_jax.data import DATASETS
 from sgl_jax.models import LeNet5
 from sgl_jax.train import evaluate, init_state, split, train_epoch, train_step
@@ -92,6 +93,28 @@ def test_train_epoch_repeats_itself_bit_for_bit(two_runs):
     (first, first_losses), (second, second_losses) = two_runs
     jax.tree.map(np.testing.assert_array_equal, first, second)
     assert first_losses == second_losses
+
+
+@pytest.mark.parametrize("regularized", [False, True])
+def test_scan_takes_the_same_steps_as_the_loop(regularized, digits):
+    network, params, rest = split(Counting(nnx.Rngs(0)))
+    lasso = sgl.SparseGroup(sgl.L1(1e-3), sgl.L1(1e-3))
+    tx = sgl.prox_sgd(0.1, lasso if regularized else None, momentum=0.9)
+    found = []
+    for scan in (False, True):
+        state, loss = train_epoch(
+            jax.random.key(3),
+            network.forward,
+            tx,
+            init_state(tx, params, rest),
+            digits.x_train[:200],
+            digits.y_train[:200],
+            batch_size=20,
+            scan=scan,
+        )
+        found.append((state.params, int(state.rest["calls"][...]), int(state.step), loss))
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7), *found)
+    assert found[0][1:3] == (10, 10)
 
 
 def test_evaluate_does_not_depend_on_the_chunks(narrow, digits):
