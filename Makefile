@@ -17,7 +17,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: $(VENV)/.demo ## train LeNet-5 on real digits: dense, the paper's splitting, proximal Adam
-	@$(BIN)/python -m sgl_jax $(ARGS)
+	@$(BIN)/python -m sgl_jax demo $(ARGS)
 
 test: $(VENV)/.dev ## run all tests, doctests included (ARGS='-m "not slow"' narrows them)
 	@$(BIN)/python -m pytest -n 2 $(ARGS)

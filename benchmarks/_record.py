@@ -1,42 +1,15 @@
-"""Where and with what a benchmark ran, and where its figures go."""
+"""Where the figures of a benchmark go."""
 
 import json
-import os
-import platform
-import subprocess
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
+from sgl_jax.provenance import provenance
 
 
-__all__ = ["RESULTS", "provenance", "save"]
+__all__ = ["RESULTS", "save"]
 
 RESULTS = Path(__file__).parent / "results"
-
-
-def provenance() -> dict[str, Any]:
-    """Commit, versions and hardware."""
-    git = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    commit = subprocess.run(git, capture_output=True, text=True, cwd=RESULTS.parent, check=False)
-    device = jax.devices()[0]
-    return {
-        "commit": commit.stdout.strip() or "unknown",
-        "versions": {name: version(name) for name in ("jax", "jaxlib", "optax", "flax", "numpy")},
-        "python": platform.python_version(),
-        "device": f"{device.platform}: {device.device_kind}",
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
 
 
 def save(name: str, config: dict[str, Any], figures: list[dict[str, Any]]) -> Path:

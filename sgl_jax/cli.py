@@ -1,64 +1,72 @@
-"""The command line: trains three networks alike, dense, by splitting and by proximal Adam."""
+"""The command line: what is typed to a command, and what goes wrong to a sentence."""
 
-import argparse
-import dataclasses
+import contextlib
+import os
+import signal
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 
 __all__ = ["main"]
 
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came, which is taken like Ctrl-C."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs ``python -m sgl_jax``; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sgl_jax",
-        description="Trains LeNet-5 on real digits three times: dense, by the paper's splitting, "
-        "and by proximal Adam; prints their test errors and what is left of each layer.",
-    )
-    parser.add_argument("--epochs", type=int, default=30, help="passes over the data (30)")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and data order (0)")
-    options = parser.parse_args(argv)
+    """Runs ``sgl-jax``; returns its exit status.
+
+    0 is success, 2 what a user can put right, 130 and 143 Ctrl-C and SIGTERM.
+    """
     try:
-        demo(options.epochs, options.seed)
-    except (ImportError, OSError, ValueError) as error:
+        with _terminated():
+            _run(sys.argv[1:] if argv is None else argv)
+    except (ArithmeticError, ImportError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interruption:
+        print(": ".join(["interrupted", *map(str, interruption.args)]), file=sys.stderr)
+        return TERMINATED if isinstance(interruption, Terminated) else INTERRUPTED
     return 0
 
 
-def demo(epochs: int, seed: int) -> None:
-    """Trains the three networks and prints the comparison."""
+def _run(argv: Sequence[str]) -> None:
     try:
-        from rich.console import Console
-        from rich.progress import Progress
+        import rich  # noqa: F401
+        import tyro
     except ImportError as error:
         raise ImportError(
-            "The command line needs rich, which is not installed: "
+            f"The command line needs {error.name}, which is not installed: "
             "run `pip install 'sgl-jax[demo]'`."
         ) from error
+    # Models and data of one's own are found in the folder one stands in.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    from sgl_jax.commands import COMMANDS
 
-    from sgl_jax.experiment import Config, Record, run
-    from sgl_jax.report import comparison
+    tyro.extras.subcommand_cli_from_dict(
+        COMMANDS,
+        prog="sgl-jax",
+        description="Trains sparse convolutional networks.",
+        args=argv,
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone),
+    )
 
-    configs = {
-        "dense": Config(None),
-        "splitting": Config("splitting", "transformed_l1", lam=3e-4, group_lam=3e-4, beta=3e-2),
-        "prox_adam": Config("prox_adam", "l1", lam=3e-4, group_lam=5e-5),
-    }
-    console = Console()
-    began = time.perf_counter()
-    with Progress(console=console, transient=True) as progress:
 
-        def train(name: str, config: Config) -> Record:
-            task = progress.add_task(f"training {name}", total=epochs)
-            config = dataclasses.replace(config, epochs=epochs, seed=seed)
-            return run(config, lambda epoch, loss: progress.update(task, completed=epoch))
+@contextlib.contextmanager
+def _terminated() -> Iterator[None]:
+    """Turns SIGTERM into an exception, as Python does with Ctrl-C."""
 
-        records = {name: train(name, config) for name, config in configs.items()}
-    console.print(comparison(records))
-    console.print(f"{epochs} epochs each, seed {seed}, {time.perf_counter() - began:.0f} s in all.")
+    def stop(number: int, frame: Any) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,173 +1,162 @@
-"""One training run: a Config in, a Record out. The only place where strings become objects."""
+"""One training run: a Config in, a Record per epoch out."""
 
-import dataclasses
-import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar, cast
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from flax import nnx
 
-from sgl_jax import train
-from sgl_jax._pytree import flatten_by_path
-from sgl_jax._typing import Params, Path, Schedule
-from sgl_jax.algorithms import ALGORITHMS
-from sgl_jax.data import DATASETS, Dataset
-from sgl_jax.metrics import Sparsity, live_groups, sparsity
-from sgl_jax.models import MODELS
-from sgl_jax.penalties import L1, PENALTIES
-from sgl_jax.regularizers import SparseGroup
+from sgl_jax import builders, train
+from sgl_jax._typing import Params
+from sgl_jax.config import Config, Strengths
+from sgl_jax.data import Dataset, batch_indices
+from sgl_jax.jaxprs import Product, products
+from sgl_jax.metrics import remains
+from sgl_jax.records import Record, layers_of, shares_of
 from sgl_jax.transforms import sparse_params, splitting_gap
 
 
-__all__ = ["Config", "Layer", "Record", "lookup", "run"]
-
-T = TypeVar("T")
+__all__ = ["Experiment", "epochs", "measure", "prepare", "run", "sparse_of"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """What to train, on what, and how.
+class Experiment(NamedTuple):
+    """A run that is ready to start: everything that its config names, checked.
 
     Attributes:
-      algorithm: a name in ``ALGORITHMS``; ``None`` trains the dense twin with Adam.
-      penalty: of single weights, a name in ``PENALTIES``.
-      lam: strength of the penalty of single weights, >= 0.
-      group_lam: strength of the group lasso, >= 0.
-      beta: coupling of the splitting, > 0; the other algorithms have none.
-      model: a name in ``MODELS``.
-      data: a name in ``DATASETS``.
-      learning_rate: at the first step; it falls along a cosine to a hundredth.
-      epochs: passes over the data, at least 1.
-      batch_size: examples per step.
-      seed: of the initial weights and of the order of the examples.
-    """
-
-    algorithm: str | None = "prox_adam"
-    penalty: str = "l1"
-    lam: float = 3e-4
-    group_lam: float = 5e-5
-    beta: float = 3e-2
-    model: str = "lenet5"
-    data: str = "digits"
-    learning_rate: float = 2e-3
-    epochs: int = 30
-    batch_size: int = 64
-    seed: int = 0
-
-
-class Layer(NamedTuple):
-    """A grouped leaf of the sparse parameters.
-
-    Attributes:
-      kept: weights that are not exactly zero.
-      weights: all of them.
-      live: groups with such a weight.
-      groups: all of them.
-    """
-
-    kept: int
-    weights: int
-    live: int
-    groups: int
-
-
-class Record(NamedTuple):
-    """What came out, at the last epoch.
-
-    Attributes:
-      config: what went in.
-      error: test error of the trained parameters ``w``, in [0, 1].
-      sparse_error: test error of the sparse parameters (``v`` of a splitting).
-      gap: ``||w - v|| / ||w||``; 0 but for a splitting.
-      sparsity: of the sparse parameters.
-      layers: the sparse parameters, leaf by leaf.
+      config: what was asked for.
+      strengths: the strengths in force, undivided.
+      data: what to train and test on.
+      network: the model as functions.
+      tx: the optimizer.
+      state: the state before the first step.
+      products: what the network computes, for its FLOPs; ``None`` where that cannot be told.
     """
 
     config: Config
-    error: float
-    sparse_error: float
-    gap: float
-    sparsity: Sparsity
-    layers: dict[Path, Layer]
+    strengths: Strengths
+    data: Dataset
+    network: train.Network
+    tx: optax.GradientTransformation
+    state: train.TrainState
+    products: list[Product] | None
 
 
-def lookup(kind: str, catalogue: Mapping[str, T], name: str) -> T:
-    """An entry of a catalogue by name.
+def prepare(config: Config) -> Experiment:
+    """Builds everything that a run needs and traces one step of it, so that it cannot fail later.
 
     Raises:
-      ValueError: no entry has that name.
+      ImportError: a package is missing that the data set needs.
+      OSError: the data set cannot be found, read or fetched.
+      ValueError: an unknown name, a value out of its range, or parts that do not fit.
     """
-    if name not in catalogue:
-        raise ValueError(f"unknown {kind} {name!r}; choose from {', '.join(sorted(catalogue))}.")
-    return catalogue[name]
+    data = builders.dataset(config)
+    count = len(data.y_train)
+    order = jax.eval_shape(lambda: batch_indices(jax.random.key(0), count, config.batch_size))
+    network, params, rest = train.split(builders.model(config, data.classes))
+    strengths = config.strengths(count)
+    tx = builders.transformation(config, strengths, params, steps=len(order))
+    state = train.init_state(tx, params, rest)
+    image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
+    label = jax.ShapeDtypeStruct((1,), jnp.int32)
+    jax.eval_shape(
+        lambda state, x, y: train.train_step(network.forward, tx, state, x, y), state, image, label
+    )
+    found = _products(network, params, rest, image)
+    return Experiment(config, strengths, data, network, tx, state, found)
 
 
-def optimizer(config: Config, rate: Schedule) -> optax.GradientTransformation:
-    """The Optax transformation of a run."""
-    if config.algorithm is None:
-        return optax.adam(rate)
-    algorithm = lookup("algorithm", ALGORITHMS, config.algorithm)
-    entry = lookup("penalty", PENALTIES, config.penalty)(lam=config.lam)  # pyrefly: ignore
-    takes = inspect.signature(algorithm).parameters
-    options = {"beta": config.beta} if "beta" in takes else {}
-    return algorithm(rate, SparseGroup(entry, L1(config.group_lam)), **options)
+def epochs(
+    experiment: Experiment, state: train.TrainState | None = None, done: int = 0
+) -> Iterator[tuple[train.TrainState, Record]]:
+    """Trains epoch by epoch.
+
+    Args:
+      experiment: what to run.
+      state: the state to go on from; by default that before the first step. It is consumed, and so
+        is every state that is yielded, once the next is asked for.
+      done: epochs that led to ``state``.
+
+    Yields:
+      The state after each further epoch, and what it has led to.
+
+    Raises:
+      FloatingPointError: the loss is no finite number.
+    """
+    config, data = experiment.config, experiment.data
+    state = experiment.state if state is None else state
+    images, labels = jnp.asarray(data.x_train), jnp.asarray(data.y_train)
+    forward, tx = experiment.network.forward, experiment.tx
+    for epoch in range(done + 1, config.epochs + 1):
+        key = jax.random.fold_in(jax.random.key(config.seed), epoch)
+        batch_size = config.batch_size
+        state, loss = train.train_epoch(
+            key, forward, tx, state, images, labels, batch_size=batch_size
+        )
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"Training needs a finite loss, got {float(loss)} in epoch {epoch}: lower the "
+                f"learning rate (now {config.learning_rate})."
+            )
+        yield state, measure(experiment, state, epoch, float(loss))
 
 
-def run(config: Config, on_epoch: Callable[[int, Any], None] = lambda epoch, loss: None) -> Record:
-    """Trains one network.
+def run(config: Config, on_epoch: Callable[[Record], None] = lambda record: None) -> Record:
+    """Trains one network in memory.
 
     Args:
       config: what to train.
-      on_epoch: called after each epoch with its number, from 1, and its mean loss, still on the
-        device.
+      on_epoch: called with what each epoch has led to.
+
+    Returns:
+      What the last epoch has led to.
 
     Raises:
       ValueError: an unknown name, or a value out of its range.
     """
-    load = lookup("data set", DATASETS, config.data)
-    build = lookup("model", MODELS, config.model)
-    if config.epochs < 1:
-        raise ValueError(f"A run needs epochs >= 1, got epochs={config.epochs}.")
-    data = load()
-    steps = config.epochs * (len(data.y_train) // config.batch_size)
-    rate = optax.cosine_decay_schedule(config.learning_rate, max(steps, 1), alpha=0.01)
-    tx = optimizer(config, rate)
-    model = build(classes=data.classes, rngs=nnx.Rngs(config.seed))
-    network, params, rest = train.split(cast(nnx.Module, model))
-    state = train.init_state(tx, params, rest)
-    images, labels = jnp.asarray(data.x_train), jnp.asarray(data.y_train)
-    keys = jax.random.split(jax.random.key(config.seed), config.epochs)
-    for epoch, key in enumerate(keys, start=1):
-        state, loss = train.train_epoch(
-            key, network.forward, tx, state, images, labels, batch_size=config.batch_size
-        )
-        on_epoch(epoch, loss)
-    return _record(config, network, state, data)
+    last = None
+    for _, last in epochs(prepare(config)):
+        on_epoch(last)
+    assert last is not None  # a config has at least one epoch
+    return last
 
 
-def _record(
-    config: Config, network: train.Network, state: train.TrainState, data: Dataset
-) -> Record:
-    def error(params: Params) -> float:
-        variables = (params, state.rest)
-        return train.evaluate(network.apply, variables, data.x_test, data.y_test).error
+def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: float) -> Record:
+    """What the parameters of a state are worth, on the test images."""
+    config, data, network = experiment.config, experiment.data, experiment.network
 
-    sparse, gap = state.params, 0.0
-    if config.algorithm is not None:
-        sparse = sparse_params(state.opt_state, state.params)
-        gap = float(splitting_gap(state.opt_state, state.params))
-    shares = Sparsity(*(float(share) for share in sparsity(sparse)))
-    return Record(config, error(state.params), error(sparse), gap, shares, _layers(sparse))
+    def test(params: Params) -> train.Evaluation:
+        return train.evaluate(network.apply, (params, state.rest), data.x_test, data.y_test)
+
+    sparse = sparse_of(config, state)
+    gap = 0.0 if config.dense else float(splitting_gap(state.opt_state, state.params))
+    tested = test(state.params)
+    left = remains(sparse, experiment.products or [])
+    return Record(
+        epoch,
+        loss,
+        tested.error,
+        tested.loss,
+        test(sparse).error if gap else tested.error,
+        gap,
+        shares_of(sparse),
+        shares_of(state.params),
+        layers_of(sparse),
+        left.parameters,
+        None if experiment.products is None else left.flops,
+    )
 
 
-def _layers(params: Params) -> dict[Path, Layer]:
-    leaves, _ = flatten_by_path(params)
-    return {
-        path: Layer(
-            int(jnp.count_nonzero(leaves[path])), leaves[path].size, int(live.live), live.count
-        )
-        for path, live in live_groups(params).items()
-    }
+def sparse_of(config: Config, state: train.TrainState) -> Params:
+    """The parameters with their exact zeros; those of a dense twin as they are."""
+    return state.params if config.dense else sparse_params(state.opt_state, state.params)
+
+
+def _products(
+    network: train.Network, params: Params, rest: Any, image: jax.ShapeDtypeStruct
+) -> list[Product] | None:
+    try:
+        return products(lambda params, x: network.apply((params, rest), x), params, image)
+    except ValueError:
+        return None

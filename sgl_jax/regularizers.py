@@ -234,7 +234,7 @@ class SparseGroup:
             raise ValueError(
                 f"SparseGroup needs L1 entries for a joint prox, got "
                 f"{type(self.entry).__name__}: group after entry is not the minimiser of their "
-                "sum; use sgl_transform, which splits it."
+                "sum; use splitting (sgl_transform), or no group penalty (group_lam=0)."
             )
         resolved = self.resolved(params)
         if not all(group.single for group in resolved.entries_part.grouping.resolve(params)):

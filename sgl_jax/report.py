@@ -1,42 +1,62 @@
 """Tables from records."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rich.console import Group
 from rich.table import Table
 
-from sgl_jax.experiment import Record
+from sgl_jax.records import Record
 
 
 __all__ = ["comparison"]
 
 
 def comparison(records: Mapping[str, Record]) -> Group:
-    """Several runs side by side: one table of errors and zeros, one of the layers.
+    """Several runs side by side: one table of what they are worth, one of their layers.
 
     Args:
-      records: by the name to show, runs of one model on one data set.
+      records: by the name to show, the last records of runs of one model on one data set.
     """
-    return Group(_errors(records), _layers(records))
+    return Group(_summary(records), _layers(records))
 
 
-def _errors(records: Mapping[str, Record]) -> Table:
-    table = Table(title="Test errors and exact zeros at the last epoch")
-    table.caption = "w: the trained weights; v: their thresholded copy, where splitting has zeros"
-    table.add_column()
-    for column in ("error of w", "error of v", "||w-v||/||w||", "zeros", "dead groups"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for name, record in records.items():
-        split = record.gap > 0
-        table.add_row(
-            name,
-            f"{record.error:.2%}",
-            f"{record.sparse_error:.2%}" if split else "= w",
-            f"{record.gap:.3f}" if split else "0",
-            f"{record.sparsity.weights:.1%}",
-            f"{record.sparsity.neurons:.1%}",
+def _summary(records: Mapping[str, Record]) -> Table:
+    table = Table(title="At the last epoch")
+    table.add_column("")
+    for name in records:
+        table.add_column(name, justify="right", no_wrap=True)
+    split = any(record.gap for record in records.values())
+    for title, show in (_ROWS | _SPLITTING if split else _ROWS).items():
+        table.add_row(title, *map(show, records.values()))
+    table.caption = (
+        "parameters, FLOPs: without dead filters and dead inputs; 2 FLOPs a multiply-add"
+    )
+    if split:
+        table.caption = (
+            f"w: trained weights; v: their thresholded copy, with the zeros\n{table.caption}"
         )
     return table
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+_ROWS: dict[str, Callable[[Record], str]] = {
+    "test error": lambda record: f"{record.error:.2%}",
+    "weights exactly zero": lambda record: f"{record.sparsity.weights:.1%}",
+    "groups exactly zero": lambda record: f"{record.sparsity.neurons:.1%}",
+    "parameters": lambda record: _count(record.parameters),
+    "FLOPs": lambda record: _count(record.flops),
+}
+
+_SPLITTING: dict[str, Callable[[Record], str]] = {
+    "test error of v": lambda record: f"{record.sparse_error:.2%}" if record.gap else "= w",
+    "||w-v|| / ||w||": lambda record: f"{record.gap:.3f}" if record.gap else "0",
+    "|w| under 1e-5: weights": lambda record: f"{record.w_sparsity.weights_paper:.1%}",
+    "|w| under 1e-5: groups": lambda record: f"{record.w_sparsity.neurons_paper:.1%}",
+}
+"""To be known where the zeros are in a copy; the paper counts those of w, with a tolerance."""
 
 
 def _layers(records: Mapping[str, Record]) -> Table:

@@ -16,7 +16,7 @@ __all__ = ["TransformedL1"]
 
 @pytree_dataclass()
 class TransformedL1(NormPenalty):
-    r"""The transformed l1 penalty, between l0 (:math:`a \to 0`) and l1 (:math:`a \to \infty`).
+    r"""The transformed l1 penalty, between l0 and l1.
 
     .. math:: \phi(t) = \lambda \frac{(a + 1) t}{a + t}
 

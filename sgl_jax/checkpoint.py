@@ -1,0 +1,138 @@
+"""The whole state of a training run on disk, written by Orbax, atomically.
+
+A checkpoint is a folder named by the epoch it was taken after. Orbax writes it under another name
+and renames it when all of it is there, so a folder with a number for a name is whole.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from sgl_jax.train import TrainState
+
+
+__all__ = ["latest", "load", "save"]
+
+
+def save(folder: Path, epoch: int, state: TrainState) -> None:
+    """Writes a state, then deletes every older one, and what an interrupted writing has left.
+
+    Args:
+      folder: of the checkpoints of a run; made where missing.
+      epoch: epochs that led to the state.
+      state: what to keep; read, not consumed.
+
+    Raises:
+      OSError: the folder cannot be written, or the disk is full.
+    """
+    ocp = _orbax()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / str(epoch)
+    try:
+        ocp.save(path.absolute(), _named(state), overwrite=True)
+    except Exception as error:
+        raise OSError(
+            f"A checkpoint needs a disk that can be written, got '{_reason(error)}' for {path}: "
+            "free some space, then go on with --resume."
+        ) from error
+    for other in folder.iterdir():
+        if other != path:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def latest(folder: Path) -> int:
+    """The number of epochs that the newest whole checkpoint was taken after; 0 without one."""
+    if not folder.is_dir():
+        return 0
+    return max((int(path.name) for path in folder.iterdir() if path.name.isdecimal()), default=0)
+
+
+def load(folder: Path, epoch: int, like: TrainState) -> TrainState:
+    """Reads the state after an epoch.
+
+    Args:
+      folder: of the checkpoints of a run.
+      epoch: one that :func:`latest` has found.
+      like: a state of the same network and optimizer, which says where its arrays belong.
+
+    Raises:
+      ValueError: it cannot be read, or is of another network or optimizer.
+    """
+    ocp, path = _orbax(), (folder / str(epoch)).absolute()
+    expected = _named(like)
+    try:
+        _check(expected, ocp.metadata(path).metadata or {}, path)
+        found = ocp.load(path, {name: _abstract(leaf) for name, leaf in expected.items()})
+    except (ImportError, _Other):
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"A checkpoint needs to be whole, got '{_reason(error)}' for {path}: delete it and "
+            "start the run anew with --overwrite."
+        ) from error
+    leaves, structure = jax.tree.flatten(like)
+    restored = [_typed(found[name], leaf) for name, leaf in zip(expected, leaves, strict=True)]
+    return jax.tree.unflatten(structure, restored)
+
+
+class _Other(ValueError):
+    """A checkpoint of another network or optimizer."""
+
+
+def _named(state: TrainState) -> dict[str, Array]:
+    """The leaves of a state by where they are; keys of random streams as the numbers they are."""
+    keyed, _ = jax.tree_util.tree_flatten_with_path(state)
+    names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in keyed]
+    return {name: _plain(leaf) for name, (_, leaf) in zip(names, keyed, strict=True)}
+
+
+def _is_key(leaf: Array) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _plain(leaf: Array) -> Array:
+    return jax.random.key_data(leaf) if _is_key(leaf) else jnp.asarray(leaf)
+
+
+def _typed(found: Array, like: Array) -> Array:
+    if _is_key(like):
+        return jax.random.wrap_key_data(found, impl=jax.random.key_impl(like))
+    return found
+
+
+def _abstract(leaf: Array) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
+
+
+def _check(expected: dict[str, Array], stored: dict[str, Any], path: Path) -> None:
+    if not stored:
+        raise OSError("no readable metadata")
+    for name in sorted(expected.keys() | stored.keys()):
+        here, there = expected.get(name), stored.get(name)
+        forms = [None if x is None else f"{x.dtype}{list(x.shape)}" for x in (here, there)]
+        if forms[0] != forms[1]:
+            raise _Other(
+                f"A checkpoint needs to be of this network and optimizer, which have "
+                f"{forms[0] or 'nothing'} at {name!r}, got {forms[1] or 'nothing'} there in {path}."
+            )
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in the first line that says so."""
+    strerror = getattr(error, "strerror", None)
+    return strerror or next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def _orbax() -> Any:
+    try:
+        from orbax.checkpoint import v1 as ocp
+    except ImportError as error:
+        raise ImportError(
+            "Checkpoints need orbax-checkpoint, which is not installed: "
+            "run `pip install 'sgl-jax[demo]'`."
+        ) from error
+    return ocp

@@ -1,0 +1,113 @@
+"""What to train, on what, and how: everything that a result depends on."""
+
+import dataclasses
+from typing import Any, Literal, NamedTuple
+
+
+__all__ = ["Config", "Strengths"]
+
+
+class Strengths(NamedTuple):
+    """The strengths in the objective, undivided.
+
+    Attributes:
+      lam: of the penalty of single weights.
+      group_lam: of the group lasso.
+      beta: of the coupling.
+    """
+
+    lam: float
+    group_lam: float
+    beta: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to train, on what, and how.
+
+    Strengths are given the way the paper gives them: lam, group_lam and beta are divided by the
+    number N of training images, unless undivided.
+
+    Attributes:
+      data: data set: a name, or package.module:Name of your own.
+      model: network: a name, or package.module:Name of your own.
+      algorithm: how the regulariser acts: a name, or package.module:Name.
+      penalty: of single weights: a name, or package.module:Name.
+      shape: shape parameter of the penalty (a, gamma or alpha); its default without it.
+      lam: strength of the penalty of single weights; divided by N.
+      group_lam: strength of the group lasso; divided by N; that of lam without it.
+      beta: coupling of the splitting; divided by N; the other algorithms have none.
+      undivided: take lam, group_lam and beta as they are, not divided by N.
+      lam_warmup: epochs over which lam and group_lam rise from 0.
+      beta_growth: factor on beta at each milestone (the paper: 1.25).
+      beta_growth_on: whether beta grows on convolutions only, as in the paper, or on all kernels.
+      optimizer: base optimizer: adam, adamw or sgd; prox_adam and prox_sgd are their own.
+      momentum: of sgd.
+      weight_decay: of adamw.
+      learning_rate: at the first step.
+      schedule: of the learning rate: constant, cosine (to a hundredth), staircase.
+      milestones: epochs after which the staircase takes a step and beta grows.
+      decay: factor on the learning rate at each milestone of the staircase.
+      epochs: passes over the training images.
+      batch_size: images per step.
+      seed: of the initial weights and of the order of the images.
+      holdout: training images to hold out and to test on, instead of the test images.
+      dense: train without the regulariser: the dense twin.
+      data_root: folder of the data sets; the environment variable SGL_JAX_DATA without it.
+      download: fetch the files of the data set that are missing.
+    """
+
+    data: str = "digits"
+    model: str = "lenet5"
+    algorithm: str = "prox_adam"
+    penalty: str = "l1"
+    shape: float | None = None
+    lam: float = 0.4
+    group_lam: float | None = None
+    beta: float = 2.5
+    undivided: bool = False
+    lam_warmup: int = 0
+    beta_growth: float = 1.0
+    beta_growth_on: Literal["conv", "all"] = "conv"
+    optimizer: str = "adam"
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    milestones: tuple[int, ...] = ()
+    decay: float = 0.1
+    epochs: int = 30
+    batch_size: int = 64
+    seed: int = 0
+    holdout: int = 0
+    dense: bool = False
+    data_root: str | None = dataclasses.field(default=None, compare=False)
+    download: bool = dataclasses.field(default=False, compare=False)
+
+    def __post_init__(self):
+        for name in ("lam", "group_lam", "lam_warmup", "momentum", "weight_decay", "holdout"):
+            self._require(name, ">= 0", lambda value: value >= 0)
+        for name in ("beta", "beta_growth", "learning_rate", "decay"):
+            self._require(name, "> 0", lambda value: value > 0)
+        for name in ("epochs", "batch_size"):
+            self._require(name, ">= 1", lambda value: value >= 1)
+        self._require(
+            "milestones",
+            "in ascending order from 1 on",
+            lambda value: list(value) == sorted(set(value)) and (not value or value[0] >= 1),
+        )
+
+    def _require(self, name: str, words: str, holds: Any) -> None:
+        value = getattr(self, name)
+        if value is not None and not holds(value):
+            raise ValueError(f"A run needs {name} {words}, got {name}={value}.")
+
+    def strengths(self, images: int) -> Strengths:
+        """The strengths in force when there are so many training images."""
+        group_lam = self.lam if self.group_lam is None else self.group_lam
+        scale = 1 if self.undivided else images
+        return Strengths(self.lam / scale, group_lam / scale, self.beta / scale)
+
+    def twin(self) -> "Config":
+        """The dense network trained the same way."""
+        return dataclasses.replace(self, dense=True)

@@ -1,0 +1,254 @@
+"""Run folders: a training run on disk, from which it goes on after any interruption.
+
+``config.json`` says what is trained and where; ``record.jsonl`` has a line per epoch of what came
+out, the same on every machine of the same kind; ``timing.jsonl`` a line per epoch of what it took;
+``checkpoints/`` the whole state after the newest epoch. The line of an epoch is written before its
+checkpoint, and lines beyond the checkpoint are dropped on resuming, so that the folder is right at
+every moment at which it may be left.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from sgl_jax import checkpoint
+from sgl_jax.config import Config
+from sgl_jax.experiment import Experiment, epochs, prepare
+from sgl_jax.provenance import provenance
+from sgl_jax.records import Record
+from sgl_jax.train import TrainState
+
+
+__all__ = ["Mode", "Reached", "RunFolder"]
+
+Mode: TypeAlias = Literal["new", "resume", "overwrite"]
+"""What to do where there may be a run already."""
+
+Progress: TypeAlias = Callable[[Record], None]
+
+
+class Reached(NamedTuple):
+    """How far a run has come.
+
+    Attributes:
+      experiment: what is run.
+      state: the state after the newest epoch.
+      records: of all epochs so far.
+    """
+
+    experiment: Experiment
+    state: TrainState
+    records: list[Record]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """A folder with one run.
+
+    Attributes:
+      path: where it is, or will be.
+    """
+
+    path: Path
+
+    def train(
+        self, config: Config, mode: Mode = "new", on_epoch: Progress = lambda record: None
+    ) -> Reached:
+        """Trains in this folder, to the end.
+
+        Nothing is written before everything that the config names has been found to fit.
+
+        Args:
+          config: what to train; on resuming, that of the folder or one with all defaults.
+          mode: what to do with a run that is there: ``"new"`` refuses it, ``"resume"`` goes on with
+            it (and starts where there is none), ``"overwrite"`` deletes it.
+          on_epoch: called with the record of every epoch, those done before included.
+
+        Raises:
+          FloatingPointError: the loss is no finite number.
+          ImportError: a package is missing.
+          OSError: the folder is there already, or cannot be read or written.
+          ValueError: a config that does not fit, or is not the one of the folder.
+        """
+        experiment = prepare(self.agreed(config, mode))
+        if mode == "overwrite" and self.path.exists():
+            shutil.rmtree(self.path)
+        if not self._config_path.exists():
+            self._start(experiment)
+        reached = self._restored(experiment)
+        for record in reached.records:
+            on_epoch(record)
+        for further in self._continued(reached):
+            reached = further
+            on_epoch(reached.records[-1])
+        return reached
+
+    def agreed(self, config: Config, mode: Mode) -> Config:
+        """The config that :meth:`train` will run, if the folder is as the mode wants it.
+
+        Args:
+          config: as in :meth:`train`.
+          mode: as in :meth:`train`.
+
+        Raises:
+          OSError: the folder is there already, or cannot be read.
+          ValueError: a config that is not the one of the folder.
+        """
+        there = self._config_path.exists()
+        if not there and self.path.exists() and any(self.path.iterdir()):
+            raise FileExistsError(
+                f"A run needs a folder of its own, got {self.path}, which holds something else: "
+                "choose another --name."
+            )
+        if not there or mode == "overwrite":
+            return config
+        if mode == "new":
+            raise FileExistsError(
+                f"A new run needs a new folder, got {self.path}, which has a run: add --resume to "
+                "go on with it, --overwrite to delete it, or another --name."
+            )
+        stored = self.config()
+        if config not in (stored, Config(), Config().twin()):
+            _complain(stored, config, self.path)
+        root = config.data_root or stored.data_root
+        return dataclasses.replace(stored, data_root=root, download=config.download)
+
+    def config(self) -> Config:
+        """What is trained in this folder.
+
+        Raises:
+          OSError: there is no run.
+          ValueError: its config cannot be read.
+        """
+        try:
+            found: dict[str, Any] = json.loads(self._config_path.read_text(encoding="utf-8"))
+            fields: dict[str, Any] = found["config"]
+            fields["milestones"] = tuple(fields["milestones"])
+            return Config(**fields)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"A run folder needs its config.json, got none in {self.path}: check its name."
+            ) from error
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"A run folder needs a config.json as `sgl-jax train` writes it, got {error} in "
+                f"{self._config_path}: use the version that wrote it, or --overwrite."
+            ) from error
+
+    def records(self) -> list[Record]:
+        """The records up to the newest checkpoint."""
+        lines = _lines(self.path / "record.jsonl", checkpoint.latest(self._checkpoints))
+        return [Record.from_json(json.loads(line)) for line in lines]
+
+    def state(self, experiment: Experiment) -> TrainState:
+        """The state after the newest epoch.
+
+        Args:
+          experiment: the run of :meth:`config`, prepared.
+
+        Raises:
+          OSError: no epoch is done.
+          ValueError: the checkpoint cannot be read, or is of another network or optimizer.
+        """
+        done = checkpoint.latest(self._checkpoints)
+        if not done:
+            raise FileNotFoundError(
+                f"An evaluation needs a run with an epoch done, got none in {self.path}: go on "
+                "with it by --resume."
+            )
+        return checkpoint.load(self._checkpoints, done, experiment.state)
+
+    @property
+    def _config_path(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def _checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    def _start(self, experiment: Experiment) -> None:
+        """Makes the folder; if its config cannot be written, it is as if nothing had been."""
+        config, strengths = experiment.config, experiment.strengths
+        divided_by = 1 if config.undivided else len(experiment.data.y_train)
+        found = {
+            "config": dataclasses.asdict(config),
+            "strengths": {**strengths._asdict(), "divided_by": divided_by},
+            **provenance(),
+        }
+        new = not self.path.exists()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            _write(self._config_path, json.dumps(found, indent=1) + "\n")
+        except OSError as error:
+            if new:
+                shutil.rmtree(self.path, ignore_errors=True)
+            raise _unwritable(self.path, error) from error
+
+    def _restored(self, experiment: Experiment) -> Reached:
+        """Where to go on from; lines beyond it are dropped."""
+        done = checkpoint.latest(self._checkpoints)
+        for name in ("record.jsonl", "timing.jsonl"):
+            path = self.path / name
+            if path.exists():
+                _write(path, "".join(_lines(path, done)))
+        state = self.state(experiment) if done else experiment.state
+        return Reached(experiment, state, self.records())
+
+    def _continued(self, start: Reached) -> Iterator[Reached]:
+        experiment, records = start.experiment, list(start.records)
+        began = time.perf_counter()
+        for state, record in epochs(experiment, start.state, len(records)):
+            seconds = round(time.perf_counter() - began, 3)
+            try:
+                _append(self.path / "record.jsonl", record.to_json())
+                _append(self.path / "timing.jsonl", {"epoch": record.epoch, "seconds": seconds})
+            except OSError as error:
+                raise _unwritable(self.path, error) from error
+            checkpoint.save(self._checkpoints, record.epoch, state)
+            records.append(record)
+            yield Reached(experiment, state, records)
+            began = time.perf_counter()
+
+
+def _complain(stored: Config, config: Config, path: Path) -> None:
+    for field in dataclasses.fields(Config):
+        before, now = (getattr(each, field.name) for each in (stored, config))
+        if field.compare and before != now:
+            raise ValueError(
+                f"A run that goes on needs the config it began with, got {field.name}={now} where "
+                f"{path} has {before}: leave the options out, or choose another --name."
+            )
+
+
+def _lines(path: Path, count: int) -> list[str]:
+    """The first lines of a file, with their ends; none if there is no file."""
+    if not path.exists():
+        return []
+    return path.read_text(encoding="utf-8").splitlines(keepends=True)[:count]
+
+
+def _append(path: Path, found: dict[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(found) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> OSError:
+    return OSError(
+        f"A run needs a folder that can be written, got '{error.strerror}' for {path}: free some "
+        "space or choose another --runs folder; an interrupted run goes on with --resume."
+    )
