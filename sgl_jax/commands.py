@@ -181,9 +181,10 @@ def _bar(progress: Progress, name: str, config: Config) -> Callable[[Record], No
 
     def update(record: Record) -> None:
         live = "-".join(str(layer.live) for layer in record.layers.values())
+        of_v = f" (v {record.sparse_error:.2%})" if record.gap else ""
         figures = (
-            f"loss {record.loss:.3f} error {record.sparse_error:.2%} "
-            f"zeros {record.sparsity.weights:.0%} live {live}"
+            f"loss {record.loss:.3f} error {record.error:.2%}{of_v} "
+            f"zeros {record.sparsity.weights:.1%} live {live}"
         )
         progress.update(task, completed=record.epoch, figures=figures)
         if is_log:

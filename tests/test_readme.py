@@ -2,20 +2,38 @@
 
 import inspect
 
+import jax
 import jax.numpy as jnp
+import numpy as np
+import optax
 import pytest
 from documents import ROOT, python_blocks
 
 import sgl_jax as sgl
 
 
-def test_example_runs_and_finds_exact_zeros(capsys):
-    (example,) = python_blocks("README.md")
+def test_three_lines_fit_into_a_loop():
+    lines, _ = python_blocks("README.md")
+    params = {"kernel": jnp.array([[0.5, 1.05e-3], [0.2, -0.3]])}
+
+    def train(tx, params, opt_state):
+        updates, opt_state = tx.update({"kernel": jnp.full((2, 2), 1e-3)}, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state
+
+    names = {"sgl": sgl, "params": params, "train": train}
+    exec(compile(lines, "README.md", "exec"), names)
+    np.testing.assert_array_equal(names["sparse"]["kernel"] == 0, [[False, True], [False, False]])
+
+
+def test_program_runs_and_finds_exact_zeros(capsys):
+    _, program = python_blocks("README.md")
+    assert len([line for line in program.splitlines() if line and not line.startswith("#")]) < 20
     names = {}
-    exec(compile(example, "README.md", "exec"), names)
-    assert "Sparsity(weights=" in capsys.readouterr().out
-    zeros = jnp.sum(names["sparse"]["fc1"]["kernel"][...] == 0)
-    assert zeros > 0
+    with jax.numpy_dtype_promotion("standard"):
+        exec(compile(program, "README.md", "exec"), names)
+    assert "of the weights exactly zero" in capsys.readouterr().out
+    assert names["test"].error < 0.2
+    assert jnp.sum(names["sparse"]["fc1"]["kernel"][...] == 0) > 0
 
 
 @pytest.mark.parametrize(
