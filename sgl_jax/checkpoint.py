@@ -4,7 +4,13 @@ A checkpoint is a folder named by the epoch it was taken after. Orbax writes it 
 and renames it when all of it is there, so a folder with a number for a name is whole.
 """
 
+import contextlib
+import gc
+import logging
+import os
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +35,25 @@ def save(folder: Path, epoch: int, state: TrainState) -> None:
     Raises:
       OSError: the folder cannot be written, or the disk is full.
     """
-    ocp = _orbax()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / str(epoch)
+    ocp, path = _orbax(), folder / str(epoch)
     try:
-        ocp.save(path.absolute(), _named(state), overwrite=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with _quiet():
+            ocp.save(path.absolute(), _named(state), overwrite=True)
     except Exception as error:
+        _clear(folder, latest(folder))
         raise OSError(
             f"A checkpoint needs a disk that can be written, got '{_reason(error)}' for {path}: "
             "free some space, then go on with --resume."
         ) from error
-    for other in folder.iterdir():
-        if other != path:
-            shutil.rmtree(other, ignore_errors=True)
+    _clear(folder, epoch)
+
+
+def _clear(folder: Path, epoch: int) -> None:
+    """Deletes all but one checkpoint."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name != str(epoch):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def latest(folder: Path) -> int:
@@ -65,8 +77,9 @@ def load(folder: Path, epoch: int, like: TrainState) -> TrainState:
     ocp, path = _orbax(), (folder / str(epoch)).absolute()
     expected = _named(like)
     try:
-        _check(expected, ocp.metadata(path).metadata or {}, path)
-        found = ocp.load(path, {name: _abstract(leaf) for name, leaf in expected.items()})
+        with _quiet():
+            _check(expected, ocp.metadata(path).metadata or {}, path)
+            found = ocp.load(path, {name: _abstract(leaf) for name, leaf in expected.items()})
     except (ImportError, _Other):
         raise
     except Exception as error:
@@ -122,9 +135,27 @@ def _check(expected: dict[str, Array], stored: dict[str, Any], path: Path) -> No
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, in the first line that says so."""
-    strerror = getattr(error, "strerror", None)
-    return strerror or next(iter(str(error).splitlines()), "") or type(error).__name__
+    """What went wrong, in a few words; TensorStore hides the system's error in a long message."""
+    code = re.search(r"os_error_code='(\d+)'", str(error))
+    strerror = os.strerror(int(code.group(1))) if code else getattr(error, "strerror", None)
+    return strerror or str(error).partition("\n")[0][:120] or type(error).__name__
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the tracebacks out of sight that Orbax logs beside the errors that it raises."""
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    except BaseException:
+        gc.collect()  # tasks that failed unnoticed are logged when they are collected
+        raise
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
 
 
 def _orbax() -> Any:

@@ -15,10 +15,9 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 from sgl_jax._pytree import flatten_by_path
 from sgl_jax.algorithms import ALGORITHMS
@@ -163,13 +162,13 @@ def _name(config: Config) -> str:
 
 
 def _progress(console: Console) -> Progress:
+    # Where the terminal is narrow, the bar gives way.
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=12),
-        MofNCompleteColumn(),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[figures]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(compact=True),
     )
     return Progress(*columns, console=console, transient=True)
 
@@ -180,11 +179,11 @@ def _bar(progress: Progress, name: str, config: Config) -> Callable[[Record], No
     is_log = not progress.console.is_terminal
 
     def update(record: Record) -> None:
-        live = "-".join(str(layer.live) for layer in record.layers.values())
-        of_v = f" (v {record.sparse_error:.2%})" if record.gap else ""
+        live = sum(layer.live for layer in record.layers.values())
+        of_v = f" v {record.sparse_error:.2%}" if record.gap else ""
         figures = (
             f"loss {record.loss:.3f} error {record.error:.2%}{of_v} "
-            f"zeros {record.sparsity.weights:.1%} live {live}"
+            f"zeros {record.sparsity.weights:.1%} live {live:,}"
         )
         progress.update(task, completed=record.epoch, figures=figures)
         if is_log:
@@ -206,13 +205,13 @@ def _hint(path: Path) -> Iterator[None]:
 def _said(run: Reached) -> str:
     """The setting in one line, with its strengths as they were given and in force."""
     config, images = run.experiment.config, len(run.experiment.data.y_train)
-    pairs = [
-        f"{name} {given:g}{'' if config.undivided else f' / {images:,} = {used:.3g}'}"
-        for (name, used) in run.experiment.strengths._asdict().items()
-        if (given := used if config.undivided else used * images) and name != "beta"
-    ]
-    setting = (config.algorithm, config.penalty, *pairs, f"seed {config.seed}")
-    return ", ".join(setting) + "."
+    words = [config.algorithm, config.penalty]
+    used = run.experiment.strengths._asdict()
+    for name, given in config.strengths(1)._asdict().items():
+        if name != "beta" or run.records[-1].gap:
+            divided = "" if config.undivided else f" / {images:,} = {used[name]:.3g}"
+            words.append(f"{name} {given:g}{divided}")
+    return ", ".join([*words, f"seed {config.seed}."])
 
 
 def _draw(finished: Mapping[str, Reached], path: Path) -> None:
