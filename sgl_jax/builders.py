@@ -57,7 +57,12 @@ def model(config: Config, classes: int) -> nnx.Module:
       ValueError: an unknown name, or something else than a network.
     """
     build = lookup("model", MODELS, config.model)
-    model = build(classes=classes, rngs=nnx.Rngs(config.seed))
+    try:
+        model = build(classes=classes, rngs=nnx.Rngs(config.seed))
+    except TypeError as error:
+        raise ValueError(
+            f"A model needs to be built by classes= and rngs=, got {config.model!r}: {error}."
+        ) from error
     if not isinstance(model, nnx.Module):
         raise ValueError(
             f"A model needs to be a flax.nnx.Module, got {type(model).__name__} from "
@@ -117,9 +122,8 @@ def _regularizer(
         return optax.linear_schedule(0.0, value, warmup) if warmup else value
 
     both = SparseGroup(_penalty(config, ramped(strengths.lam)), L1(ramped(strengths.group_lam)))
-    if strengths.group_lam or not _owns_optimizer(
-        lookup("algorithm", ALGORITHMS, config.algorithm)
-    ):
+    owner = _owns_optimizer(lookup("algorithm", ALGORITHMS, config.algorithm))
+    if strengths.group_lam or not owner:
         return both
     # Without a group lasso the entries need no joint prox, which few penalties have.
     return both.resolved(params).entries_part

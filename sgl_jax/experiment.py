@@ -59,10 +59,7 @@ def prepare(config: Config) -> Experiment:
     tx = builders.transformation(config, strengths, params, steps=len(order))
     state = train.init_state(tx, params, rest)
     image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
-    label = jax.ShapeDtypeStruct((1,), jnp.int32)
-    jax.eval_shape(
-        lambda state, x, y: train.train_step(network.forward, tx, state, x, y), state, image, label
-    )
+    _trace(config, network, tx, state, image)
     found = _products(network, params, rest, image)
     return Experiment(config, strengths, data, network, tx, state, found)
 
@@ -151,6 +148,28 @@ def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: f
 def sparse_of(config: Config, state: train.TrainState) -> Params:
     """The parameters with their exact zeros; those of a dense twin as they are."""
     return state.params if config.dense else sparse_params(state.opt_state, state.params)
+
+
+def _trace(
+    config: Config,
+    network: train.Network,
+    tx: optax.GradientTransformation,
+    state: train.TrainState,
+    image: jax.ShapeDtypeStruct,
+) -> None:
+    """One step on shapes alone, which fails if the parts do not fit."""
+
+    def step(state, x, y):
+        return train.train_step(network.forward, tx, state, x, y)
+
+    try:
+        jax.eval_shape(step, state, image, jax.ShapeDtypeStruct((1,), jnp.int32))
+    except TypeError as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"A network needs to take the images of its data set, got {config.model!r} with "
+            f"images of shape {image.shape[1:]}: {reason}"
+        ) from error
 
 
 def _products(
