@@ -42,7 +42,7 @@ def _imported(kind: str, path: str) -> Any:
     module, _, name = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ValueError(
             f"A {kind} by import path needs package.module:Name that can be imported from here, "
             f"got {path!r}: {error}."

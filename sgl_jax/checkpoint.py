@@ -10,6 +10,8 @@ import logging
 import os
 import re
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,7 @@ def save(folder: Path, epoch: int, state: TrainState) -> None:
     ocp, path = _orbax(), folder / str(epoch)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _quiet():
+        with _undisturbed(), _quiet():
             ocp.save(path.absolute(), _named(state), overwrite=True)
     except Exception as error:
         _clear(folder, latest(folder))
@@ -139,6 +141,26 @@ def _reason(error: Exception) -> str:
     code = re.search(r"os_error_code='(\d+)'", str(error))
     strerror = os.strerror(int(code.group(1))) if code else getattr(error, "strerror", None)
     return strerror or str(error).partition("\n")[0][:120] or type(error).__name__
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Puts off Ctrl-C and SIGTERM, which Orbax does not survive in silence, to the end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [
+        signal.signal(number, lambda number, frame: came.append(number)) for number in numbers
+    ]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 @contextlib.contextmanager

@@ -170,7 +170,7 @@ def _progress(console: Console) -> Progress:
         TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[figures]}"),
     )
-    return Progress(*columns, console=console, transient=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _bar(progress: Progress, name: str, config: Config) -> Callable[[Record], None]:

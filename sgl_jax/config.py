@@ -84,7 +84,8 @@ class Config:
     data_root: str | None = dataclasses.field(default=None, compare=False)
     download: bool = dataclasses.field(default=False, compare=False)
 
-    def __post_init__(self):
+    def check(self) -> None:
+        """Raises ``ValueError`` if a number is out of its range."""
         for name in ("lam", "group_lam", "lam_warmup", "momentum", "weight_decay", "holdout"):
             self._require(name, ">= 0", lambda value: value >= 0)
         for name in ("beta", "beta_growth", "learning_rate", "decay"):

@@ -51,6 +51,7 @@ def prepare(config: Config) -> Experiment:
       OSError: the data set cannot be found, read or fetched.
       ValueError: an unknown name, a value out of its range, or parts that do not fit.
     """
+    config.check()
     data = builders.dataset(config)
     count = len(data.y_train)
     order = jax.eval_shape(lambda: batch_indices(jax.random.key(0), count, config.batch_size))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from sgl_jax import checkpoint
+from sgl_jax._files import append_json, first_lines, write_whole
 from sgl_jax.config import Config
 from sgl_jax.experiment import Experiment, epochs, prepare
 from sgl_jax.provenance import provenance
@@ -77,7 +78,7 @@ class RunFolder:
         """
         experiment = prepare(self.agreed(config, mode))
         if mode == "overwrite" and self.path.exists():
-            shutil.rmtree(self.path)
+            self._delete()
         if not self._config_path.exists():
             self._start(experiment)
         reached = self._restored(experiment)
@@ -100,7 +101,8 @@ class RunFolder:
           ValueError: a config that is not the one of the folder.
         """
         there = self._config_path.exists()
-        if not there and self.path.exists() and any(self.path.iterdir()):
+        taken = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+        if taken and not there:
             raise FileExistsError(
                 f"A run needs a folder of its own, got {self.path}, which holds something else: "
                 "choose another --name."
@@ -134,7 +136,7 @@ class RunFolder:
             raise FileNotFoundError(
                 f"A run folder needs its config.json, got none in {self.path}: check its name."
             ) from error
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
             raise ValueError(
                 f"A run folder needs a config.json as `sgl-jax train` writes it, got {error} in "
                 f"{self._config_path}: use the version that wrote it, or --overwrite."
@@ -142,7 +144,7 @@ class RunFolder:
 
     def records(self) -> list[Record]:
         """The records up to the newest checkpoint."""
-        lines = _lines(self.path / "record.jsonl", checkpoint.latest(self._checkpoints))
+        lines = first_lines(self.path / "record.jsonl", checkpoint.latest(self._checkpoints))
         return [Record.from_json(json.loads(line)) for line in lines]
 
     def state(self, experiment: Experiment) -> TrainState:
@@ -172,7 +174,7 @@ class RunFolder:
         return self.path / "checkpoints"
 
     def _start(self, experiment: Experiment) -> None:
-        """Makes the folder; if its config cannot be written, it is as if nothing had been."""
+        """Makes the folder, by one rename, with its config in it."""
         config, strengths = experiment.config, experiment.strengths
         divided_by = 1 if config.undivided else len(experiment.data.y_train)
         found = {
@@ -180,14 +182,26 @@ class RunFolder:
             "strengths": {**strengths._asdict(), "divided_by": divided_by},
             **provenance(),
         }
-        new = not self.path.exists()
+        part = self._beside("part")
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            _write(self._config_path, json.dumps(found, indent=1) + "\n")
+            part.mkdir(parents=True)
+            (part / "config.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            os.replace(part, self.path)
         except OSError as error:
-            if new:
-                shutil.rmtree(self.path, ignore_errors=True)
+            shutil.rmtree(part, ignore_errors=True)
             raise _unwritable(self.path, error) from error
+
+    def _delete(self) -> None:
+        """Deletes the run; it is gone at once, so that half of it never stays."""
+        old = self._beside("old")
+        os.replace(self.path, old)
+        shutil.rmtree(old)
+
+    def _beside(self, ending: str) -> Path:
+        """A name beside the folder for what is not yet or no more in it; nothing is there."""
+        path = self.path.with_name(f".{self.path.name}.{ending}")
+        shutil.rmtree(path, ignore_errors=True)
+        return path
 
     def _restored(self, experiment: Experiment) -> Reached:
         """Where to go on from; lines beyond it are dropped."""
@@ -195,9 +209,14 @@ class RunFolder:
         for name in ("record.jsonl", "timing.jsonl"):
             path = self.path / name
             if path.exists():
-                _write(path, "".join(_lines(path, done)))
-        state = self.state(experiment) if done else experiment.state
-        return Reached(experiment, state, self.records())
+                write_whole(path, "".join(first_lines(path, done)))
+        records = self.records()
+        if len(records) < done:
+            raise ValueError(
+                f"A run of {done} epochs needs as many lines in its record.jsonl, got "
+                f"{len(records)} in {self.path}: start it anew with --overwrite."
+            )
+        return Reached(experiment, self.state(experiment) if done else experiment.state, records)
 
     def _continued(self, start: Reached) -> Iterator[Reached]:
         experiment, records = start.experiment, list(start.records)
@@ -205,8 +224,8 @@ class RunFolder:
         for state, record in epochs(experiment, start.state, len(records)):
             seconds = round(time.perf_counter() - began, 3)
             try:
-                _append(self.path / "record.jsonl", record.to_json())
-                _append(self.path / "timing.jsonl", {"epoch": record.epoch, "seconds": seconds})
+                append_json(self.path / "record.jsonl", record.to_json())
+                append_json(self.path / "timing.jsonl", {"epoch": record.epoch, "seconds": seconds})
             except OSError as error:
                 raise _unwritable(self.path, error) from error
             checkpoint.save(self._checkpoints, record.epoch, state)
@@ -223,28 +242,6 @@ def _complain(stored: Config, config: Config, path: Path) -> None:
                 f"A run that goes on needs the config it began with, got {field.name}={now} where "
                 f"{path} has {before}: leave the options out, or choose another --name."
             )
-
-
-def _lines(path: Path, count: int) -> list[str]:
-    """The first lines of a file, with their ends; none if there is no file."""
-    if not path.exists():
-        return []
-    return path.read_text(encoding="utf-8").splitlines(keepends=True)[:count]
-
-
-def _append(path: Path, found: dict[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(found) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: OSError) -> OSError:
