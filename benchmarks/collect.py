@@ -1,0 +1,34 @@
+"""Collects what run folders came to into one record: config, provenance, last epoch, time.
+
+python benchmarks/collect.py NAME RUN [RUN ...]
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from _record import RESULTS
+
+
+def collected(run: Path) -> dict[str, Any]:
+    """A run in short: what was asked for, where it ran, how it ended."""
+    about = json.loads((run / "config.json").read_text())
+    seconds = [json.loads(line)["seconds"] for line in (run / "timing.jsonl").open()]
+    *_, last = (run / "record.jsonl").open()
+    return {"run": run.name, **about, "seconds": round(sum(seconds)), "last": json.loads(last)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", help="of the record in benchmarks/results")
+    parser.add_argument("runs", nargs="+", type=Path, help="run folders")
+    options = parser.parse_args()
+    runs = [collected(run) for run in options.runs]
+    path = RESULTS / f"{options.name}.json"
+    path.write_text(json.dumps({"name": options.name, "runs": runs}, indent=1) + "\n")
+    print(path)
+
+
+if __name__ == "__main__":
+    main()
