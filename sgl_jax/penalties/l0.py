@@ -3,15 +3,15 @@
 from typing import ClassVar
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
+from sgl_jax._numerics import in_working_precision, odd
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
-from sgl_jax.prox import prox_l0
 
 
-__all__ = ["L0"]
+__all__ = ["L0", "prox_l0"]
 
 
 @pytree_dataclass()
@@ -20,7 +20,7 @@ class L0(NormPenalty):
 
     .. math:: \phi(t) = \lambda \, 1\{t > 0\}
 
-    Its prox is hard thresholding, :func:`sgl_jax.prox.prox_l0`. Its derivative is zero wherever
+    Its prox is hard thresholding, :func:`prox_l0`. Its derivative is zero wherever
     it exists, so it works by its prox alone.
 
     Attributes:
@@ -40,3 +40,20 @@ class L0(NormPenalty):
 
     def prox_phi(self, t: Array, step_size: Step) -> Array:
         return prox_l0(t, step_size, self.lam)
+
+
+@in_working_precision
+def prox_l0(w: Float[Array, "..."], step_size: Step, lam: Step) -> Float[Array, "..."]:
+    r"""Hard thresholding, for :math:`\lambda 1\{z \ne 0\}`.
+
+    .. math:: w \text{ if } |w| > \sqrt{2 s \lambda}, \text{ else } 0
+
+    Args:
+      w: array of any shape.
+      step_size: :math:`s \ge 0`.
+      lam: strength :math:`\lambda \ge 0`.
+
+    Returns:
+      An array like ``w``.
+    """
+    return odd(w, jnp.sqrt(2.0 * step_size * lam), lambda t: t)

@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
-from sgl_jax._numerics import working_dtype
+from sgl_jax._numerics import in_working_precision, odd, working_dtype
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
 from sgl_jax.groups import Group
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
 from sgl_jax.penalties._metric import shrink_norm_in_metric
-from sgl_jax.prox import prox_l1
 
 
-__all__ = ["L1"]
+__all__ = ["L1", "prox_l1"]
 
 
 @pytree_dataclass()
@@ -24,7 +23,7 @@ class L1(NormPenalty):
 
     .. math:: \phi(t) = \lambda t
 
-    Its prox is soft thresholding, :func:`sgl_jax.prox.prox_l1`. It is the one penalty whose group
+    Its prox is soft thresholding, :func:`prox_l1`. It is the one penalty whose group
     prox is also exact in a diagonal metric, and the one entry penalty over which a group prox
     composes exactly (:class:`~sgl_jax.SparseGroup`).
 
@@ -52,3 +51,21 @@ class L1(NormPenalty):
         dtype = working_dtype(*parts)
         threshold = jnp.asarray(step_size, dtype) * jnp.asarray(self.lam, dtype)
         return shrink_norm_in_metric(parts, threshold, group, metrics)
+
+
+@in_working_precision
+def prox_l1(w: Float[Array, "..."], step_size: Step, lam: Step) -> Float[Array, "..."]:
+    r"""Soft thresholding, for :math:`\lambda |z|`.
+
+    .. math:: \operatorname{sign}(w) \max(|w| - s\lambda, 0)
+
+    Args:
+      w: array of any shape.
+      step_size: :math:`s \ge 0`.
+      lam: strength :math:`\lambda \ge 0`.
+
+    Returns:
+      An array like ``w``.
+    """
+    threshold = step_size * lam
+    return odd(w, threshold, lambda t: t - threshold)

@@ -3,15 +3,15 @@
 from typing import ClassVar
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
+from sgl_jax._numerics import in_working_precision, odd
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
 from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
-from sgl_jax.prox import prox_mcp
 
 
-__all__ = ["MCP"]
+__all__ = ["MCP", "prox_mcp"]
 
 
 @pytree_dataclass()
@@ -23,7 +23,7 @@ class MCP(NormPenalty):
       \frac{\gamma \lambda^2}{2} \text{ beyond}
 
     It is not linear in :math:`\lambda`: its knee moves with it. Its prox is
-    :func:`sgl_jax.prox.prox_mcp`.
+    :func:`prox_mcp`.
 
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
@@ -45,3 +45,41 @@ class MCP(NormPenalty):
 
     def prox_phi(self, t: Array, step_size: Step) -> Array:
         return prox_mcp(t, step_size, self.lam, self.gamma)
+
+
+@in_working_precision
+def prox_mcp(
+    w: Float[Array, "..."], step_size: Step, lam: Step, gamma: Step
+) -> Float[Array, "..."]:
+    r"""The proximal operator of the minimax concave penalty.
+
+    With :math:`t = |w|`: firm thresholding while :math:`s < \gamma`,
+
+    .. math::
+      \frac{\gamma (t - s\lambda)_+}{\gamma - s} \;\; (t \le \gamma\lambda), \qquad
+      t \text{ beyond},
+
+    and hard thresholding at :math:`\lambda \sqrt{s\gamma}` from :math:`s = \gamma` on.
+
+    Args:
+      w: array of any shape.
+      step_size: :math:`s \ge 0`.
+      lam: strength :math:`\lambda \ge 0`.
+      gamma: shape, :math:`\gamma > 0`.
+
+    Returns:
+      An array like ``w``.
+
+    References:
+      Zhang, Nearly unbiased variable selection under minimax concave penalty, Ann. Statist. 38,
+      2010.
+    """
+    firm = step_size < gamma
+    stretch = gamma / jnp.where(firm, gamma - step_size, 1.0)
+    threshold = lam * jnp.where(firm, step_size, jnp.sqrt(step_size * gamma))
+
+    def magnitude(t):
+        middle = (t - step_size * lam) * stretch
+        return jnp.where(firm & (t < gamma * lam) & (middle < t), middle, t)
+
+    return odd(w, threshold, magnitude)

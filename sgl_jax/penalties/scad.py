@@ -3,15 +3,15 @@
 from typing import ClassVar
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
+from sgl_jax._numerics import in_working_precision, odd
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
-from sgl_jax.prox import prox_scad
 
 
-__all__ = ["SCAD"]
+__all__ = ["SCAD", "prox_scad"]
 
 
 @pytree_dataclass()
@@ -25,7 +25,7 @@ class SCAD(NormPenalty):
 
     It is not linear in :math:`\lambda`: its knees move with it. In the paper's splitting the
     penalty of ``v`` is :math:`\beta` times SCAD of strength :math:`\lambda / \beta`
-    (:meth:`rescaled`). Its prox is :func:`sgl_jax.prox.prox_scad`.
+    (:meth:`rescaled`). Its prox is :func:`prox_scad`.
 
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
@@ -50,3 +50,47 @@ class SCAD(NormPenalty):
 
     def prox_phi(self, t: Array, step_size: Step) -> Array:
         return prox_scad(t, step_size, self.lam, self.a)
+
+
+@in_working_precision
+def prox_scad(w: Float[Array, "..."], step_size: Step, lam: Step, a: Step) -> Float[Array, "..."]:
+    r"""The proximal operator of SCAD.
+
+    With :math:`t = |w|` and a step :math:`s < a - 1` the objective is convex:
+
+    .. math::
+      (t - s\lambda)_+ \;\; (t \le (1 + s)\lambda), \qquad
+      \frac{(a-1)t - s a \lambda}{a - 1 - s} \;\; (t \le a\lambda), \qquad t \text{ beyond}.
+
+    From :math:`s = a - 1` on the middle piece is concave and never attained: soft thresholding up
+    to :math:`\lambda (a + 1 + s)/2` while :math:`s \le a + 1`, then hard thresholding at
+    :math:`\lambda \sqrt{s (a + 1)}`.
+
+    Args:
+      w: array of any shape.
+      step_size: :math:`s \ge 0`.
+      lam: strength :math:`\lambda \ge 0`.
+      a: shape, :math:`a > 2`.
+
+    Returns:
+      An array like ``w``.
+
+    References:
+      Fan and Li, Variable selection via nonconcave penalized likelihood, JASA 96, 2001.
+    """
+    soft = step_size * lam
+    convex = step_size < a - 1.0
+    gentle = step_size <= a + 1.0
+    hard = lam * jnp.sqrt(step_size * (a + 1.0))
+    jump = jnp.where(gentle, 0.5 * lam * (a + 1.0 + step_size), hard)
+    knee = jnp.where(convex, lam + soft, jump)
+    slope = jnp.where(convex, a - 1.0 - step_size, 1.0)
+
+    def magnitude(t):
+        # Where the slope is a rounding error so is the middle, and all of [lam, t] minimises.
+        middle = t - step_size * (a * lam - t) / slope
+        middle = jnp.where(middle < lam, lam, jnp.where(middle > t, t, middle))
+        beyond = jnp.where(convex & (t <= a * lam), middle, t)
+        return jnp.where(t <= knee, t - soft, beyond)
+
+    return odd(w, jnp.where(gentle, soft, hard), magnitude)
