@@ -14,18 +14,28 @@ of ``w``. Derivatives exist wherever the operator has one; at a kink they are th
 side.
 """
 
+from sgl_jax.penalties.capped_l1 import prox_capped_l1 as prox_capped_l1
+from sgl_jax.penalties.elastic_net import prox_elastic_net as prox_elastic_net
+from sgl_jax.penalties.geman import prox_geman as prox_geman
 from sgl_jax.penalties.l0 import prox_l0 as prox_l0
 from sgl_jax.penalties.l1 import prox_l1 as prox_l1
 from sgl_jax.penalties.l1_minus_l2 import prox_l1_minus_l2 as prox_l1_minus_l2
+from sgl_jax.penalties.log_sum import prox_log_sum as prox_log_sum
+from sgl_jax.penalties.lq import prox_lq as prox_lq
 from sgl_jax.penalties.mcp import prox_mcp as prox_mcp
 from sgl_jax.penalties.scad import prox_scad as prox_scad
 from sgl_jax.penalties.transformed_l1 import prox_transformed_l1 as prox_transformed_l1
 
 
 __all__ = [
+    "prox_capped_l1",
+    "prox_elastic_net",
+    "prox_geman",
     "prox_l0",
     "prox_l1",
     "prox_l1_minus_l2",
+    "prox_log_sum",
+    "prox_lq",
     "prox_mcp",
     "prox_scad",
     "prox_transformed_l1",

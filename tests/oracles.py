@@ -46,7 +46,52 @@ def _transformed_l1_threshold(step, lam, a):
     return np.where(c <= a**2 / (2 * (a + 1)), c * (a + 1) / a, np.sqrt(2 * c * (a + 1)) - a / 2)
 
 
+def _capped_l1_threshold(step, lam, theta):
+    c = step * lam
+    return np.where(c <= 2 * theta, c, np.sqrt(2 * c * theta))
+
+
+def _of_concave(phi):
+    """The threshold of a smooth concave penalty: the least t that some z > 0 does better at."""
+
+    def threshold(step, lam, **shape):
+        step = np.asarray(step, float)[..., None]
+        z = np.logspace(-10, 10, 4001)
+        for _ in range(3):
+            cost = z / 2 + step * phi(z, lam, **shape) / z
+            best = np.take_along_axis(z + 0 * step, cost.argmin(-1)[..., None], -1)
+            z = best * np.linspace(0.98, 1.02, 401)
+        return cost.min(-1)
+
+    return threshold
+
+
+def _geman(t, lam, gamma):
+    return lam * t / (t + gamma)
+
+
+def _log_sum(t, lam, gamma):
+    return lam * np.log1p(t / gamma)
+
+
+def _lq(t, lam, q):
+    return lam * t**q
+
+
 SCALARS = {
+    "capped_l1": Scalar(
+        lambda t, lam, theta: lam * np.minimum(t, theta),
+        lambda lam, theta: (theta,),
+        _capped_l1_threshold,
+    ),
+    "elastic_net": Scalar(
+        lambda t, lam, gamma: lam * (t + gamma * t**2 / 2),
+        lambda lam, gamma: (),
+        lambda s, lam, gamma: s * lam,
+    ),
+    "geman": Scalar(_geman, lambda lam, gamma: (), _of_concave(_geman)),
+    "log_sum": Scalar(_log_sum, lambda lam, gamma: (), _of_concave(_log_sum)),
+    "lq": Scalar(_lq, lambda lam, q: (), _of_concave(_lq)),
     "l0": Scalar(lambda t, lam: lam * (t > 0), lambda lam: (), lambda s, lam: np.sqrt(2 * s * lam)),
     "l1": Scalar(lambda t, lam: lam * t, lambda lam: (), lambda s, lam: s * lam),
     "mcp": Scalar(_mcp, lambda lam, gamma: (gamma * lam,), _mcp_threshold),
@@ -57,6 +102,11 @@ SCALARS = {
 }
 
 SHAPES = {
+    "capped_l1": [{"theta": 1.0}, {"theta": 0.25}],
+    "elastic_net": [{"gamma": 1.0}, {"gamma": 0.0}],
+    "geman": [{"gamma": 1.0}, {"gamma": 0.125}],
+    "log_sum": [{"gamma": 1.0}, {"gamma": 0.0625}],
+    "lq": [{"q": 0.5}, {"q": float(np.float32(2 / 3))}, {"q": 0.125}],
     "l0": [{}],
     "l1": [{}],
     "l1_minus_l2": [{"alpha": 1.0}, {"alpha": 0.5}, {"alpha": 0.0}],
@@ -66,13 +116,29 @@ SHAPES = {
 }
 """Shape parameters to test each penalty of the catalogue with, exact in float32."""
 
-BOUNDS = {"mcp": lambda gamma: (gamma,), "scad": lambda a: (a - 1, a + 1)}
+BOUNDS = {
+    "capped_l1": lambda theta: (2 * theta,),
+    "mcp": lambda gamma: (gamma,),
+    "scad": lambda a: (a - 1, a + 1),
+}
 """Step sizes at which the closed form changes."""
+
+SUPERLINEAR = {"elastic_net"}
+"""Penalties that grow faster than the norm, and so overflow before it."""
 
 TIES = [
     # name, shape, lam, step, an input with two minimisers or at the end of zero, the smaller one
+    ("capped_l1", {"theta": 1.0}, 0.5, 1.0, 0.5, 0.0),
+    ("capped_l1", {"theta": 1.0}, 0.5, 1.0, 1.25, 0.75),
+    ("capped_l1", {"theta": 1.0}, 1.0, 2.0, 2.0, 0.0),
+    ("capped_l1", {"theta": 1.0}, 1.0, 4.5, 3.0, 0.0),
+    ("elastic_net", {"gamma": 1.0}, 0.5, 3.0, 1.5, 0.0),
+    ("geman", {"gamma": 1.0}, 0.25, 1.0, 0.25, 0.0),
+    ("geman", {"gamma": 1.0}, 0.5, 4.0, 1.5, 0.0),
     ("l0", {}, 1.0, 2.0, 2.0, 0.0),
     ("l1", {}, 0.5, 3.0, 1.5, 0.0),
+    ("log_sum", {"gamma": 1.0}, 0.5, 1.0, 0.5, 0.0),
+    ("lq", {"q": 0.5}, 1.0, 1.0, 1.5, 0.0),
     ("mcp", {"gamma": 4.0}, 0.5, 1.0, 0.5, 0.0),
     ("mcp", {"gamma": 4.0}, 0.5, 4.0, 2.0, 0.0),
     ("mcp", {"gamma": 4.0}, 0.5, 9.0, 3.0, 0.0),

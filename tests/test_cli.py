@@ -149,7 +149,7 @@ def assert_refused(found, *parts):
 
 
 MISTAKES = {
-    "--penalty scadd": "unknown penalty 'scadd' (did you mean scad?); choose from l0, l1, ",
+    "--penalty scadd": "unknown penalty 'scadd' (did you mean scad?); choose from capped_l1, ",
     "--model lenet": "unknown model 'lenet' (did you mean lenet5?); choose from ",
     "--data minst": "unknown data set 'minst' (did you mean mnist",
     "--algorithm proxadam": "unknown algorithm 'proxadam' (did you mean prox_adam",

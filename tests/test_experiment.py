@@ -140,5 +140,5 @@ def test_unknown_names_are_refused_with_the_nearest():
     for field, kind in [("penalty", "penalty"), ("data", "data set"), ("schedule", "schedule")]:
         with pytest.raises(ValueError, match=rf"^unknown {kind} 'nosuch'; choose from \w+, "):
             prepare(dataclasses.replace(SHORT, **{field: "nosuch"}))
-    with pytest.raises(ValueError, match=r"'scadd' \(did you mean scad\?\); choose from l0, l1, "):
+    with pytest.raises(ValueError, match=r"'scadd' \(did you mean scad\?\); choose from capped_l1"):
         prepare(dataclasses.replace(SHORT, penalty="scadd"))

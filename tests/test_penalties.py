@@ -119,6 +119,8 @@ def test_prox_neither_overflows_nor_vanishes(name, axes):
         *[slopes[0] for slopes in jacobians(penalty, w, 0.5, axes)],
     )
     for scale, lam in ((1e30, 0.5), (1e18, 1e17), (1e-30, 1e-32), (1e-30, 0.5)):
+        if scale > 1 and name in oracles.SUPERLINEAR:
+            continue
         w = np.float32([[3.0, -4.0], [0.0, 0.0], [1.0, 1.0], [0.0, 2.0]]) * np.float32(scale)
         found = every_way(first(name, lam), w)
         with jax.enable_x64(True):

@@ -54,5 +54,5 @@ def test_default_shapes_in_the_table_are_those_of_the_code():
         row = next(line for line in text.splitlines() if line.startswith(f"| `{penalty.__name__}`"))
         for name, parameter in inspect.signature(penalty).parameters.items():
             if name != "lam":
-                symbol = {"a": "a"}.get(name, f"\\{name}")
+                symbol = name if len(name) == 1 else f"\\{name}"
                 assert f"${symbol} = {parameter.default:g}$" in row

@@ -5,9 +5,14 @@ from sgl_jax.penalties._base import (
     Penalty as Penalty,
     VectorPenalty as VectorPenalty,
 )
+from sgl_jax.penalties.capped_l1 import CappedL1 as CappedL1
+from sgl_jax.penalties.elastic_net import ElasticNet as ElasticNet
+from sgl_jax.penalties.geman import Geman as Geman
 from sgl_jax.penalties.l0 import L0 as L0
 from sgl_jax.penalties.l1 import L1 as L1
 from sgl_jax.penalties.l1_minus_l2 import L1MinusL2 as L1MinusL2
+from sgl_jax.penalties.log_sum import LogSum as LogSum
+from sgl_jax.penalties.lq import Lq as Lq
 from sgl_jax.penalties.mcp import MCP as MCP
 from sgl_jax.penalties.scad import SCAD as SCAD
 from sgl_jax.penalties.transformed_l1 import TransformedL1 as TransformedL1
@@ -19,7 +24,12 @@ __all__ = [
     "MCP",
     "PENALTIES",
     "SCAD",
+    "CappedL1",
+    "ElasticNet",
+    "Geman",
     "L1MinusL2",
+    "LogSum",
+    "Lq",
     "NormPenalty",
     "Penalty",
     "TransformedL1",
@@ -27,9 +37,14 @@ __all__ = [
 ]
 
 PENALTIES: dict[str, type[Penalty]] = {
+    "capped_l1": CappedL1,
+    "elastic_net": ElasticNet,
+    "geman": Geman,
     "l0": L0,
     "l1": L1,
     "l1_minus_l2": L1MinusL2,
+    "log_sum": LogSum,
+    "lq": Lq,
     "mcp": MCP,
     "scad": SCAD,
     "transformed_l1": TransformedL1,

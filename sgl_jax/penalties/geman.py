@@ -1,0 +1,70 @@
+"""The Geman penalty."""
+
+from typing import ClassVar
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from sgl_jax._numerics import in_working_precision
+from sgl_jax._pytree import pytree_dataclass
+from sgl_jax._typing import Step, Strength
+from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
+from sgl_jax.penalties.transformed_l1 import prox_transformed_l1
+
+
+__all__ = ["Geman", "prox_geman"]
+
+
+@pytree_dataclass()
+class Geman(NormPenalty):
+    r"""The Geman penalty, bounded by its strength.
+
+    .. math:: \phi(t) = \lambda \frac{t}{t + \gamma}
+
+    It is the transformed l1 penalty of shape :math:`\gamma` in other units of strength. Its prox
+    is :func:`prox_geman`.
+
+    Attributes:
+      lam: strength :math:`\lambda \ge 0`, or a schedule.
+      gamma: scale, :math:`\gamma > 0`.
+
+    References:
+      Geman and Yang, Nonlinear image recovery with half-quadratic regularization, IEEE Trans.
+      Image Process. 4, 1995.
+    """
+
+    lam: Strength
+    gamma: Step = 1.0
+    ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "gamma": POSITIVE}
+
+    def phi(self, t: Array) -> Array:
+        lam, gamma = (jnp.asarray(value, t.dtype) for value in (self.lam, self.gamma))
+        return lam * (t / (t + gamma))
+
+    def prox_phi(self, t: Array, step_size: Step) -> Array:
+        return prox_geman(t, step_size, self.lam, self.gamma)
+
+
+@in_working_precision
+def prox_geman(
+    w: Float[Array, "..."], step_size: Step, lam: Step, gamma: Step
+) -> Float[Array, "..."]:
+    r"""The proximal operator of the Geman penalty :math:`\lambda |z| / (|z| + \gamma)`.
+
+    That of :func:`~sgl_jax.prox.prox_transformed_l1` with strength
+    :math:`\lambda / (\gamma + 1)` and shape :math:`\gamma`.
+
+    Args:
+      w: array of any shape.
+      step_size: :math:`s \ge 0`.
+      lam: strength :math:`\lambda \ge 0`.
+      gamma: scale, :math:`\gamma > 0`.
+
+    Returns:
+      An array like ``w``.
+
+    References:
+      Zhang and Xin, Minimization of transformed l1 penalty: closed form representation and
+      iterative thresholding algorithms, Comm. Math. Sci. 15(2), 2017, 511-537.
+    """
+    return prox_transformed_l1(w, step_size, lam / (1.0 + gamma), gamma)
