@@ -48,9 +48,11 @@ def prox_capped_l1(
 ) -> Float[Array, "..."]:
     r"""The proximal operator of the capped l1 penalty.
 
-    With :math:`t = |w|` and :math:`c = s\lambda`: soft thresholding up to
-    :math:`\theta + c/2` and :math:`t` beyond while :math:`c \le 2\theta`, hard thresholding at
-    :math:`\sqrt{2 c \theta}` otherwise.
+    With :math:`t = |w|` and :math:`c = s\lambda`, while :math:`c \le 2\theta`,
+
+    .. math:: (t - c)_+ \;\; (t \le \theta + c/2), \qquad t \text{ beyond},
+
+    and hard thresholding at :math:`\sqrt{2 c \theta}` otherwise.
 
     Args:
       w: array of any shape.

@@ -51,8 +51,10 @@ def prox_geman(
 ) -> Float[Array, "..."]:
     r"""The proximal operator of the Geman penalty :math:`\lambda |z| / (|z| + \gamma)`.
 
-    That of :func:`~sgl_jax.prox.prox_transformed_l1` with strength
-    :math:`\lambda / (\gamma + 1)` and shape :math:`\gamma`.
+    It is that of the transformed l1 penalty, :func:`~sgl_jax.prox.prox_transformed_l1`, since
+
+    .. math:: \lambda \frac{t}{t + \gamma} = \lambda' \frac{(a + 1) t}{a + t}, \qquad
+      a = \gamma, \; \lambda' = \frac{\lambda}{\gamma + 1}.
 
     Args:
       w: array of any shape.

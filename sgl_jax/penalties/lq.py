@@ -53,9 +53,12 @@ def prox_lq(w: Float[Array, "..."], step_size: Step, lam: Step, q: Step) -> Floa
 
     With :math:`c = s\lambda` and the height of the jump
     :math:`h = (2 c (1 - q))^{1/(2-q)}` it is zero up to :math:`h (2 - q) / (2 (1 - q))`, and
-    beyond it the largest root of :math:`z - |w| + c\,q\,z^{q-1}`, at least :math:`h`. The root is
-    found by Newton's method in units of :math:`h`, where it is simple: its slope is at least
-    :math:`1 - q/2`.
+    beyond it the largest root of
+
+    .. math:: z - |w| + c\,q\,z^{q-1},
+
+    at least :math:`h`. It is found by Newton's method in units of :math:`h`, where it is simple:
+    its slope is at least :math:`1 - q/2`.
 
     Args:
       w: array of any shape.
