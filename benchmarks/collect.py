@@ -14,6 +14,7 @@ from _record import RESULTS
 def collected(run: Path) -> dict[str, Any]:
     """A run in short: what was asked for, where it ran, how it ended."""
     about = json.loads((run / "config.json").read_text())
+    about["config"].pop("data_root")  # a matter of the machine
     seconds = [json.loads(line)["seconds"] for line in (run / "timing.jsonl").open()]
     *_, last = (run / "record.jsonl").open()
     return {"run": run.name, **about, "seconds": round(sum(seconds)), "last": json.loads(last)}
