@@ -35,7 +35,7 @@ LAM = 1e-5
 """Strength of every penalty: small, so that all candidates stay dense alike."""
 
 START_UP = """
-import jax, optax, sgl_jax as sgl
+import jax, sgl_jax as sgl
 from flax import nnx
 from sgl_jax import train
 network, params, rest = train.split(sgl.models.LeNet5(rngs=nnx.Rngs(0)))

@@ -16,7 +16,7 @@ from sgl_jax.data import DATASETS, Dataset
 from sgl_jax.models import MODELS
 from sgl_jax.optimizers import OPTIMIZERS, SCHEDULES, accepted, staircase
 from sgl_jax.penalties import L1, PENALTIES, Penalty
-from sgl_jax.regularizers import RegularizerLike, SparseGroup
+from sgl_jax.regularizers import SparseGroup
 
 
 __all__ = ["dataset", "model", "transformation"]
@@ -93,10 +93,16 @@ def transformation(
         )
     if config.dense and not own:
         return base(rate)
+    regularizer = None
+    if not config.dense:
+        # Without a group lasso the entries need no joint prox, which few penalties have.
+        both = _sparse_group(config, strengths, steps)
+        alone = own and not strengths.group_lam
+        regularizer = both.resolved(params).entries_part if alone else both
     takes = accepted(
         algorithm, base=base, momentum=config.momentum, **_betas(config, strengths, milestones)
     )
-    return takes(rate, None if config.dense else _regularizer(config, strengths, params, steps))
+    return takes(rate, regularizer)
 
 
 def _owns_optimizer(algorithm: Any) -> bool:
@@ -113,20 +119,13 @@ def _betas(config: Config, strengths: Strengths, milestones: Sequence[int]) -> d
     return betas
 
 
-def _regularizer(
-    config: Config, strengths: Strengths, params: Params, steps: int
-) -> RegularizerLike:
+def _sparse_group(config: Config, strengths: Strengths, steps: int) -> SparseGroup:
     warmup = steps * config.lam_warmup
 
     def ramped(value: float) -> Strength:
         return optax.linear_schedule(0.0, value, warmup) if warmup else value
 
-    both = SparseGroup(_penalty(config, ramped(strengths.lam)), L1(ramped(strengths.group_lam)))
-    owner = _owns_optimizer(lookup("algorithm", ALGORITHMS, config.algorithm))
-    if strengths.group_lam or not owner:
-        return both
-    # Without a group lasso the entries need no joint prox, which few penalties have.
-    return both.resolved(params).entries_part
+    return SparseGroup(_penalty(config, ramped(strengths.lam)), L1(ramped(strengths.group_lam)))
 
 
 def _penalty(config: Config, lam: Strength) -> Penalty:

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sgl_jax._pytree import flatten_by_path
 from sgl_jax.train import TrainState
 
 
@@ -41,7 +42,7 @@ def save(folder: Path, epoch: int, state: TrainState) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _undisturbed(), _quiet():
-            ocp.save(path.absolute(), _named(state), overwrite=True)
+            ocp.save(path.absolute(), _plain_leaves(state), overwrite=True)
     except Exception as error:
         _clear(folder, latest(folder))
         raise OSError(
@@ -77,7 +78,7 @@ def load(folder: Path, epoch: int, like: TrainState) -> TrainState:
       ValueError: it cannot be read, or is of another network or optimizer.
     """
     ocp, path = _orbax(), (folder / str(epoch)).absolute()
-    expected = _named(like)
+    expected = _plain_leaves(like)
     try:
         with _quiet():
             _check(expected, ocp.metadata(path).metadata or {}, path)
@@ -89,20 +90,17 @@ def load(folder: Path, epoch: int, like: TrainState) -> TrainState:
             f"A checkpoint needs to be whole, got '{_reason(error)}' for {path}: delete it and "
             "start the run anew with --overwrite."
         ) from error
-    leaves, structure = jax.tree.flatten(like)
-    restored = [_typed(found[name], leaf) for name, leaf in zip(expected, leaves, strict=True)]
-    return jax.tree.unflatten(structure, restored)
+    leaves, rebuild = flatten_by_path(like)
+    return rebuild({name: _typed(found[name], leaf) for name, leaf in leaves.items()})
 
 
 class _Other(ValueError):
     """A checkpoint of another network or optimizer."""
 
 
-def _named(state: TrainState) -> dict[str, Array]:
-    """The leaves of a state by where they are; keys of random streams as the numbers they are."""
-    keyed, _ = jax.tree_util.tree_flatten_with_path(state)
-    names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in keyed]
-    return {name: _plain(leaf) for name, (_, leaf) in zip(names, keyed, strict=True)}
+def _plain_leaves(state: TrainState) -> dict[str, Array]:
+    """The leaves of a state by path; keys of random streams as the numbers they are."""
+    return {path: _plain(leaf) for path, leaf in flatten_by_path(state)[0].items()}
 
 
 def _is_key(leaf: Array) -> bool:

@@ -218,9 +218,15 @@ def _draw(finished: Mapping[str, Reached], path: Path) -> None:
     """Saves the figure of a run."""
     from sgl_jax.figures import history
 
-    *_, sparse = finished.values()
-    leaves, _ = flatten_by_path(sparse_of(sparse.experiment.config, sparse.state))
-    kernels = [leaf for leaf in leaves.values() if leaf.ndim == 4]
-    filters = np.asarray(kernels[0]).mean(axis=2) if kernels else None
+    filters = _first_filters(finished["sparse"])
     figure = history({name: run.records for name, run in finished.items()}, filters)
     figure.savefig(path, dpi=120)
+
+
+def _first_filters(run: Reached) -> np.ndarray | None:
+    """The kernel of the convolution that runs first, averaged over its inputs, if there is one."""
+    leaves, _ = flatten_by_path(sparse_of(run.experiment.config, run.state))
+    products = run.experiment.products or []
+    kernels = [leaves[product.kernel] for product in products if product.kernel]
+    images = [kernel for kernel in kernels if kernel.ndim == 4]
+    return np.asarray(images[0]).mean(axis=2) if images else None

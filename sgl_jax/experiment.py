@@ -88,9 +88,8 @@ def epochs(
     forward, tx = experiment.network.forward, experiment.tx
     for epoch in range(done + 1, config.epochs + 1):
         key = jax.random.fold_in(jax.random.key(config.seed), epoch)
-        batch_size = config.batch_size
         state, loss = train.train_epoch(
-            key, forward, tx, state, images, labels, batch_size=batch_size
+            key, forward, tx, state, images, labels, batch_size=config.batch_size
         )
         if not math.isfinite(loss):
             raise FloatingPointError(
@@ -129,7 +128,7 @@ def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: f
 
     sparse = sparse_of(config, state)
     gap = 0.0 if config.dense else float(splitting_gap(state.opt_state, state.params))
-    tested = test(state.params)
+    tested, shares = test(state.params), shares_of(state.params)
     left = remains(sparse, experiment.products or [])
     return Record(
         epoch,
@@ -138,8 +137,8 @@ def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: f
         tested.loss,
         test(sparse).error if gap else tested.error,
         gap,
-        shares_of(sparse),
-        shares_of(state.params),
+        shares_of(sparse) if gap else shares,
+        shares,
         layers_of(sparse),
         left.parameters,
         None if experiment.products is None else left.flops,

@@ -84,7 +84,7 @@ def _draw_filters(figure: SubFigure, filters: Float[np.ndarray, "height width n"
     columns = math.ceil(math.sqrt(count))
     cells = figure.subplots(math.ceil(count / columns), columns, squeeze=False).ravel()
     limit = float(np.abs(filters).max()) or 1.0
-    for axes, j in zip(cells, range(len(cells)), strict=True):
+    for j, axes in enumerate(cells):
         axes.set_axis_off()
         if j < count:
             axes.imshow(filters[..., j], cmap="RdBu", vmin=-limit, vmax=limit)
