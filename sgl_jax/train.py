@@ -6,7 +6,6 @@ function, :func:`train_epoch` the compiled loop over the data, :func:`evaluate` 
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +15,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float, Int, Int32, PRNGKeyArray, UInt8
 
+from sgl_jax._compile import compiled
 from sgl_jax._typing import Params
 from sgl_jax.data import batch_indices, take_batch
 
@@ -24,6 +24,7 @@ __all__ = [
     "Evaluation",
     "Network",
     "TrainState",
+    "compiled",
     "evaluate",
     "init_state",
     "split",
@@ -214,18 +215,16 @@ def evaluate(
     x, y = _on_device(x, y)
     chunk = min(chunk_size, len(y))
     # All chunks are dispatched before the first result is read.
-    parts = [_chunk_sums(apply, chunk, params, x, y, at) for at in range(0, len(y), chunk)]
+    parts = [_compiled_sums(apply, chunk, params, x, y, at) for at in range(0, len(y), chunk)]
     wrong, loss = (sum(part.tolist()) for part in map(jnp.stack, zip(*parts, strict=True)))
     return Evaluation(wrong / len(y), loss / len(y))
 
 
-@partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
-def _compiled_step(forward, tx, state, x, y, order, row):
+def _row_step(forward, tx, state, x, y, order, row):
     return train_step(forward, tx, state, *take_batch(x, y, order[row]))
 
 
-@partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
-def _compiled_epoch(forward, tx, state, x, y, order):
+def _epoch(forward, tx, state, x, y, order):
     def step(state, indices):
         return train_step(forward, tx, state, *take_batch(x, y, indices))
 
@@ -233,7 +232,6 @@ def _compiled_epoch(forward, tx, state, x, y, order):
     return state, losses.mean()
 
 
-@partial(jax.jit, static_argnums=(0, 1))
 def _chunk_sums(apply, chunk, params, x, y, start):
     """Wrong answers and summed loss of the examples from ``start``, at most ``chunk``."""
     indices = start + jnp.arange(chunk)
@@ -243,6 +241,11 @@ def _chunk_sums(apply, chunk, params, x, y, start):
     counts = indices < len(y)
     wrong = counts & (jnp.argmax(logits, axis=-1) != labels)
     return wrong.sum(), jnp.where(counts, _cross_entropy(logits, labels), 0.0).sum()
+
+
+_compiled_step = compiled(_row_step, static_argnums=(0, 1), donate_argnums=2)
+_compiled_epoch = compiled(_epoch, static_argnums=(0, 1), donate_argnums=2)
+_compiled_sums = compiled(_chunk_sums, static_argnums=(0, 1))
 
 
 def _cross_entropy(logits, labels):

@@ -7,6 +7,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from sgl_jax.models._base import bias_init, kernel_init, max_pool
+from sgl_jax.models._conv import conv
 
 
 __all__ = ["LeNet5"]
@@ -55,8 +56,9 @@ class LeNet5(nnx.Module):
             )
         filters1, filters2, units = widths
         init = {"kernel_init": kernel_init, "bias_init": bias_init, "rngs": rngs}
-        self.conv1 = nnx.Conv(1, filters1, (5, 5), padding="VALID", **init)
-        self.conv2 = nnx.Conv(filters1, filters2, (5, 5), padding="VALID", **init)
+        plain = {"kernel_size": (5, 5), "padding": "VALID", "conv_general_dilated": conv}
+        self.conv1 = nnx.Conv(1, filters1, **plain, **init)
+        self.conv2 = nnx.Conv(filters1, filters2, **plain, **init)
         self.fc1 = nnx.Linear(4 * 4 * filters2, units, **init)
         self.fc2 = nnx.Linear(units, classes, **init)
 
