@@ -10,7 +10,15 @@ from jaxtyping import Array
 from sgl_jax._typing import Step
 
 
-__all__ = ["implicit", "in_working_precision", "magnitude", "odd", "ratio", "working_dtype"]
+__all__ = [
+    "implicit",
+    "in_working_precision",
+    "joined",
+    "magnitude",
+    "odd",
+    "ratio",
+    "working_dtype",
+]
 
 
 def working_dtype(*arrays: Array) -> jnp.dtype:
@@ -39,9 +47,20 @@ def odd(w: Array, threshold: Step, magnitude: Callable[[Array], Array]) -> Array
     At ``w = 0`` the sign is +1, so that an operator without strength has derivative one there.
     """
     sign = jnp.where(w < 0, -1.0, 1.0).astype(w.dtype)
-    t = sign * w
+    # Not sign * w, which XLA would write to memory.
+    t = jnp.abs(w)
     dead = (t <= threshold) & (threshold > 0)
     return jnp.where(dead, 0.0, sign * magnitude(t))
+
+
+def joined(x: Array) -> Array:
+    """``x >= 0`` as it is, through an operation of one operand, so that XLA makes one kernel.
+
+    Its CPU backend writes to memory what an operation of several arrays makes, if that is used more
+    than once and so is a quotient or a root that depends on it. What an operation of one array
+    makes it computes again instead.
+    """
+    return jnp.maximum(x, 0.0)
 
 
 def magnitude(w: Array) -> Array:

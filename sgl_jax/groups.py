@@ -152,19 +152,26 @@ class Group:
         neither overflow nor vanish; its subgradient at a zero group is zero.
         """
         dtype = working_dtype(*parts)
-        parts = [magnitude(part.astype(dtype)) for part in parts]
+        parts = [part.astype(dtype) for part in parts]
         if self.single:
-            return parts[0]
+            return magnitude(parts[0])
         scale = self.scale(parts)
-        scales = self.spread(scale)
-        squares = self.sum([(part / s) ** 2 for part, s in zip(parts, scales, strict=True)])
+        inverses = self.spread(1.0 / scale)
+        squares = self.sum([(part * inv) ** 2 for part, inv in zip(parts, inverses, strict=True)])
         empty = squares == 0
         return jnp.where(empty, 0.0, scale * jnp.sqrt(jnp.where(empty, 1.0, squares)))
 
-    def scale(self, magnitudes: Sequence[jax.Array]) -> jax.Array:
-        """The largest magnitude of each group, per group and without derivative; 1 for none."""
-        peak = jax.lax.stop_gradient(self.max(magnitudes))
-        return jnp.where((peak > 0) & (peak < jnp.inf), peak, 1.0)
+    def scale(self, parts: Sequence[jax.Array]) -> jax.Array:
+        """A power of two within twice the largest magnitude, per group and without derivative.
+
+        Dividing by it is exact, and so is multiplying by its inverse; 1 for a group of zeros or
+        with an entry that is not finite.
+        """
+        peak = jax.lax.stop_gradient(self.max([jnp.abs(part) for part in parts]))
+        ordinary = (peak > 0) & (peak < jnp.inf)
+        _, exponent = jnp.frexp(jnp.where(ordinary, peak, 1.0))
+        most = jnp.finfo(peak.dtype).maxexp - 2
+        return jnp.ldexp(jnp.ones_like(peak), jnp.clip(exponent - 1, -most, most))
 
     def map_values(self, function: Callable, parts: Sequence[jax.Array]) -> jax.Array:
         """``function(entries)``, a number, of each group by itself, per group."""

@@ -217,3 +217,14 @@ def test_l1_minus_l2_shrinks_every_entry_and_keeps_their_order(shape, w, step):
     assert np.all(z * w >= 0)
     order = np.argsort(-np.abs(w), kind="stable")
     assert np.all(np.diff(np.abs(z[order])) <= slack.max())
+
+
+@pytest.mark.parametrize("name", oracles.SCALARS)
+@pytest.mark.parametrize("in_metric", [False, True])
+def test_prox_is_one_kernel_without_temporaries(name, in_metric):
+    def run(w, metric):
+        return sgl.PENALTIES[name](0.3).prox(w, 1.0, metric=metric if in_metric else None)
+
+    leaf = jax.ShapeDtypeStruct((64, 130), jnp.float32)
+    memory = jax.jit(run).lower(leaf, leaf).compile().memory_analysis()
+    assert memory.temp_size_in_bytes == 0

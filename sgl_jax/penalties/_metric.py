@@ -34,8 +34,8 @@ def shrink_norm_in_metric(
     """
     dtype = working_dtype(*parts)
     wide = [part.astype(dtype) for part in parts]
-    scale = group.scale([jnp.abs(w) for w in wide])
-    w = [part / s for part, s in zip(wide, group.spread(scale), strict=True)]
+    scale = group.scale(wide)
+    w = [part * inverse for part, inverse in zip(wide, group.spread(1.0 / scale), strict=True)]
     c = group.spread(jnp.broadcast_to(jnp.asarray(threshold, dtype) / scale, group.shape))
     q = [c_i / d.astype(dtype) for c_i, d in zip(c, metrics, strict=True)]
     dead = _squares(group, jnp.zeros(group.shape, dtype), w, q) <= 1

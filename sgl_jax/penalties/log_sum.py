@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import implicit, in_working_precision, odd
+from sgl_jax._numerics import implicit, in_working_precision, joined, odd
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
 from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
@@ -94,12 +94,12 @@ def _root(t, c, gamma):
 
 def _jump(kappa):
     """The least ``x / 2 + kappa log1p(x) / x``; an error in x counts by its square alone."""
-    x = jnp.where(kappa < 3.0, 0.75 * (kappa - 1.0), jnp.sqrt(2.0 * kappa * jnp.log1p(kappa)))
-    x = jnp.maximum(x, 1e-3)
-    for _ in range(6):
+    far = jnp.sqrt(kappa * jnp.maximum(jnp.log1p(kappa) - 1.0, 0.1))
+    x = joined(jnp.maximum(jnp.where(kappa < 3.0, 0.75 * (kappa - 1.0), far), 1e-3))
+    for _ in range(3 if kappa.dtype == jnp.float64 else 2):
         # Newton's method for x^2 / 2 = kappa m(x) as x^2 / (2 m(x)) = kappa, nearly linear.
-        bent = jnp.log1p(x) - x / (1.0 + x)
-        value = 0.5 * x * x / bent
-        slope = value * (2.0 / x - x / ((1.0 + x) ** 2 * bent))
-        x = jnp.maximum(x - (value - kappa) / slope, 1e-3)
+        inverse = 1.0 / (1.0 + x)
+        bent = joined(jnp.log1p(x) - x * inverse)
+        slope = 2.0 * bent - (x * inverse) ** 2
+        x = jnp.maximum(x - x * bent * (1.0 - 2.0 * kappa * bent / (x * x)) / slope, 1e-3)
     return 0.5 * x + kappa * jnp.log1p(x) / x

@@ -3,9 +3,10 @@
 from typing import ClassVar
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import implicit, in_working_precision, odd
+from sgl_jax._numerics import implicit, in_working_precision, joined, odd
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
@@ -57,8 +58,10 @@ def prox_lq(w: Float[Array, "..."], step_size: Step, lam: Step, q: Step) -> Floa
 
     .. math:: z - |w| + c\,q\,z^{q-1},
 
-    at least :math:`h`. It is found by Newton's method in units of :math:`h`, where it is simple:
-    its slope is at least :math:`1 - q/2`.
+    at least :math:`h`. In units of :math:`h` it is simple, with a slope of at least
+    :math:`1 - q/2`, and one step of Householder's third-order method from a rational start finds
+    it to the last digit of float32, for every q. The closed forms known for q = 1/2 and 2/3 say
+    the same; their cosines cost more than the one power here.
 
     Args:
       w: array of any shape.
@@ -75,20 +78,64 @@ def prox_lq(w: Float[Array, "..."], step_size: Step, lam: Step, q: Step) -> Floa
       Syst. 23, 2012, and Cao, Sun and Xu, J. Vis. Commun. Image Represent. 24, 2013.
     """
     c = step_size * lam
-    safe = jnp.where(c > 0, c, 1.0)
-    height = (2.0 * safe * (1.0 - q)) ** (1.0 / (2.0 - q))
+    safe = joined(jnp.where(c > 0, c, 1.0))
+    height = _power(lax.stop_gradient(2.0 * safe * (1.0 - q)), 1.0 / (2.0 - q))
+    height = joined(lax.stop_gradient(height))
     threshold = jnp.where(c > 0, height * (2.0 - q) / (2.0 * (1.0 - q)), 0.0)
     return odd(w, threshold, lambda t: jnp.where(c > 0, _root(t, safe, q, height), t))
 
 
 @implicit(lambda z, t, c, q, height: z - t + c * q * z ** (q - 1.0))
 def _root(t, c, q, height):
-    """The largest root, from the right, where Newton's method falls towards it."""
-    inputs, pull = t / height, q / (2.0 * (1.0 - q))
-    u = jnp.maximum(inputs, 1.0)
-    for _ in range(7 if t.dtype == jnp.float64 else 5):
-        bend = pull * u ** (q - 1.0)
-        u = jnp.maximum((inputs - bend * (2.0 - q)) / (1.0 - (1.0 - q) * bend / u), 1.0)
-    # Large inputs keep their digits; dead ones stay away from zero, where the power has none.
-    z = jnp.maximum(t - height * pull * u ** (q - 1.0), 0.5 * height)
-    return jnp.where(inputs < jnp.inf, z, t)
+    """The largest root, in units of ``height``: ``u - x + pull u^(q - 1)``, at least 1."""
+    inverse = 1.0 / height
+    x, pull = joined(t * inverse), joined(c * q * _power(height, q - 1.0) * inverse)
+    u = jnp.maximum(_start(jnp.maximum(x - (1.0 + pull), 0.0), q), 1.0)
+    for _ in range(2 if t.dtype == jnp.float64 else 1):
+        power, inverse = pull * _power(u, q - 1.0), 1.0 / u
+        bend = (1.0 - q) * power * inverse
+        value, slope = u - x + power, 1.0 - bend
+        # The second derivative over 2, the third over 6.
+        second = 0.5 * (2.0 - q) * bend * inverse
+        third = ((q - 3.0) / 3.0) * second * inverse
+        halley, square = slope * slope - value * second, value * value
+        step = value * halley / (slope * (halley - value * second) + square * third)
+        u = jnp.maximum(u - step, 1.0)
+    # Dead ones stay away from zero, where the power has no derivative.
+    z = jnp.maximum(jnp.minimum(height * u, t), 0.5 * height)
+    return jnp.where(x < jnp.inf, z, t)
+
+
+def _start(ahead, q):
+    """The root within 4 %: right in value, slope and bend at the jump, and far from it."""
+    near = jnp.minimum(ahead, 1e15)  # its square is a number
+    a, b = 0.15, 1.0 / (2.0 - q)
+    bottom = 1.0 + near * (a / b + 2.0 * b + 2.0 * a * (1.0 - q) * near)
+    return 1.0 + ahead + q * near * (b + a * near) / bottom
+
+
+def _power(base, exponent):
+    """``base ** exponent`` for exponents in (-1, 1), at an eighth of its cost in float32.
+
+    To two units in the last place, from polynomials for the logarithm of the mantissa, in
+    ``s = (m - 1) / (m + 1)``, and for ``2 ** f`` with ``|f| <= 1/2``.
+    """
+    if base.dtype == jnp.float64:
+        return base**exponent
+    bits = lax.bitcast_convert_type(base, jnp.int32)
+    # Mantissas from sqrt(1/2) to sqrt(2).
+    octave = (bits - 0x3F3504F3) >> 23
+    mantissa = lax.bitcast_convert_type(bits - (octave << 23), jnp.float32)
+    octave = octave.astype(jnp.float32)
+    s = (mantissa - 1.0) * (1.0 / (mantissa + 1.0))
+    square = s * s
+    log2 = s * (2.88539042 + square * (0.96158842 + 0.59577807 * square))
+    # The product of the octave with the leading half of the exponent's digits is exact.
+    head = lax.reduce_precision(exponent, 8, 11)
+    tail = octave * (exponent - head) + log2 * exponent
+    whole = jnp.clip(jnp.round(octave * head + tail), -126.0, 127.0)
+    f = (octave * head - whole) + tail
+    square = f * f
+    high = 0.24022122 + 0.05550743 * f + square * (0.00967546 + 0.0013267 * f)
+    bits = lax.bitcast_convert_type(1.00000007 + 0.69314695 * f + square * high, jnp.int32)
+    return lax.bitcast_convert_type(bits + (whole.astype(jnp.int32) << 23), jnp.float32)
