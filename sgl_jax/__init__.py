@@ -37,6 +37,7 @@ from sgl_jax.penalties import (
     Lq as Lq,
     NormPenalty as NormPenalty,
     Penalty as Penalty,
+    ScalarPenalty as ScalarPenalty,
     TransformedL1 as TransformedL1,
     VectorPenalty as VectorPenalty,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "NormPenalty",
     "Penalty",
     "Regularizer",
+    "ScalarPenalty",
     "SparseGroup",
     "TransformedL1",
     "VectorPenalty",

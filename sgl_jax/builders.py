@@ -95,7 +95,7 @@ def transformation(
         return base(rate)
     regularizer = None
     if not config.dense:
-        # Without a group lasso the entries need no joint prox, which few penalties have.
+        # Without a group lasso the entries need no joint prox, which not every penalty has.
         both = _sparse_group(config, strengths, steps)
         alone = own and not strengths.group_lam
         regularizer = both.resolved(params).entries_part if alone else both

@@ -249,3 +249,41 @@ def group_residual_in_metric(z, w, d, group, entry=0.0):
     at_zero = np.maximum(np.abs(pull) - entry, 0)
     elsewhere = np.abs(pull - entry * np.sign(z) - group * z / np.linalg.norm(z))
     return np.max(np.where(z == 0, at_zero, elsewhere))
+
+
+def joint_cost(entry, group, z, w, step, group_step, d):
+    """``step sum entry(z_i) + group_step phi(|z|) + sum d (z - w)^2 / 2`` over the last axis.
+
+    ``entry`` and ``group`` are a name, a strength and the shape parameters.
+    """
+    (entry, lam, shape), (group, group_lam, group_shape) = entry, group
+    entries = SCALARS[entry].phi(np.abs(z), lam, **shape).sum(-1)
+    norms = SCALARS[group].phi(np.sqrt(np.square(z).sum(-1)), group_lam, **group_shape)
+    return step * entries + group_step * norms + (d * np.square(z - w)).sum(-1) / 2
+
+
+def least_joint_cost(entry, group, w, step, group_step, d, seeds=5, rounds=22):
+    """The least joint cost for groups of two, ``w`` of shape ``(groups, 2)``: a grid, refined."""
+
+    def cost(z):
+        parts = (x[:, None] for x in (w, d))
+        return joint_cost(entry, group, z, next(parts), step, group_step, next(parts))
+
+    def mesh(x, y):
+        pairs = np.broadcast_arrays(x[..., :, None], y[..., None, :])
+        return np.stack(pairs, -1).reshape(len(w), -1, 2)
+
+    shares = np.concatenate([[0.0], np.logspace(-6, -2, 7), np.linspace(0.05, 1, 20)])
+    z = mesh(w[:, :1] * shares, w[:, 1:] * shares)
+    costs, reach = cost(z), np.abs(w)[:, None] / 20
+    for _ in range(rounds):
+        at = np.argsort(costs, axis=1)[:, :seeds, None]
+        best, costs = np.take_along_axis(z, at, 1), np.take_along_axis(costs, at[..., 0], 1)
+        offsets = np.stack(np.meshgrid(*[np.linspace(-1, 1, 5)] * 2), -1).reshape(1, 1, -1, 2)
+        around = best[:, :, None] + reach[:, None] * offsets
+        around = np.sign(w)[:, None] * np.clip(np.abs(around), 0, np.abs(w)[:, None, None]).reshape(
+            len(w), -1, 2
+        )
+        z = np.concatenate([best, around], axis=1)
+        costs, reach = cost(z), reach / 2
+    return costs.min(1)

@@ -185,11 +185,9 @@ def test_misuse_is_refused(case):
     assert expected in complaint(act)
 
 
-@pytest.mark.parametrize("name", [name for name in sgl.PENALTIES if name != "l1"])
-def test_joint_prox_of_other_entries_is_refused(name):
-    regularizer = sgl.SparseGroup(sgl.PENALTIES[name](0.1), sgl.L1(0.1))
-    entry = type(regularizer.entry).__name__
-    expected = f"SparseGroup needs L1 entries for a joint prox, got {entry}: "
+def test_joint_prox_of_groups_of_entries_is_refused():
+    regularizer = sgl.SparseGroup(sgl.L1MinusL2(0.1), sgl.L1(0.1))
+    expected = "SparseGroup needs a penalty of single entries for a joint prox, got L1MinusL2 "
     assert complaint(lambda: regularizer.prox(PARAMS, 0.1)).startswith(expected)
     assert expected in complaint(lambda: update(sgl.prox_sgd(0.1, regularizer)))
 

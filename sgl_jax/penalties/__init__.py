@@ -5,6 +5,7 @@ from sgl_jax.penalties._base import (
     Penalty as Penalty,
     VectorPenalty as VectorPenalty,
 )
+from sgl_jax.penalties._joint import joint_prox as joint_prox
 from sgl_jax.penalties.capped_l1 import CappedL1 as CappedL1
 from sgl_jax.penalties.elastic_net import ElasticNet as ElasticNet
 from sgl_jax.penalties.geman import Geman as Geman
@@ -15,6 +16,7 @@ from sgl_jax.penalties.log_sum import LogSum as LogSum
 from sgl_jax.penalties.lq import Lq as Lq
 from sgl_jax.penalties.mcp import MCP as MCP
 from sgl_jax.penalties.scad import SCAD as SCAD
+from sgl_jax.penalties.scalar import ScalarPenalty as ScalarPenalty
 from sgl_jax.penalties.transformed_l1 import TransformedL1 as TransformedL1
 
 
@@ -32,8 +34,10 @@ __all__ = [
     "Lq",
     "NormPenalty",
     "Penalty",
+    "ScalarPenalty",
     "TransformedL1",
     "VectorPenalty",
+    "joint_prox",
 ]
 
 PENALTIES: dict[str, type[Penalty]] = {

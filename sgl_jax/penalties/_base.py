@@ -30,6 +30,7 @@ from sgl_jax._numerics import ratio, working_dtype
 from sgl_jax._typing import Axes, Step, Strength
 from sgl_jax.groupings import Grouping, by_entry
 from sgl_jax.groups import Group
+from sgl_jax.penalties._joint import joint_prox
 
 
 __all__ = ["NONNEGATIVE", "POSITIVE", "NormPenalty", "Penalty", "Range", "VectorPenalty"]
@@ -133,7 +134,15 @@ class Penalty(abc.ABC):
 
 
 class NormPenalty(Penalty):
-    r"""A penalty :math:`\sum_g \phi(\|w_g\|_2)`, with :math:`\phi` nondecreasing, 0 at 0."""
+    r"""A penalty :math:`\sum_g \phi(\|w_g\|_2)`, with :math:`\phi` nondecreasing, 0 at 0.
+
+    Attributes:
+      curvature: ``"concave"`` or ``"convex"`` for :math:`t \ge 0`, or ``"unknown"``.
+      half_quadratic: whether :math:`\phi` is concave in :math:`t^2`, as whatever is concave is.
+    """
+
+    curvature: ClassVar[str] = "concave"
+    half_quadratic: ClassVar[bool] = True
 
     @abc.abstractmethod
     def phi(self, t: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -143,14 +152,20 @@ class NormPenalty(Penalty):
     def prox_phi(self, t: Float[Array, "..."], step_size: Step) -> Float[Array, "..."]:
         """The minimiser of ``step_size * phi(|z|) + (z - t)^2 / 2``, odd in ``t``."""
 
+    def least_slope(self, t: Float[Array, "..."]) -> Float[Array, "..."]:
+        """A lower bound of ``phi(s) / s`` for all s from 0 to ``t``."""
+        if self.curvature == "concave":
+            return jnp.where(t > 0, self.phi(t) / jnp.where(t > 0, t, 1.0), 0.0)
+        if self.curvature == "convex":
+            zero = jnp.zeros_like(t)
+            return jax.jvp(self.phi, (zero,), (jnp.ones_like(t),))[1]
+        return jnp.zeros_like(t)
+
     def prox_norm_in_metric(
         self, parts: Sequence[Array], step_size: Step, group: Group, metrics: Sequence[Array]
     ) -> list[Array]:
-        """The group prox in a diagonal metric, which most penalties lack."""
-        raise ValueError(
-            f"A group prox in a diagonal metric needs the penalty L1 on the norms, got "
-            f"{type(self).__name__}; take it entry by entry, or Euclidean steps."
-        )
+        """The group prox in a diagonal metric."""
+        return joint_prox(parts, group, [None] * len(parts), self, 0.0, step_size, metrics)[0]
 
     def group_value(self, parts: Sequence[Array], group: Group, weight: Step = 1.0) -> Array:
         of_group = self.phi(group.norm(parts))

@@ -35,6 +35,7 @@ class ElasticNet(NormPenalty):
     lam: Strength
     gamma: Step = 1.0
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "gamma": NONNEGATIVE}
+    curvature: ClassVar[str] = "convex"
 
     def phi(self, t: Array) -> Array:
         lam, gamma = (jnp.asarray(value, t.dtype) for value in (self.lam, self.gamma))

@@ -1,12 +1,7 @@
-"""Regularizers: a penalty on the groups of a whole tree of parameters.
-
-A regularizer is a frozen pytree with ``value(params)`` and ``prox(params, step_size)``. Its
-groupings are rules until ``resolved(params)`` puts the plan, :class:`~sgl_jax.Groups`, in their
-place; an Optax link does that once, in ``init``.
-"""
+"""A penalty on the groups of a whole tree of parameters."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +10,12 @@ from jaxtyping import Array
 
 from sgl_jax._pytree import flatten_by_path, pytree_dataclass
 from sgl_jax._typing import Params, Path, Step
-from sgl_jax.groupings import GroupingLike, by_neuron, resolved_paths
+from sgl_jax.groupings import GroupingLike, resolved_paths
 from sgl_jax.groups import Group, Groups
-from sgl_jax.penalties import L1, NormPenalty, Penalty
+from sgl_jax.penalties import Penalty
 
 
-__all__ = ["Regularizer", "RegularizerLike", "SparseGroup", "entry_groups"]
+__all__ = ["Regularizer"]
 
 
 @jax.tree_util.register_static
@@ -92,7 +87,7 @@ class Regularizer:
         """The penalty of a tree of parameters, a scalar."""
         leaves, _ = flatten_by_path(params)
         total = jnp.zeros(())
-        for group, weight in self._weighted(params):
+        for group, weight in self.weighted(params):
             parts = [leaves[member.path] for member in group.members]
             total += self.penalty.group_value(parts, group, weight).astype(total.dtype)
         return total
@@ -115,7 +110,7 @@ class Regularizer:
         leaves, rebuild = flatten_by_path(params)
         metrics = None if metric is None else flatten_by_path(metric)[0]
         step_size = jnp.asarray(step_size, float)
-        for group, weight in self._weighted(params, disjoint=True):
+        for group, weight in self.weighted(params, disjoint=True):
             paths = [member.path for member in group.members]
             parts = [leaves[path] for path in paths]
             in_metric = None if metrics is None else [metrics[path] for path in paths]
@@ -123,7 +118,12 @@ class Regularizer:
             leaves.update(zip(paths, found, strict=True))
         return rebuild(leaves)
 
-    def _weighted(self, params: Params, disjoint: bool = False) -> list[tuple[Group, Array]]:
+    def weighted(self, params: Params, disjoint: bool = False) -> list[tuple[Group, Array]]:
+        """Every family of groups and its weight, a scalar or per group.
+
+        Raises:
+          ValueError: ``disjoint`` is asked for and the groups overlap.
+        """
         groups = self.grouping.resolve(params)
         if disjoint and not groups.disjoint:
             raise ValueError(
@@ -157,102 +157,3 @@ def _from_tree(tree: Any, groups: Groups) -> list[Array]:
             )
         weights.append(weight)
     return weights
-
-
-@pytree_dataclass()
-class SparseGroup:
-    r"""Entries and groups together: the sparse group lasso and its relatives.
-
-    .. math:: R(W) = \sum_i \text{entry}(w_i) + \sum_g \text{weight}_g \, \text{group}(\|w_g\|)
-
-    The prox of the sum is that of the groups after that of the entries if the entry penalty is
-    :class:`~sgl_jax.L1`, for any group penalty. For other entry penalties the composition is not
-    the minimiser, and :meth:`prox` refuses; their value, its gradient, and the splitting of
-    :func:`~sgl_jax.sgl_transform` need no joint prox.
-
-    Attributes:
-      entry: penalty of single weights, on its own default grouping within the leaves of
-        ``grouping``.
-      group: penalty of the norms.
-      grouping: the groups; by default the paper's, :func:`~sgl_jax.by_neuron`.
-      weight: weight of a group, as in :class:`Regularizer`.
-      entry_grouping: groups of the entry penalty, where they are not its default.
-    """
-
-    entry: Penalty
-    group: NormPenalty
-    grouping: GroupingLike = by_neuron()
-    weight: Any = "sqrt_size"
-    entry_grouping: GroupingLike | None = None
-
-    def __post_init__(self):
-        if not isinstance(self.group, NormPenalty):
-            raise ValueError(
-                f"SparseGroup needs a group penalty that is a function of the norm, got "
-                f"{type(self.group).__name__}."
-            )
-        object.__setattr__(self, "weight", self.groups_part.weight)
-
-    @property
-    def groups_part(self) -> Regularizer:
-        """The penalty of the groups alone."""
-        return Regularizer(self.group, self.grouping, self.weight)
-
-    @property
-    def entries_part(self) -> Regularizer:
-        """The penalty of the entries alone."""
-        return Regularizer(self.entry, self.entry_grouping or self.entry.default_grouping)
-
-    def resolved(self, params: Params) -> "SparseGroup":
-        """The same with its groupings resolved on these parameters; see :class:`Regularizer`."""
-        groups = self.grouping.resolve(params)
-        entries = entry_groups(self.entry, self.entry_grouping, groups, params)
-        return SparseGroup(self.entry, self.group, groups, self.weight, entries)
-
-    @property
-    def penalties(self) -> tuple[Penalty, ...]:
-        """The penalties it is made of."""
-        return (self.entry, self.group)
-
-    @property
-    def paths(self) -> frozenset[Path]:
-        """Names of the leaves that have a group; once resolved."""
-        return resolved_paths(self.grouping, self.entry_grouping)
-
-    def value(self, params: Params) -> Array:
-        """The penalty of a tree of parameters, a scalar."""
-        resolved = self.resolved(params)
-        return resolved.entries_part.value(params) + resolved.groups_part.value(params)
-
-    def prox(self, params: Params, step_size: Step, metric: Params | None = None) -> Params:
-        """The joint prox; arguments as in :meth:`Regularizer.prox`.
-
-        Raises:
-          ValueError: the entry penalty is not l1 on single entries.
-        """
-        if not isinstance(self.entry, L1):
-            raise ValueError(
-                f"SparseGroup needs L1 entries for a joint prox, got "
-                f"{type(self.entry).__name__}: group after entry is not the minimiser of their "
-                "sum; use splitting (sgl_transform), or no group penalty (group_lam=0)."
-            )
-        resolved = self.resolved(params)
-        if not all(group.single for group in resolved.entries_part.grouping.resolve(params)):
-            raise ValueError(
-                "SparseGroup needs single entries for a joint prox, got groups of entries in "
-                "entry_grouping; use sgl_transform, which splits it."
-            )
-        shrunk = resolved.entries_part.prox(params, step_size, metric)
-        return resolved.groups_part.prox(shrunk, step_size, metric)
-
-
-def entry_groups(
-    penalty: Penalty, grouping: GroupingLike | None, groups: Groups, params: Params
-) -> Groups:
-    """The groups of an entry penalty beside a group penalty: its own, within the same leaves."""
-    if grouping is not None:
-        return grouping.resolve(params)
-    return penalty.default_grouping.resolve(params).restrict(groups.paths)
-
-
-RegularizerLike: TypeAlias = Regularizer | SparseGroup

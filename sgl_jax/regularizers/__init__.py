@@ -1,0 +1,16 @@
+"""Regularizers: a penalty on the groups of a whole tree of parameters.
+
+A regularizer is a frozen pytree with ``value(params)`` and ``prox(params, step_size)``. Its
+groupings are rules until ``resolved(params)`` puts the plan, :class:`~sgl_jax.Groups`, in their
+place; an Optax link does that once, in ``init``.
+"""
+
+from sgl_jax.regularizers._regularizer import Regularizer as Regularizer
+from sgl_jax.regularizers._sparse_group import (
+    RegularizerLike as RegularizerLike,
+    SparseGroup as SparseGroup,
+    entry_groups as entry_groups,
+)
+
+
+__all__ = ["Regularizer", "RegularizerLike", "SparseGroup", "entry_groups"]
