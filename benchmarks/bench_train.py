@@ -60,6 +60,8 @@ def transformations() -> dict[str, optax.GradientTransformation]:
     kernels = sgl.by_entry(only="kernel")
     found = {"adam": optax.adam(1e-3)}
     for name, penalty in sgl.PENALTIES.items():
+        if name == "nuclear":  # a singular value decomposition a step
+            continue
         link = sgl.sgl_transform(penalty(LAM), beta=25 * LAM)
         found[f"splitting {name}"] = optax.chain(link, optax.adam(1e-3))
         if issubclass(penalty, sgl.NormPenalty):

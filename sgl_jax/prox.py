@@ -5,9 +5,9 @@ Every function minimises, exactly and for every ``step_size >= 0``,
 .. math:: \text{step\_size} \cdot \text{value}(z) + \tfrac12 \|z - w\|^2
 
 over :math:`z`; at a tie it returns the solution of smaller norm, then of lowest index. All but
-:func:`prox_l1_minus_l2` act on each entry by itself and are odd, so that on norms they are the
-scalar half of a group operator. ``step_size`` and the strengths are numbers or arrays that
-broadcast against ``w``; they are not checked here (the penalties check them once).
+:func:`prox_l1_minus_l2` and :func:`prox_nuclear` act on each entry by itself and are odd, so that
+on norms they are the scalar half of a group operator. ``step_size`` and the strengths are numbers
+or arrays that broadcast against ``w``; they are not checked here (the penalties check them once).
 
 Arithmetic runs in float32 or the dtype of ``w``, whichever is wider, and the result has the dtype
 of ``w``. Derivatives exist wherever the operator has one; at a kink they are those of the zero
@@ -23,6 +23,7 @@ from sgl_jax.penalties.l1_minus_l2 import prox_l1_minus_l2 as prox_l1_minus_l2
 from sgl_jax.penalties.log_sum import prox_log_sum as prox_log_sum
 from sgl_jax.penalties.lq import prox_lq as prox_lq
 from sgl_jax.penalties.mcp import prox_mcp as prox_mcp
+from sgl_jax.penalties.nuclear import prox_nuclear as prox_nuclear
 from sgl_jax.penalties.scad import prox_scad as prox_scad
 from sgl_jax.penalties.transformed_l1 import prox_transformed_l1 as prox_transformed_l1
 
@@ -37,6 +38,7 @@ __all__ = [
     "prox_log_sum",
     "prox_lq",
     "prox_mcp",
+    "prox_nuclear",
     "prox_scad",
     "prox_transformed_l1",
 ]

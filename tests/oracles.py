@@ -116,6 +116,9 @@ SHAPES = {
 }
 """Shape parameters to test each penalty of the catalogue with, exact in float32."""
 
+MATRICES = {"nuclear": "l1"}
+"""Penalties of singular values, and what each of those costs."""
+
 BOUNDS = {
     "capped_l1": lambda theta: (2 * theta,),
     "mcp": lambda gamma: (gamma,),
@@ -200,6 +203,11 @@ def least_cost(name, w, step, lam, metric=1.0, **shape):
     t, step, metric = (array[..., None, None] for array in (t, step, metric))
     distance = lambda z: metric * (z - t) ** 2 / 2  # noqa: E731
     return _search(lambda z: step * scalar.phi(np.abs(z), lam, **shape) + distance(z), edges)
+
+
+def least_cost_of_matrix(name, w, step, lam, **shape):
+    """The minimum over matrices: that over their singular values, for the singular vectors of w."""
+    return least_cost(name, np.linalg.svd(w, compute_uv=False), step, lam, **shape).sum(-1)
 
 
 def least_cost_l1_minus_l2(w, step, lam, alpha, points=5, rounds=24):

@@ -54,7 +54,7 @@ def test_strength_that_cannot_be_looked_at_is_taken(name):
     penalty = sgl.PENALTIES[name]
     penalty(lambda count: -count)
     penalty(0.0)
-    jax.eval_shape(lambda lam: penalty(lam).value(jnp.ones(3)), 0.1)
+    jax.eval_shape(lambda lam: penalty(lam).value(jnp.ones((3, 3)), (0, 1)), 0.1)
 
 
 SHAPES = {

@@ -228,7 +228,7 @@ def test_group_prox_is_the_argmin_at_every_step(name, layout, dtype):
 
 
 @layouts
-@pytest.mark.parametrize("name", sgl.PENALTIES)
+@pytest.mark.parametrize("name", oracles.SHAPES)
 def test_broadcasting_over_groups_equals_vmap_of_one(name, layout):
     group, groups, axis = stacked(layout, 8)
     groups[0] = 0.0

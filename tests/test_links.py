@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import oracles
 import pytest
 from problems import assert_same, draw, gradients, run, stepper
 
@@ -125,7 +126,7 @@ def test_penalty_gradient_is_the_subgradient_with_zeros_at_zero():
 
 
 @pytest.mark.parametrize("grouping", [sgl.by_entry(), sgl.by_filter(), sgl.by_layer()])
-@pytest.mark.parametrize("name", [name for name in sgl.PENALTIES if name != "l0"])
+@pytest.mark.parametrize("name", [name for name in oracles.SHAPES if name != "l0"])
 def test_penalty_gradient_is_zero_at_zero(name, grouping):
     params = {"kernel": jnp.zeros((2, 3))}
     tx = sgl.add_penalty_gradient(sgl.Regularizer(sgl.PENALTIES[name](0.1), grouping))

@@ -13,7 +13,7 @@ from jax.test_util import check_grads
 import sgl_jax as sgl
 
 
-names = pytest.mark.parametrize("name", sgl.PENALTIES)
+names = pytest.mark.parametrize("name", oracles.SHAPES)
 with_axes = pytest.mark.parametrize("axes", [(), (1,)])
 
 

@@ -21,7 +21,7 @@ PARAMS = {
     "fc": {"kernel": draw(6, 3), "bias": draw(3)},
     "step": jnp.array(7),
 }
-names = pytest.mark.parametrize("name", sgl.PENALTIES)
+names = pytest.mark.parametrize("name", oracles.SHAPES)
 norms_only = pytest.mark.parametrize("name", oracles.SCALARS)
 
 value = jax.jit(lambda regularizer, params: regularizer.value(params))

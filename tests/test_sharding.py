@@ -5,6 +5,7 @@ import functools
 import jax
 import numpy as np
 import optax
+import oracles
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from problems import METHODS, assert_same, draw, run
@@ -75,7 +76,7 @@ def assert_placed(tree, place):
         assert specs == jax.tree.map(lambda leaf: jax.typeof(leaf).sharding.spec, expected)
 
 
-@pytest.mark.parametrize("name", sgl.PENALTIES)
+@pytest.mark.parametrize("name", oracles.SHAPES)
 def test_penalty_is_the_same_on_eight_devices(name, place):
     params = place(draw(0, shapes=SHAPES))
     found = jax.jit(functools.partial(shrink, sgl.PENALTIES[name](0.3)))(params)

@@ -6,6 +6,7 @@ from sgl_jax.penalties._base import (
     VectorPenalty as VectorPenalty,
 )
 from sgl_jax.penalties._joint import joint_prox as joint_prox
+from sgl_jax.penalties._spectral import Spectral as Spectral
 from sgl_jax.penalties.capped_l1 import CappedL1 as CappedL1
 from sgl_jax.penalties.elastic_net import ElasticNet as ElasticNet
 from sgl_jax.penalties.geman import Geman as Geman
@@ -15,6 +16,7 @@ from sgl_jax.penalties.l1_minus_l2 import L1MinusL2 as L1MinusL2
 from sgl_jax.penalties.log_sum import LogSum as LogSum
 from sgl_jax.penalties.lq import Lq as Lq
 from sgl_jax.penalties.mcp import MCP as MCP
+from sgl_jax.penalties.nuclear import NuclearNorm as NuclearNorm
 from sgl_jax.penalties.scad import SCAD as SCAD
 from sgl_jax.penalties.scalar import ScalarPenalty as ScalarPenalty
 from sgl_jax.penalties.transformed_l1 import TransformedL1 as TransformedL1
@@ -33,8 +35,10 @@ __all__ = [
     "LogSum",
     "Lq",
     "NormPenalty",
+    "NuclearNorm",
     "Penalty",
     "ScalarPenalty",
+    "Spectral",
     "TransformedL1",
     "VectorPenalty",
     "joint_prox",
@@ -50,6 +54,7 @@ PENALTIES: dict[str, type[Penalty]] = {
     "log_sum": LogSum,
     "lq": Lq,
     "mcp": MCP,
+    "nuclear": NuclearNorm,
     "scad": SCAD,
     "transformed_l1": TransformedL1,
 }

@@ -1,0 +1,237 @@
+r"""Penalties of singular values: a group is unfolded to a matrix.
+
+Of all matrices :math:`Z` with given singular values, and so a given penalty
+:math:`\sum_i \phi(\sigma_i(Z))`, the nearest to :math:`W` has the singular vectors of :math:`W`, by
+von Neumann's trace inequality
+
+.. math:: \langle Z, W \rangle \le \sum_i \sigma_i(Z)\, \sigma_i(W).
+
+What is left is a scalar prox for every singular value, whose results keep their order because the
+prox of any function is monotone; so the minimiser is exact for every step size, of nonconvex
+penalties too.
+
+The derivatives are not those of the decomposition, which are infinite where two singular values
+meet or one is zero, but those of the result, which are not: see :func:`_shrink_jvp`.
+"""
+
+import abc
+import math
+from typing import ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from sgl_jax._numerics import working_dtype
+from sgl_jax._pytree import pytree_dataclass
+from sgl_jax._typing import Step, Strength
+from sgl_jax.groupings import Grouping, by_layer
+from sgl_jax.groups import Group
+from sgl_jax.penalties._base import NormPenalty, Penalty, Range, VectorPenalty
+
+
+__all__ = ["Spectral", "SpectralPenalty", "shrink_singular_values"]
+
+
+class SpectralPenalty(VectorPenalty):
+    """A penalty of the singular values of a group, for a penalty of each of them."""
+
+    default_grouping: ClassVar[Grouping] = by_layer()
+
+    @property
+    @abc.abstractmethod
+    def of_values(self) -> NormPenalty:
+        """The penalty of one singular value."""
+
+    def vector_value(self, w: Array) -> Array:
+        return _value(self._unfolded(w), _cast(self.of_values, w.dtype))
+
+    def vector_prox(self, w: Array, step_size: Array) -> Array:
+        matrix = self._unfolded(w)
+        return shrink_singular_values(matrix, step_size, self.of_values).reshape(w.shape)
+
+    def _unfolded(self, w: Array) -> Array:
+        if w.ndim < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs groups with two axes or more, which unfold to a "
+                f"matrix, got one of shape {w.shape}; give the axes of a whole kernel, or take "
+                "by_layer with only= or skip=."
+            )
+        return w.reshape(math.prod(w.shape[:-1]), w.shape[-1])
+
+
+@pytree_dataclass()
+class Spectral(SpectralPenalty):
+    r"""A penalty on the singular values of a group: it lowers the rank of a kernel.
+
+    .. math:: \sum_i \phi(\sigma_i(W))
+
+    with the :math:`\phi` of any penalty that is a function of a norm: :class:`~sgl_jax.L1` makes it
+    :class:`~sgl_jax.NuclearNorm`, :class:`~sgl_jax.L0` the rank, and the nonconvex ones leave large
+    singular values as they are. A group is a whole kernel unless another grouping is given. It
+    unfolds to a matrix with its last axis against all others, the kernel of a convolution to
+    (kh kw in, out). Leaves of one axis are refused; ``by_layer(only="kernel")`` leaves them out.
+
+    Its prox is :math:`U \operatorname{diag}(\operatorname{prox}_\phi(\sigma)) V^\top`. It costs a
+    singular value decomposition, and gathers a leaf that is split over devices. Singular values
+    below the rounding of the largest count as zero. A result of lower rank has it up to rounding.
+
+    Attributes:
+      penalty: what a singular value costs.
+
+    Raises:
+      ValueError: the penalty is not a function of a norm.
+
+    References:
+      Cai, Candès and Shen, A singular value thresholding algorithm for matrix completion, SIAM J.
+      Optim. 20, 2010; Lu, Zhu, Xu, Yan and Lin, Generalized singular value thresholding, AAAI 2015.
+    """
+
+    penalty: NormPenalty
+    ranges: ClassVar[dict[str, Range]] = {}
+
+    def __post_init__(self):
+        if not isinstance(self.penalty, NormPenalty):
+            raise ValueError(
+                f"Spectral needs a penalty that is a function of a norm, got "
+                f"{type(self.penalty).__name__}."
+            )
+
+    @property
+    def lam(self) -> Strength:
+        """The strength of the penalty of a singular value."""
+        return self.penalty.lam
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether the derivative of the value says anything."""
+        return self.penalty.has_gradient
+
+    @property
+    def of_values(self) -> NormPenalty:
+        return self.penalty
+
+    def rescaled(self, c: Step) -> Penalty:
+        return Spectral(self.penalty.rescaled(c))  # pyrefly: ignore[bad-argument-type]
+
+
+class _Decomposition(NamedTuple):
+    """The singular value decomposition of a matrix at a scale of about one.
+
+    Attributes:
+      u: left singular vectors, one per column.
+      values: singular values over the scale, descending, rounding errors zero.
+      v: right singular vectors, one per column.
+      scale: a power of two.
+      usable: whether all is finite.
+      peak: the largest magnitude of the matrix.
+    """
+
+    u: Array
+    values: Array
+    v: Array
+    scale: Array
+    usable: Array
+    peak: Array
+
+
+def _decomposed(w: Array) -> _Decomposition:
+    peak = jnp.max(jnp.abs(w), initial=0.0)
+    scale = Group.of_array(w.shape, (0, 1)).scale([w]).reshape(())
+    usable = peak < jnp.inf
+    u, values, vt = jnp.linalg.svd(jnp.where(usable, w / scale, 0.0), full_matrices=False)
+    noise = max(w.shape) * jnp.finfo(w.dtype).eps * jnp.max(values, initial=0.0)
+    values = jnp.where(values > noise, values, 0.0)
+    usable &= jnp.max(values, initial=0.0) * scale < jnp.inf
+    return _Decomposition(u, values, vt.T, scale, usable, peak)
+
+
+def shrink_singular_values(
+    w: Float[Array, "m n"], step_size: Step, penalty: NormPenalty
+) -> Float[Array, "m n"]:
+    """The prox of a penalty of singular values at a matrix, in the dtype of the matrix."""
+    dtype = working_dtype(w)
+    step_size, penalty = jnp.asarray(step_size, dtype), _cast(penalty, dtype)
+    return _shrink(w.astype(dtype), step_size, penalty).astype(w.dtype)
+
+
+def _cast(penalty: NormPenalty, dtype: jnp.dtype) -> NormPenalty:
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), penalty)
+
+
+@jax.custom_jvp
+def _shrink(w: Array, step_size: Array, penalty: NormPenalty) -> Array:
+    found = _decomposed(w)
+    return _rebuilt(w, found, penalty.prox_phi(found.values * found.scale, step_size))
+
+
+def _rebuilt(w: Array, found: _Decomposition, new: Array) -> Array:
+    """The matrix with these singular values; the very same if none of them changes."""
+    same = jnp.all(new == found.values * found.scale) | ~found.usable
+    return jnp.where(same, w, (found.u * new[None]) @ found.v.T)
+
+
+@_shrink.defjvp
+def _shrink_jvp(primals, tangents):
+    r"""With :math:`P = U^\top \dot W V` and :math:`f` the scalar prox, odd, :math:`\dot Z` has
+
+    .. math::
+      (U^\top \dot Z V)_{ij} = \frac{f_i - f_j}{\sigma_i - \sigma_j} \frac{P_{ij} + P_{ji}}{2}
+      + \frac{f_i + f_j}{\sigma_i + \sigma_j} \frac{P_{ij} - P_{ji}}{2},
+
+    with the derivative of :math:`f` where two singular values are equal. What :math:`U` or
+    :math:`V` do not span is multiplied by :math:`f_i / \sigma_i`, where :math:`\sigma_i` is zero by
+    the derivative there.
+    """
+    (w, step, penalty), (w_dot, step_dot, penalty_dot) = primals, tangents
+    found = _decomposed(w)
+    u, values, v = found.u, found.values, found.v
+    sigma = values * found.scale
+    new, slope = jax.jvp(lambda s: penalty.prox_phi(s, step), (sigma,), (jnp.ones_like(sigma),))
+    _, drift = jax.jvp(
+        lambda step, penalty: penalty.prox_phi(sigma, step),
+        (step, penalty),
+        (step_dot, penalty_dot),
+    )
+    even, odd, gain = _quotients(values, new / found.scale, slope)
+    seen = u.T @ w_dot @ v
+    core = even * (seen + seen.T) / 2 + odd * (seen - seen.T) / 2
+    change = u @ (core + jnp.diag(drift)) @ v.T
+    if w.shape[0] > w.shape[1]:
+        change += ((w_dot @ v - u @ seen) * gain[None]) @ v.T
+    else:
+        change += (u * gain[None]) @ (u.T @ w_dot - seen @ v.T)
+    return _rebuilt(w, found, new), jnp.where(found.usable, change, w_dot)
+
+
+def _quotients(s: Array, f: Array, slope: Array) -> tuple[Array, Array, Array]:
+    """Of every pair the difference and the sum of ``f`` over that of ``s``, and ``f / s``."""
+    gap, rise = s[:, None] - s[None, :], f[:, None] - f[None, :]
+    mean = (slope[:, None] + slope[None, :]) / 2
+    # Where the two derivatives explain the difference as well as rounding allows.
+    near = jnp.abs(rise - mean * gap) <= 4 * jnp.finfo(s.dtype).eps * (s[:, None] + s[None, :])
+    even = jnp.where(near, mean, rise / jnp.where(near, 1.0, gap))
+    total = s[:, None] + s[None, :]
+    odd = jnp.where(total > 0, (f[:, None] + f[None, :]) / jnp.where(total > 0, total, 1.0), mean)
+    return even, odd, jnp.where(s > 0, f / jnp.where(s > 0, s, 1.0), slope)
+
+
+@jax.custom_jvp
+def _value(w: Array, penalty: NormPenalty) -> Array:
+    return _sum(_decomposed(w), penalty)
+
+
+def _sum(found: _Decomposition, penalty: NormPenalty) -> Array:
+    return jnp.sum(penalty.phi(jnp.where(found.usable, found.values * found.scale, found.peak)))
+
+
+@_value.defjvp
+def _value_jvp(primals, tangents):
+    """The derivatives of phi at the singular values, and zero at those that are zero."""
+    (w, penalty), (w_dot, penalty_dot) = primals, tangents
+    found = _decomposed(w)
+    sigma = jnp.where(found.values > 0, found.values * found.scale, found.scale)
+    _, slope = jax.jvp(penalty.phi, (sigma,), (jnp.ones_like(sigma),))
+    slope = jnp.where((found.values > 0) & found.usable, slope, 0.0)
+    total, drift = jax.jvp(lambda penalty: _sum(found, penalty), (penalty,), (penalty_dot,))
+    return total, drift + jnp.sum((found.u * slope[None]) @ found.v.T * w_dot)

@@ -1,0 +1,61 @@
+"""The nuclear norm."""
+
+from typing import ClassVar
+
+from jaxtyping import Array, Float
+
+from sgl_jax._pytree import pytree_dataclass
+from sgl_jax._typing import Step, Strength
+from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
+from sgl_jax.penalties._spectral import SpectralPenalty, shrink_singular_values
+from sgl_jax.penalties.l1 import L1
+
+
+__all__ = ["NuclearNorm", "prox_nuclear"]
+
+
+@pytree_dataclass()
+class NuclearNorm(SpectralPenalty):
+    r"""The sum of the singular values of a kernel: it lowers its rank.
+
+    .. math:: \lambda \|W\|_* = \lambda \sum_i \sigma_i(W)
+
+    It is ``Spectral(L1(lam))``, whose docstring says how a kernel becomes a matrix and what it
+    costs. Its prox is :func:`prox_nuclear`.
+
+    Attributes:
+      lam: strength :math:`\lambda \ge 0`, or a schedule.
+
+    References:
+      Cai, Candès and Shen, A singular value thresholding algorithm for matrix completion, SIAM J.
+      Optim. 20, 2010.
+    """
+
+    lam: Strength
+    ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE}
+
+    @property
+    def of_values(self) -> NormPenalty:
+        return L1(self.lam)
+
+
+def prox_nuclear(w: Float[Array, "m n"], step_size: Step, lam: Step) -> Float[Array, "m n"]:
+    r"""The proximal operator of the nuclear norm, singular value thresholding.
+
+    .. math::
+      U \operatorname{diag}\bigl((\sigma - s\lambda)_+\bigr) V^\top, \qquad
+      W = U \operatorname{diag}(\sigma) V^\top
+
+    Args:
+      w: a matrix.
+      step_size: :math:`s \ge 0`, a scalar.
+      lam: strength :math:`\lambda \ge 0`, a scalar.
+
+    Returns:
+      A matrix like ``w``.
+
+    References:
+      Cai, Candès and Shen, A singular value thresholding algorithm for matrix completion, SIAM J.
+      Optim. 20, 2010.
+    """
+    return shrink_singular_values(w, step_size, L1(lam))
