@@ -1,6 +1,7 @@
 """The README's example runs as it stands, and its tables name everything there is."""
 
 import inspect
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -56,3 +57,16 @@ def test_default_shapes_in_the_table_are_those_of_the_code():
             if name != "lam":
                 symbol = name if len(name) == 1 else f"\\{name}"
                 assert f"${symbol} = {parameter.default:g}$" in row
+
+
+def test_every_penalty_has_a_whole_row_of_its_own():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    head = next(k for k, line in enumerate(lines) if line.startswith("| penalty |"))
+    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[head + 2 :])
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert all(len(row) == lines[head].count("|") - 1 for row in cells)
+    named = [row[0].strip("`") for row in cells]
+    assert sorted(named) == sorted(penalty.__name__ for penalty in sgl.PENALTIES.values())
+    for name, phi, _, jumps, bias, source in cells:
+        assert all((phi, jumps, bias)), name
+        assert source[-4:].isdigit(), name
