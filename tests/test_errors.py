@@ -161,10 +161,6 @@ MISUSES = {
         lambda: sgl.proximal(optax.scale_by_lion(), L1, 0.1),
         "the metric of a bare Optax transformation, got none; give metric=None",
     ),
-    "scad_groups_in_a_metric": (
-        lambda: update(sgl.prox_adam(0.1, sgl.Regularizer(sgl.SCAD(0.1), sgl.by_filter()))),
-        "needs the penalty L1 on the norms, got SCAD",
-    ),
     "l1_minus_l2_in_a_metric": (
         lambda: update(sgl.prox_adam(0.1, sgl.Regularizer(sgl.L1MinusL2(0.1)))),
         "a penalty that is a function of a norm, got L1MinusL2",

@@ -6,6 +6,7 @@ from sgl_jax.penalties._base import (
     VectorPenalty as VectorPenalty,
 )
 from sgl_jax.penalties._joint import joint_prox as joint_prox
+from sgl_jax.penalties._scalar import ScalarPenalty as ScalarPenalty
 from sgl_jax.penalties._spectral import Spectral as Spectral
 from sgl_jax.penalties.capped_l1 import CappedL1 as CappedL1
 from sgl_jax.penalties.elastic_net import ElasticNet as ElasticNet
@@ -18,7 +19,6 @@ from sgl_jax.penalties.lq import Lq as Lq
 from sgl_jax.penalties.mcp import MCP as MCP
 from sgl_jax.penalties.nuclear import NuclearNorm as NuclearNorm
 from sgl_jax.penalties.scad import SCAD as SCAD
-from sgl_jax.penalties.scalar import ScalarPenalty as ScalarPenalty
 from sgl_jax.penalties.transformed_l1 import TransformedL1 as TransformedL1
 
 
