@@ -24,6 +24,7 @@ from sgl_jax.groupings import (
 from sgl_jax.groups import Group as Group, Groups as Groups, Member as Member
 from sgl_jax.metrics import live_groups as live_groups, objective as objective, sparsity as sparsity
 from sgl_jax.penalties import (
+    ETP as ETP,
     L0 as L0,
     L1 as L1,
     MCP as MCP,
@@ -58,6 +59,7 @@ from sgl_jax.transforms import (
 
 __all__ = [
     "ALGORITHMS",
+    "ETP",
     "L0",
     "L1",
     "MCP",

@@ -16,6 +16,7 @@ side.
 
 from sgl_jax.penalties.capped_l1 import prox_capped_l1 as prox_capped_l1
 from sgl_jax.penalties.elastic_net import prox_elastic_net as prox_elastic_net
+from sgl_jax.penalties.etp import prox_etp as prox_etp
 from sgl_jax.penalties.geman import prox_geman as prox_geman
 from sgl_jax.penalties.l0 import prox_l0 as prox_l0
 from sgl_jax.penalties.l1 import prox_l1 as prox_l1
@@ -31,6 +32,7 @@ from sgl_jax.penalties.transformed_l1 import prox_transformed_l1 as prox_transfo
 __all__ = [
     "prox_capped_l1",
     "prox_elastic_net",
+    "prox_etp",
     "prox_geman",
     "prox_l0",
     "prox_l1",

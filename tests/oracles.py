@@ -70,6 +70,10 @@ def _geman(t, lam, gamma):
     return lam * t / (t + gamma)
 
 
+def _etp(t, lam, gamma):
+    return lam * np.expm1(-gamma * t) / np.expm1(-gamma)
+
+
 def _log_sum(t, lam, gamma):
     return lam * np.log1p(t / gamma)
 
@@ -89,6 +93,7 @@ SCALARS = {
         lambda lam, gamma: (),
         lambda s, lam, gamma: s * lam,
     ),
+    "etp": Scalar(_etp, lambda lam, gamma: (), _of_concave(_etp)),
     "geman": Scalar(_geman, lambda lam, gamma: (), _of_concave(_geman)),
     "log_sum": Scalar(_log_sum, lambda lam, gamma: (), _of_concave(_log_sum)),
     "lq": Scalar(_lq, lambda lam, q: (), _of_concave(_lq)),
@@ -104,6 +109,7 @@ SCALARS = {
 SHAPES = {
     "capped_l1": [{"theta": 1.0}, {"theta": 0.25}],
     "elastic_net": [{"gamma": 1.0}, {"gamma": 0.0}],
+    "etp": [{"gamma": 1.0}, {"gamma": 0.0625}, {"gamma": 30.0}],
     "geman": [{"gamma": 1.0}, {"gamma": 0.125}],
     "log_sum": [{"gamma": 1.0}, {"gamma": 0.0625}],
     "lq": [{"q": 0.5}, {"q": float(np.float32(2 / 3))}, {"q": 0.125}],
@@ -136,6 +142,9 @@ TIES = [
     ("capped_l1", {"theta": 1.0}, 1.0, 2.0, 2.0, 0.0),
     ("capped_l1", {"theta": 1.0}, 1.0, 4.5, 3.0, 0.0),
     ("elastic_net", {"gamma": 1.0}, 0.5, 3.0, 1.5, 0.0),
+    # Where 1 - exp(-gamma) is 1.
+    ("etp", {"gamma": 64.0}, 2.0**-12, 1.0, 2.0**-6, 0.0),
+    ("etp", {"gamma": 64.0}, 1.0, 2.0, 2.0, 0.0),
     ("geman", {"gamma": 1.0}, 0.25, 1.0, 0.25, 0.0),
     ("geman", {"gamma": 1.0}, 0.5, 4.0, 1.5, 0.0),
     ("l0", {}, 1.0, 2.0, 2.0, 0.0),

@@ -10,6 +10,7 @@ from sgl_jax.penalties._scalar import ScalarPenalty as ScalarPenalty
 from sgl_jax.penalties._spectral import Spectral as Spectral
 from sgl_jax.penalties.capped_l1 import CappedL1 as CappedL1
 from sgl_jax.penalties.elastic_net import ElasticNet as ElasticNet
+from sgl_jax.penalties.etp import ETP as ETP
 from sgl_jax.penalties.geman import Geman as Geman
 from sgl_jax.penalties.l0 import L0 as L0
 from sgl_jax.penalties.l1 import L1 as L1
@@ -23,6 +24,7 @@ from sgl_jax.penalties.transformed_l1 import TransformedL1 as TransformedL1
 
 
 __all__ = [
+    "ETP",
     "L0",
     "L1",
     "MCP",
@@ -47,6 +49,7 @@ __all__ = [
 PENALTIES: dict[str, type[Penalty]] = {
     "capped_l1": CappedL1,
     "elastic_net": ElasticNet,
+    "etp": ETP,
     "geman": Geman,
     "l0": L0,
     "l1": L1,
