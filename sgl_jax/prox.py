@@ -8,6 +8,9 @@ over :math:`z`; at a tie it returns the solution of smaller norm, then of lowest
 :func:`prox_l1_minus_l2` and :func:`prox_nuclear` act on each entry by itself and are odd, so that
 on norms they are the scalar half of a group operator. ``step_size`` and the strengths are numbers
 or arrays that broadcast against ``w``; they are not checked here (the penalties check them once).
+:func:`prox_exclusive` and :func:`prox_l1_minus_l2` act on each entry by itself and are odd, so that on norms they are the
+scalar half of a group operator. ``step_size`` and the strengths are numbers or arrays that
+broadcast against ``w``; they are not checked here (the penalties check them once).
 
 Arithmetic runs in float32 or the dtype of ``w``, whichever is wider, and the result has the dtype
 of ``w``. Derivatives exist wherever the operator has one; at a kink they are those of the zero
@@ -17,6 +20,7 @@ side.
 from sgl_jax.penalties.capped_l1 import prox_capped_l1 as prox_capped_l1
 from sgl_jax.penalties.elastic_net import prox_elastic_net as prox_elastic_net
 from sgl_jax.penalties.etp import prox_etp as prox_etp
+from sgl_jax.penalties.exclusive import prox_exclusive as prox_exclusive
 from sgl_jax.penalties.geman import prox_geman as prox_geman
 from sgl_jax.penalties.l0 import prox_l0 as prox_l0
 from sgl_jax.penalties.l1 import prox_l1 as prox_l1
@@ -33,6 +37,7 @@ __all__ = [
     "prox_capped_l1",
     "prox_elastic_net",
     "prox_etp",
+    "prox_exclusive",
     "prox_geman",
     "prox_l0",
     "prox_l1",

@@ -110,6 +110,7 @@ SHAPES = {
     "capped_l1": [{"theta": 1.0}, {"theta": 0.25}],
     "elastic_net": [{"gamma": 1.0}, {"gamma": 0.0}],
     "etp": [{"gamma": 1.0}, {"gamma": 0.0625}, {"gamma": 30.0}],
+    "exclusive": [{}],
     "geman": [{"gamma": 1.0}, {"gamma": 0.125}],
     "log_sum": [{"gamma": 1.0}, {"gamma": 0.0625}],
     "lq": [{"q": 0.5}, {"q": float(np.float32(2 / 3))}, {"q": 0.125}],
@@ -132,7 +133,7 @@ BOUNDS = {
 }
 """Step sizes at which the closed form changes."""
 
-SUPERLINEAR = {"elastic_net"}
+SUPERLINEAR = {"elastic_net", "exclusive"}
 """Penalties that grow faster than the norm, and so overflow before it."""
 
 TIES = [
@@ -169,6 +170,8 @@ STEPS = np.logspace(-6, 6, 200)
 def value(name, z, lam, **shape):
     """The penalty of one group with the entries ``z``."""
     norm = np.sqrt(np.sum(np.square(z)))
+    if name == "exclusive":
+        return lam * np.sum(np.abs(z)) ** 2 / 2
     if name == "l1_minus_l2":
         return lam * (np.sum(np.abs(z)) - shape["alpha"] * norm)
     return SCALARS[name].phi(norm, lam, **shape)

@@ -66,7 +66,8 @@ def test_regularizer_is_the_sum_over_its_leaves(name):
 @names
 def test_default_grouping_and_weight_are_those_of_the_penalty(name):
     penalty, w = make(name, 0.3), draw(3, 4)
-    _, expected = of_leaf(penalty, w, 0.5, (0, 1) if name == "l1_minus_l2" else ())
+    axes = {"l1_minus_l2": (0, 1), "exclusive": (1,)}.get(name, ())
+    _, expected = of_leaf(penalty, w, 0.5, axes)
     assert_trees_close(prox(sgl.Regularizer(penalty), {"w": w}, 0.5), {"w": expected})
 
 

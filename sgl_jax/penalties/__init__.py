@@ -11,6 +11,7 @@ from sgl_jax.penalties._spectral import Spectral as Spectral
 from sgl_jax.penalties.capped_l1 import CappedL1 as CappedL1
 from sgl_jax.penalties.elastic_net import ElasticNet as ElasticNet
 from sgl_jax.penalties.etp import ETP as ETP
+from sgl_jax.penalties.exclusive import Exclusive as Exclusive
 from sgl_jax.penalties.geman import Geman as Geman
 from sgl_jax.penalties.l0 import L0 as L0
 from sgl_jax.penalties.l1 import L1 as L1
@@ -32,6 +33,7 @@ __all__ = [
     "SCAD",
     "CappedL1",
     "ElasticNet",
+    "Exclusive",
     "Geman",
     "L1MinusL2",
     "LogSum",
@@ -50,6 +52,7 @@ PENALTIES: dict[str, type[Penalty]] = {
     "capped_l1": CappedL1,
     "elastic_net": ElasticNet,
     "etp": ETP,
+    "exclusive": Exclusive,
     "geman": Geman,
     "l0": L0,
     "l1": L1,
