@@ -11,6 +11,10 @@ or arrays that broadcast against ``w``; they are not checked here (the penalties
 :func:`prox_exclusive` and :func:`prox_l1_minus_l2` act on each entry by itself and are odd, so that on norms they are the
 scalar half of a group operator. ``step_size`` and the strengths are numbers or arrays that
 broadcast against ``w``; they are not checked here (the penalties check them once).
+:func:`prox_exclusive` and :func:`prox_l1_minus_l2` act on each entry by itself and are odd, so
+that on norms they are the scalar half of a group operator. ``step_size`` and the strengths are
+numbers or arrays that broadcast against ``w``; they are not checked here (the penalties check them
+once).
 
 Arithmetic runs in float32 or the dtype of ``w``, whichever is wider, and the result has the dtype
 of ``w``. Derivatives exist wherever the operator has one; at a kink they are those of the zero

@@ -70,7 +70,7 @@ def prox_exclusive(w: Float[Array, "..."], step_size: Step, lam: Step) -> Float[
       for the search Michelot, A finite algorithm for finding the projection of a point onto the
       canonical simplex, J. Optim. Theory Appl. 50, 1986.
     """
-    c = step_size * lam
+    c = jnp.multiply(step_size, lam)
     finite = jnp.isfinite(w)
     size = jnp.where(finite, jnp.where(w < 0, -w, w), 0.0)
     whole = Group.of_array(w.shape, tuple(range(w.ndim)))
