@@ -5,10 +5,11 @@ once, in ``init``. It is not callable, because ``optax.inject_hyperparams`` take
 argument for a schedule.
 
 Those that need to know inputs from outputs (:func:`by_filter`, :func:`by_input_channel`,
-:func:`by_neuron`) take kernels only: two axes are dense, four and five a convolution. Leaves of
-fewer axes and leaves called ``bias`` or ``b`` are left alone. The layout of the others cannot be
-told from the shape (three axes are a one-dimensional convolution or an attention projection), so
-they are refused unless ``only`` names them, and are then taken for convolutions.
+:func:`by_input_fibre`, :func:`by_neuron`) take kernels only: two axes are dense, four and five a
+convolution. Leaves of fewer axes and leaves called ``bias`` or ``b`` are left alone. The layout of
+the others cannot be told from the shape (three axes are a one-dimensional convolution or an
+attention projection), so they are refused unless ``only`` names them, and are then taken for
+convolutions.
 """
 
 import dataclasses
@@ -29,6 +30,7 @@ __all__ = [
     "by_entry",
     "by_filter",
     "by_input_channel",
+    "by_input_fibre",
     "by_layer",
     "by_neuron",
     "by_tree",
@@ -55,7 +57,7 @@ class Grouping:
         the rules that take any leaf, or to leave dense kernels alone.
       conv: likewise for the kernel of a convolution.
       span: for the rules that take any leaf: whether one group is an ``"entry"``, a ``"leaf"`` or
-        the ``"tree"``.
+        the ``"tree"``; ``"fibre"`` if it spans the axis of ``dense`` or ``conv`` alone.
       layout: ``"HWIO"``, dense kernels (in, out): NNX, Linen, Haiku; or ``"OIHW"``, dense kernels
         (out, in): Equinox.
       only: take leaves whose path this regular expression finds (``re.search``).
@@ -65,7 +67,7 @@ class Grouping:
     name: str
     dense: Role | None = None
     conv: Role | None = None
-    span: Literal["entry", "leaf", "tree"] | None = None
+    span: Literal["entry", "leaf", "tree", "fibre"] | None = None
     layout: Layout = "HWIO"
     only: str | None = None
     skip: str | None = None
@@ -106,7 +108,7 @@ class Grouping:
 
     def _axes(self, path: Path, ndim: int) -> Axes | None:
         """The axes that one group of a leaf spans; ``None`` to leave the leaf alone."""
-        if self.span:
+        if self.span in ("entry", "leaf", "tree"):
             return () if self.span == "entry" else tuple(range(ndim))
         if ndim < 2 or path.rpartition("/")[2] in _BIASES:
             return None
@@ -120,6 +122,8 @@ class Grouping:
         if role is None:
             return None
         kept = self._axis_of(role, ndim)
+        if self.span == "fibre":
+            return (kept,)
         return tuple(axis for axis in range(ndim) if axis != kept)
 
     def _axis_of(self, role: Role, ndim: int) -> int:
@@ -195,6 +199,21 @@ def by_input_channel(
 ) -> Grouping:
     """A group is what reads one input: ``kernel[..., i, :]``. Arguments as in :func:`by_filter`."""
     return _by_axis("by_input_channel", "in", "in", kernels, layout, only, skip)
+
+
+def by_input_fibre(
+    *,
+    layout: Layout = "HWIO",
+    kernels: Kernels = "all",
+    only: str | None = None,
+    skip: str | None = None,
+) -> Grouping:
+    """A group is a line along the input axis: ``kernel[y, x, :, j]``, a column of a dense kernel.
+
+    Arguments as in :func:`by_filter`.
+    """
+    rule = _by_axis("by_input_fibre", "in", "in", kernels, layout, only, skip)
+    return dataclasses.replace(rule, span="fibre")
 
 
 def by_neuron(

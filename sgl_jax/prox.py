@@ -16,11 +16,14 @@ that on norms they are the scalar half of a group operator. ``step_size`` and th
 numbers or arrays that broadcast against ``w``; they are not checked here (the penalties check them
 once).
 
+That of a constraint is a projection, ``project_...``, for which there is no step size.
+
 Arithmetic runs in float32 or the dtype of ``w``, whichever is wider, and the result has the dtype
 of ``w``. Derivatives exist wherever the operator has one; at a kink they are those of the zero
 side.
 """
 
+from sgl_jax.penalties.box import project_box as project_box
 from sgl_jax.penalties.capped_l1 import prox_capped_l1 as prox_capped_l1
 from sgl_jax.penalties.elastic_net import prox_elastic_net as prox_elastic_net
 from sgl_jax.penalties.etp import prox_etp as prox_etp
@@ -32,12 +35,19 @@ from sgl_jax.penalties.l1_minus_l2 import prox_l1_minus_l2 as prox_l1_minus_l2
 from sgl_jax.penalties.log_sum import prox_log_sum as prox_log_sum
 from sgl_jax.penalties.lq import prox_lq as prox_lq
 from sgl_jax.penalties.mcp import prox_mcp as prox_mcp
+from sgl_jax.penalties.n_of_m import project_n_of_m as project_n_of_m
+from sgl_jax.penalties.nonnegative import project_nonnegative as project_nonnegative
 from sgl_jax.penalties.nuclear import prox_nuclear as prox_nuclear
 from sgl_jax.penalties.scad import prox_scad as prox_scad
+from sgl_jax.penalties.top_k import project_top_k as project_top_k
 from sgl_jax.penalties.transformed_l1 import prox_transformed_l1 as prox_transformed_l1
 
 
 __all__ = [
+    "project_box",
+    "project_n_of_m",
+    "project_nonnegative",
+    "project_top_k",
     "prox_capped_l1",
     "prox_elastic_net",
     "prox_etp",

@@ -125,18 +125,18 @@ def test_docstring_explains_the_fields_of_a_class(path):
         assert explained == list(cls._fields)
 
 
-@pytest.mark.parametrize("name", sgl.PENALTIES)
+@pytest.mark.parametrize("name", sgl.PENALTIES | sgl.CONSTRAINTS)
 def test_penalty_has_an_equation_and_its_source(name):
-    docstring = inspect.getdoc(sgl.PENALTIES[name])
+    cls = (sgl.PENALTIES | sgl.CONSTRAINTS)[name]
+    docstring = inspect.getdoc(cls)
     assert ".. math::" in docstring
     assert "References:" in docstring
-    assert section(sgl.PENALTIES[name], "Attributes")
+    assert section(cls, "Attributes") or not dataclasses.fields(cls)
 
 
 @pytest.mark.parametrize("name", sgl.prox.__all__)
 def test_prox_has_an_equation(name):
-    if name.startswith("prox_"):
-        assert ".. math::" in inspect.getdoc(getattr(sgl.prox, name))
+    assert ".. math::" in inspect.getdoc(getattr(sgl.prox, name))
 
 
 @pytest.mark.parametrize("path", [*FUNCTIONS, *METHODS])
@@ -147,7 +147,10 @@ def test_randomness_comes_first_and_is_called_key(path):
 
 
 def test_catalogues_are_the_files():
-    for folder, catalogue in (("penalties", sgl.PENALTIES), ("algorithms", sgl.ALGORITHMS)):
+    for folder, catalogue in (
+        ("penalties", dict(sorted((sgl.PENALTIES | sgl.CONSTRAINTS).items()))),
+        ("algorithms", sgl.ALGORITHMS),
+    ):
         package = pathlib.Path(FOLDERS[0], folder)
         files = sorted(file.stem for file in package.glob("*.py") if not file.stem.startswith("_"))
         assert list(catalogue) == files

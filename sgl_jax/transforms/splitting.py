@@ -10,7 +10,7 @@ from jaxtyping import Array
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Params, Path, Strength
 from sgl_jax.groupings import GroupingLike, by_neuron, resolved_paths
-from sgl_jax.penalties import L1, Penalty
+from sgl_jax.penalties import L1, Constraint, Penalty
 from sgl_jax.regularizers import Regularizer, entry_groups
 from sgl_jax.transforms._link import (
     Leaves,
@@ -148,8 +148,8 @@ def sgl_transform(
       An ``optax.GradientTransformation`` whose update needs ``params``.
 
     Raises:
-      ValueError: ``beta`` not positive, ``group_lam`` negative, parameters missing, or a grouping
-        that matches no leaf.
+      ValueError: ``beta`` not positive, ``group_lam`` negative or left out beside a constraint,
+        parameters missing, or a grouping that matches no leaf.
 
     Example:
       >>> import jax.numpy as jnp, optax, sgl_jax as sgl
@@ -165,6 +165,11 @@ def sgl_transform(
     """
     check_sign("sgl_transform", positive=True, beta=beta)
     check_sign("sgl_transform", group_lam=group_lam)
+    if group_lam is None and isinstance(penalty, Constraint):
+        raise ValueError(
+            f"sgl_transform needs a group_lam beside {type(penalty).__name__}, which has no lam, "
+            "got None; give 0 for no group lasso."
+        )
     splitting = Splitting(penalty, beta, group_lam, grouping, entry_grouping)
 
     def init(params: Params) -> SGLState:

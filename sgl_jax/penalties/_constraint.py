@@ -1,0 +1,83 @@
+"""The contract of a constraint: a penalty of 0 or infinity, whose prox is a projection.
+
+A constraint has no strength: step sizes and weights mean nothing to it. It defines ``project``.
+"""
+
+import abc
+from collections.abc import Sequence
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from sgl_jax._numerics import working_dtype
+from sgl_jax._typing import Step
+from sgl_jax.groups import Group
+from sgl_jax.penalties._base import Penalty, Range
+
+
+__all__ = ["Constraint", "kept_entries", "ranks"]
+
+
+class Constraint(Penalty):
+    """What the parameters must satisfy: value 0 inside, infinity outside."""
+
+    ranges: ClassVar[dict[str, Range]] = {}
+    has_gradient: ClassVar[bool] = False
+    default_weight: ClassVar[str | None] = None
+
+    @abc.abstractmethod
+    def project(
+        self, parts: Sequence[Array], group: Group, metrics: Sequence[Array] | None = None
+    ) -> list[Array]:
+        """The nearest that satisfies it: ``parts`` are the leaves of the members of ``group``."""
+
+    def rescaled(self, c: Step) -> "Constraint":
+        """Itself: it has no strength."""
+        del c
+        return self
+
+    def group_value(self, parts: Sequence[Array], group: Group, weight: Step = 1.0) -> Array:
+        del weight
+        pairs = zip(self.project(parts, group), parts, strict=True)
+        inside = [jnp.all(new == part) for new, part in pairs]
+        dtype = working_dtype(*parts)
+        return jnp.where(jnp.all(jnp.stack(inside)), jnp.zeros((), dtype), jnp.inf)
+
+    def group_prox(
+        self,
+        parts: Sequence[Array],
+        step_size: Step,
+        group: Group,
+        metrics: Sequence[Array] | None = None,
+    ) -> list[Array]:
+        del step_size
+        return self.project(parts, group, metrics)
+
+
+def ranks(parts: Sequence[Array], group: Group, metrics: Sequence[Array] | None) -> list[Array]:
+    r"""Integers in the order of the magnitudes, in a metric of :math:`d w^2`; 0 if not finite."""
+    parts = [jax.lax.stop_gradient(part) for part in parts]
+    sizes = [jnp.where(jnp.isfinite(part), jnp.abs(part), 0) for part in parts]
+    if metrics is not None or len({part.dtype for part in parts}) > 1:
+        sizes = [size.astype(working_dtype(*parts)) for size in sizes]
+    if metrics is not None:
+        roots = [jnp.sqrt(jax.lax.stop_gradient(d).astype(sizes[0].dtype)) for d in metrics]
+        pairs = zip(_in_units(sizes, group), _in_units(roots, group), strict=True)
+        sizes = [size * root for size, root in pairs]
+    kind = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}[sizes[0].dtype.itemsize]
+    # Floating-point numbers >= 0 are ordered as their bits are, subnormal ones too.
+    return [jax.lax.bitcast_convert_type(size, kind) for size in sizes]
+
+
+def _in_units(factors: Sequence[Array], group: Group) -> list[Array]:
+    """Divided by the scale of their group."""
+    units = group.spread(1.0 / group.scale(factors))
+    return [factor * unit for factor, unit in zip(factors, units, strict=True)]
+
+
+def kept_entries(parts: Sequence[Array], kept: Sequence[Array]) -> list[Array]:
+    """The entries of a mask, and those that are not finite; zero elsewhere."""
+    pairs = zip(parts, kept, strict=True)
+    return [jnp.where(mask | ~jnp.isfinite(part), part, 0) for part, mask in pairs]

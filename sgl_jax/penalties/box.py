@@ -1,0 +1,75 @@
+"""Bounds on every entry."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from sgl_jax._numerics import in_working_precision
+from sgl_jax._pytree import pytree_dataclass
+from sgl_jax._typing import Step, Strength
+from sgl_jax.groups import Group
+from sgl_jax.penalties._constraint import Constraint
+
+
+__all__ = ["Box", "project_box"]
+
+
+@pytree_dataclass()
+class Box(Constraint):
+    r"""Every entry lies between two bounds, in whatever group it is.
+
+    .. math:: \text{low} \le w_i \le \text{high}
+
+    Its prox is :func:`project_box`, in every diagonal metric too.
+
+    Attributes:
+      low: lower bound, a number or a schedule; ``-inf`` for none.
+      high: upper bound, at least ``low``; ``inf`` for none.
+
+    References:
+      Parikh and Boyd, Proximal algorithms, Foundations and Trends in Optimization 1, 2014,
+      section 6.2.4.
+    """
+
+    low: Strength = -1.0
+    high: Strength = 1.0
+
+    def __post_init__(self):
+        opaque = (self.low, self.high)
+        if any(callable(bound) or isinstance(bound, jax.core.Tracer) for bound in opaque):
+            return
+        if not np.all(np.asarray(self.low) <= np.asarray(self.high)):
+            raise ValueError(f"Box needs low <= high, got low={self.low}, high={self.high}.")
+
+    def project(
+        self, parts: Sequence[Array], group: Group, metrics: Sequence[Array] | None = None
+    ) -> list[Array]:
+        """Every entry clipped."""
+        return [project_box(part, self.low, self.high) for part in parts]
+
+
+@in_working_precision
+def project_box(w: Float[Array, "..."], low: Step, high: Step) -> Float[Array, "..."]:
+    r"""The nearest array with entries between two bounds.
+
+    .. math:: \min(\max(w_i, \text{low}), \text{high})
+
+    Entries that are not finite stay.
+
+    Args:
+      w: array of any shape.
+      low: lower bound, a number or an array that broadcasts against ``w``.
+      high: upper bound, at least ``low``.
+
+    Returns:
+      An array like ``w``.
+
+    References:
+      Parikh and Boyd, Proximal algorithms, Foundations and Trends in Optimization 1, 2014,
+      section 6.2.4.
+    """
+    inside = jnp.where(w < low, low, jnp.where(w > high, high, w))
+    return jnp.where(jnp.isfinite(w), inside, w)

@@ -1,0 +1,139 @@
+"""At most so many nonzero entries in a group."""
+
+import numbers
+from collections.abc import Sequence
+from typing import ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from sgl_jax._pytree import pytree_dataclass
+from sgl_jax.groupings import Grouping, by_layer
+from sgl_jax.groups import Group
+from sgl_jax.penalties._constraint import Constraint, kept_entries, ranks
+
+
+__all__ = ["TopK", "project_top_k"]
+
+
+@pytree_dataclass(static=("k",))
+class TopK(Constraint):
+    r"""At most k entries of a group are not zero.
+
+    .. math:: \|w\|_0 \le k
+
+    A group is a whole layer unless another grouping is given; with :func:`~sgl_jax.by_tree` the
+    layers share. Its prox is :func:`project_top_k`.
+
+    Attributes:
+      k: an int :math:`\ge 0`, or a float in [0, 1]: the share of the entries, rounded down.
+
+    References:
+      Blumensath and Davies, Iterative hard thresholding for compressed sensing, Appl. Comput.
+      Harmon. Anal. 27, 2009.
+    """
+
+    k: int | float
+    default_grouping: ClassVar[Grouping] = by_layer()
+
+    def __post_init__(self):
+        whole = isinstance(self.k, numbers.Integral) and not isinstance(self.k, bool)
+        share = isinstance(self.k, numbers.Real) and not isinstance(self.k, numbers.Integral)
+        if not (whole and self.k >= 0) and not (share and 0 <= self.k <= 1):
+            raise ValueError(
+                f"TopK needs k to be an int >= 0 or a float in [0, 1], got k={self.k!r}."
+            )
+
+    def project(
+        self, parts: Sequence[Array], group: Group, metrics: Sequence[Array] | None = None
+    ) -> list[Array]:
+        """The entries of largest magnitude of every group; in a metric those of largest d w^2."""
+        order = ranks(parts, group, metrics)
+        return kept_entries(parts, _largest(order, group, self._count(group)))
+
+    def _count(self, group: Group) -> Array:
+        if isinstance(self.k, numbers.Integral):
+            return jnp.asarray(min(int(self.k), np.iinfo(np.int32).max), jnp.int32)
+        # Rounded, since 0.29 * 100 is less than 29.
+        count = np.floor(np.round(np.multiply(self.k, group.size), 6))
+        count = jnp.asarray(count.astype(np.int32))
+        return count.reshape(group.shape) if count.ndim else count
+
+
+def _largest(bits: Sequence[Array], group: Group, k: Array) -> list[Array]:
+    """Masks of the k largest of every group, of equal ones the first; by counting, for no sort."""
+    least = _greatest(bits, group, k)
+    above = [part > edge for part, edge in _with(bits, group.spread(least))]
+    equal = [part == edge for part, edge in _with(bits, group.spread(least))]
+    places = k - _sum(above, group)
+    crowded = jnp.any((_sum(equal, group) > places) & (least > 0))
+
+    def first(equal):
+        total = sum(part.size for part in equal)
+        orders = [total - index for index in _positions(equal)]
+        orders = [jnp.where(mask, order, 0) for mask, order in _with(equal, orders)]
+        last = _greatest(orders, group, places, total.bit_length())
+        return [order >= jnp.maximum(edge, 1) for order, edge in _with(orders, group.spread(last))]
+
+    equal = lax.cond(crowded, first, lambda equal: equal, equal)
+    return [more | same for more, same in _with(above, equal)]
+
+
+def _greatest(numbers: Sequence[Array], group: Group, k: Array, width: int | None = None) -> Array:
+    """Per group the greatest integer that k or more of its numbers >= 0 reach, bit by bit."""
+    kind = numbers[0].dtype
+    width = 8 * kind.itemsize - 1 if width is None else width
+
+    def refine(step, found):
+        bit = jnp.left_shift(jnp.ones((), kind), (width - 1 - step).astype(kind))
+        trial = found | bit
+        reached = [part >= edge for part, edge in _with(numbers, group.spread(trial))]
+        return jnp.where(_sum(reached, group) >= k, trial, found)
+
+    nothing = jnp.zeros_like(group.max(numbers))
+    return lax.fori_loop(0, width, refine, nothing)
+
+
+def _sum(masks: Sequence[Array], group: Group) -> Array:
+    # A sum of int32 is int64 where there is one.
+    return group.sum([mask.astype(jnp.int32) for mask in masks]).astype(jnp.int32)
+
+
+def _positions(parts: Sequence[Array]) -> list[Array]:
+    """The position of every entry in all of them, in C order; no reshape, for any sharding."""
+    found, start = [], 0
+    for part in parts:
+        index = jnp.zeros(part.shape, jnp.int32)
+        for axis, size in enumerate(part.shape):
+            index = index * size + lax.broadcasted_iota(jnp.int32, part.shape, axis)
+        found.append(index + start)
+        start += part.size
+    return found
+
+
+def _with(parts: Sequence[Array], others: Sequence[Array]) -> list[tuple[Array, Array]]:
+    return list(zip(parts, others, strict=True))
+
+
+def project_top_k(w: Float[Array, "..."], k: int | float) -> Float[Array, "..."]:
+    r"""The nearest array with at most k entries that are not zero: its k largest.
+
+    .. math:: \arg\min_z \|z - w\|_2 \;\; \text{such that} \;\; \|z\|_0 \le k
+
+    Of equal magnitudes the first are kept. Entries that are not finite stay, and count nothing.
+
+    Args:
+      w: array of any shape.
+      k: an int :math:`\ge 0`, or a float in [0, 1]: the share of the entries, rounded down.
+
+    Returns:
+      An array like ``w``.
+
+    References:
+      Blumensath and Davies, Iterative hard thresholding for compressed sensing, Appl. Comput.
+      Harmon. Anal. 27, 2009.
+    """
+    whole = Group.of_array(w.shape, tuple(range(w.ndim)))
+    return TopK(k).project([w], whole)[0]
