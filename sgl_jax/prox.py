@@ -5,16 +5,10 @@ Every function minimises, exactly and for every ``step_size >= 0``,
 .. math:: \text{step\_size} \cdot \text{value}(z) + \tfrac12 \|z - w\|^2
 
 over :math:`z`; at a tie it returns the solution of smaller norm, then of lowest index. All but
-:func:`prox_l1_minus_l2` and :func:`prox_nuclear` act on each entry by itself and are odd, so that
-on norms they are the scalar half of a group operator. ``step_size`` and the strengths are numbers
-or arrays that broadcast against ``w``; they are not checked here (the penalties check them once).
-:func:`prox_exclusive` and :func:`prox_l1_minus_l2` act on each entry by itself and are odd, so that on norms they are the
-scalar half of a group operator. ``step_size`` and the strengths are numbers or arrays that
-broadcast against ``w``; they are not checked here (the penalties check them once).
-:func:`prox_exclusive` and :func:`prox_l1_minus_l2` act on each entry by itself and are odd, so
-that on norms they are the scalar half of a group operator. ``step_size`` and the strengths are
-numbers or arrays that broadcast against ``w``; they are not checked here (the penalties check them
-once).
+:func:`prox_exclusive`, :func:`prox_l1_minus_l2` and :func:`prox_nuclear` act on each entry by
+itself and are odd, so that on norms they are the scalar half of a group operator. ``step_size`` and
+the strengths are numbers or arrays that broadcast against ``w``; they are not checked here (the
+penalties check them once).
 
 That of a constraint is a projection, ``project_...``, for which there is no step size.
 
