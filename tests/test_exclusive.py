@@ -81,8 +81,8 @@ def test_default_groups_are_those_of_the_group_lasso():
     np.testing.assert_allclose(found, 0.25 * (np.sum(filters**2) + 3 * 4), rtol=1e-6)
 
 
-def test_long_groups_take_few_passes_and_have_derivatives():
-    w = jax.random.normal(jax.random.key(0), (100_000,))
+def test_long_groups_have_digits_and_derivatives():
+    w = jax.random.normal(jax.random.key(0), (2_000,))
     prox = functools.partial(sgl.prox.prox_exclusive, lam=0.01)
     _, slope = jax.jvp(prox, (w, 1.0), (jnp.zeros_like(w), 1.0))
     z, h = np.asarray(prox(w, 1.0), float), 1e-3
