@@ -92,3 +92,10 @@ def test_long_groups_have_digits_and_derivatives():
         change = (exact(wide, 0.01 * (1 + h)) - exact(wide, 0.01 * (1 - h))) / (2 * h)
     alive = np.abs(z) > 0.1
     np.testing.assert_allclose(slope[alive], change[alive], rtol=2e-2)
+
+
+def test_derivative_at_zero_is_the_zero_side_of_a_group_and_smooth_alone():
+    penalty = sgl.Exclusive(0.5)
+    for axes, expected in (((), 0.5), ((0,), 0.0)):
+        slope = jax.jacfwd(lambda w: penalty.prox(w, 2.0, axes))(jnp.zeros(2))  # noqa: B023
+        np.testing.assert_array_equal(slope, expected * np.eye(2))

@@ -173,8 +173,9 @@ METRIC = np.array([[1.1, 2.3], [1.0, 0.2], [0.4, 0.7], [0.9, 1.7]])
 
 @names
 def test_derivatives_equal_finite_differences(name, x64):
-    # Zeros are a kink of l1 - l2 in alpha, at its end.
-    w = np.where(W == 0, [1e-3, -2e-3], W) if name == "l1_minus_l2" else W
+    # A zero group is a kink of exclusive sparsity, and of l1 - l2 in alpha, at its end.
+    kinked = name in ("exclusive", "l1_minus_l2")
+    w = np.where(W == 0, [1e-3, -2e-3], W) if kinked else W
     for penalty, _ in every(name, 0.5):
         for axes, metric in forms_of(name, METRIC):
             at = lambda penalty, w, step, *d: prox(penalty, w, step, axes, *d)  # noqa: B023, E731
