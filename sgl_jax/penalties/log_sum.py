@@ -102,4 +102,6 @@ def _jump(kappa):
         bent = joined(jnp.log1p(x) - x * inverse)
         slope = 2.0 * bent - (x * inverse) ** 2
         x = jnp.maximum(x - x * bent * (1.0 - 2.0 * kappa * bent / (x * x)) / slope, 1e-3)
+    # Next to 1 the start is better than differences can make it.
+    x = joined(jnp.where(kappa < 1.0014, jnp.maximum(0.75 * (kappa - 1.0), 1e-9), x))
     return 0.5 * x + kappa * jnp.log1p(x) / x
