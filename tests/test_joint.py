@@ -28,7 +28,7 @@ def run(entry, norm, w, step, group_step, d, in_metric):
 
 
 def cases():
-    """Each penalty of entries beside the group lasso, and beside a group penalty like itself."""
+    """Each penalty of entries, in a metric beside the group lasso, without one beside its like."""
     for name in oracles.SCALARS:
         yield name, "l1", "float64"
         yield name, name, "float32"
@@ -39,10 +39,9 @@ def cases():
 @hypothesis.given(
     seed=st.integers(0, 2**32 - 1),
     exponents=st.tuples(*[st.floats(-6, 3)] * 2, st.floats(-6, 6)),
-    in_metric=st.booleans(),
 )
-def test_joint_prox_is_the_least_of_a_grid(entry, group, dtype, seed, exponents, in_metric):
-    draw = np.random.default_rng(seed)
+def test_joint_prox_is_the_least_of_a_grid(entry, group, dtype, seed, exponents):
+    draw, in_metric = np.random.default_rng(seed), dtype == "float64"
     lam, group_lam, step = (float(np.float32(10.0**exponent)) for exponent in exponents)
     shapes = [draw.choice(oracles.SHAPES[name]) for name in (entry, group)]
     # Around what the two penalties take off, over several orders.
@@ -68,7 +67,7 @@ def test_joint_prox_is_the_least_of_a_grid(entry, group, dtype, seed, exponents,
     assert np.all(np.asarray(gap) >= 0)
 
 
-@pytest.mark.parametrize("name", oracles.SCALARS)
+@pytest.mark.parametrize("name", ["l0", "scad", "lq", "transformed_l1"])
 def test_sparse_groups_in_a_metric_differentiate(name):
     # One group of each kind: live, dead, and of zeros.
     w = np.array([[3.0, -2.5, 0.4], [0.03, 0.02, -0.01], [0.0, 0.0, 0.0]]).T

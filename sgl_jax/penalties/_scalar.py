@@ -53,7 +53,7 @@ class ScalarPenalty(NormPenalty):
       >>> import jax.numpy as jnp
       >>> arctan = ScalarPenalty(jnp.arctan, lam=0.5, curvature="concave")
       >>> arctan.prox(jnp.array([0.4, -2.0]), step_size=1.0)
-      Array([ 0.       , -1.8811029], dtype=float32)
+      Array([ 0.       , -1.8907048], dtype=float32)
     """
 
     function: Callable[[Array], Array]
