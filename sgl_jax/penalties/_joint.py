@@ -223,7 +223,9 @@ def _root_solver(group: Group) -> Callable[[_Problem, Array], Array]:
     """The norm of the minimiser from a start near it, per group, with its derivative."""
 
     def after(t, problem):
-        return group.norm(_entries(problem, group, _tangent(problem, t)[0]))
+        # Once all entries are zero they stay so.
+        bend, _ = _tangent(problem, jnp.where(t > 0, t, 1.0))
+        return jnp.where(t > 0, group.norm(_entries(problem, group, bend)), 0.0)
 
     def solve(problem, t):
         start = jnp.where(t > 0, t, 1.0)
