@@ -208,7 +208,7 @@ def _pull(problem: _Problem, group: Group, unit: Array, t: Array) -> Array:
     r"""The steepest descent of J without its group penalty from 0 to norms of at most t.
 
     There an entry is at most :math:`b = \min(|w|, t)`, and its penalty at least its magnitude
-    times :math:`	ext{entry}(b) / b` if concave, times its slope at 0 if convex.
+    times :math:`\text{entry}(b) / b` if concave, times its slope at 0 if convex.
     """
     squares = []
     members = _members(problem, group, t)

@@ -108,7 +108,6 @@ class _Point(NamedTuple):
 
 def _concave(function: Callable, t: Array, c: Array) -> Array:
     """Branch and bound: between two points the penalty is above its chord."""
-
     rows, strengths = t[None], c[None]
 
     def costs_of(points: _Point) -> Array:

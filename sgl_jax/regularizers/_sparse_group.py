@@ -105,9 +105,10 @@ class SparseGroup:
           For each family of groups, by the path of its first member: per group the share of the
           objective by which another point could at most be better; 0 where the prox is a formula.
         """
-        gaps = self._searched(params, step_size, metric)[1]
-        exact = isinstance(self.entry, L1)
-        return {path: jnp.zeros_like(gap) if exact else gap for path, gap in gaps.items()}
+        if isinstance(self.entry, L1):
+            families = self._separable(params).groups_part.weighted(params, disjoint=True)
+            return {group.members[0].path: jnp.zeros(group.shape) for group, _ in families}
+        return self._searched(params, step_size, metric)[1]
 
     def _separable(self, params: Params) -> "SparseGroup":
         """Itself resolved, if it has a joint prox."""
