@@ -16,6 +16,7 @@ __all__ = [
     "joined",
     "magnitude",
     "odd",
+    "power_of_two",
     "ratio",
     "working_dtype",
 ]
@@ -66,6 +67,17 @@ def joined(x: Array) -> Array:
 def magnitude(w: Array) -> Array:
     """``|w|`` with the subgradient zero at zero, where that of ``jnp.abs`` is one."""
     return jnp.where(w == 0, 0.0, jnp.abs(w))
+
+
+def power_of_two(x: Array) -> Array:
+    """The greatest power of two up to ``x``; 1 where ``x`` is not positive or not finite.
+
+    Dividing by it is exact, and so is multiplying by its inverse.
+    """
+    ordinary = (x > 0) & (x < jnp.inf)
+    _, exponent = jnp.frexp(jnp.where(ordinary, x, 1.0))
+    most = jnp.finfo(x.dtype).maxexp - 2
+    return jnp.ldexp(jnp.ones_like(x), jnp.clip(exponent - 1, -most, most))
 
 
 @jax.custom_jvp

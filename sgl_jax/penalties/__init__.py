@@ -1,14 +1,11 @@
 """The catalogues of penalties and constraints: one file each, one line here."""
 
-from sgl_jax.penalties._base import (
-    NormPenalty as NormPenalty,
-    Penalty as Penalty,
-    VectorPenalty as VectorPenalty,
-)
+from sgl_jax.penalties._base import NormPenalty as NormPenalty, Penalty as Penalty
 from sgl_jax.penalties._constraint import Constraint as Constraint
 from sgl_jax.penalties._joint import joint_prox as joint_prox
 from sgl_jax.penalties._scalar import ScalarPenalty as ScalarPenalty
 from sgl_jax.penalties._spectral import Spectral as Spectral
+from sgl_jax.penalties._vector import VectorPenalty as VectorPenalty
 from sgl_jax.penalties.box import Box as Box
 from sgl_jax.penalties.capped_l1 import CappedL1 as CappedL1
 from sgl_jax.penalties.elastic_net import ElasticNet as ElasticNet

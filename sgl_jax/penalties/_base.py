@@ -9,9 +9,7 @@ step_size)``, odd in ``t``, and has the entrywise, the group and the metric form
 
 .. math:: \operatorname{prox}(w_g) = w_g \, \operatorname{prox}_\phi(\|w_g\|) / \|w_g\|.
 
-A penalty that is not a function of a norm is a :class:`VectorPenalty`: it defines
-``vector_value(w)`` and ``vector_prox(w, step_size)`` for one group, which are vmapped over the
-groups.
+A penalty that is not a function of a norm is a :class:`~sgl_jax.VectorPenalty`.
 
 A new penalty is one file with one of the two, and one line in the catalogue.
 """
@@ -33,7 +31,7 @@ from sgl_jax.groups import Group
 from sgl_jax.penalties._joint import joint_prox
 
 
-__all__ = ["NONNEGATIVE", "POSITIVE", "NormPenalty", "Penalty", "Range", "VectorPenalty"]
+__all__ = ["NONNEGATIVE", "POSITIVE", "NormPenalty", "Penalty", "Range"]
 
 
 class Range(NamedTuple):
@@ -193,43 +191,6 @@ class NormPenalty(Penalty):
         factor = jnp.where(norm == 0, jax.lax.stop_gradient(factor), factor)
         factor = jnp.where(norm < jnp.inf, factor, 1.0)
         return scaled(parts, group.spread(factor))
-
-
-class VectorPenalty(Penalty):
-    """A penalty that is not a function of a norm, defined for one group at a time."""
-
-    default_weight: ClassVar[str | None] = None
-
-    @abc.abstractmethod
-    def vector_value(self, w: Float[Array, "..."]) -> Float[Array, ""]:
-        """The penalty of one group with the entries ``w``, an array of any shape."""
-
-    @abc.abstractmethod
-    def vector_prox(
-        self, w: Float[Array, "..."], step_size: Float[Array, ""]
-    ) -> Float[Array, "..."]:
-        """The prox of one group with the entries ``w``, an array of any shape."""
-
-    def group_value(self, parts: Sequence[Array], group: Group, weight: Step = 1.0) -> Array:
-        dtype = working_dtype(*parts)
-        parts = [part.astype(dtype) for part in parts]
-        return jnp.sum(jnp.asarray(weight, dtype) * group.map_values(self.vector_value, parts))
-
-    def group_prox(
-        self,
-        parts: Sequence[Array],
-        step_size: Step,
-        group: Group,
-        metrics: Sequence[Array] | None = None,
-    ) -> list[Array]:
-        if metrics is not None:
-            raise ValueError(
-                f"A prox in a diagonal metric needs a penalty that is a function of a norm, got "
-                f"{type(self).__name__}; take Euclidean steps."
-            )
-        step_size = jnp.asarray(step_size, working_dtype(*parts))
-        found = group.map_entries(self.vector_prox, parts, step_size)
-        return [new.astype(part.dtype) for new, part in zip(found, parts, strict=True)]
 
 
 def scaled(parts: Sequence[Array], factors: Sequence[Array]) -> list[Array]:

@@ -27,7 +27,8 @@ from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
 from sgl_jax.groupings import Grouping, by_layer
 from sgl_jax.groups import Group
-from sgl_jax.penalties._base import NormPenalty, Penalty, Range, VectorPenalty
+from sgl_jax.penalties._base import NormPenalty, Penalty, Range
+from sgl_jax.penalties._vector import VectorPenalty
 
 
 __all__ = ["Spectral", "SpectralPenalty", "shrink_singular_values"]

@@ -1,17 +1,19 @@
 """Exclusive sparsity: the squared l1 norm."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from sgl_jax._numerics import in_working_precision, magnitude
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
 from sgl_jax.groupings import Grouping, by_neuron
 from sgl_jax.groups import Group
-from sgl_jax.penalties._base import NONNEGATIVE, Range, VectorPenalty
+from sgl_jax.penalties._base import NONNEGATIVE, Range
+from sgl_jax.penalties._vector import VectorPenalty
 
 
 __all__ = ["Exclusive", "prox_exclusive"]
@@ -40,10 +42,17 @@ class Exclusive(VectorPenalty):
     default_grouping: ClassVar[Grouping] = by_neuron()
 
     def vector_value(self, w: Array) -> Array:
-        return 0.5 * jnp.asarray(self.lam, w.dtype) * jnp.sum(magnitude(w)) ** 2
+        return self.values([w], Group.whole(w.shape)).reshape(())
 
     def vector_prox(self, w: Array, step_size: Array) -> Array:
         return prox_exclusive(w, step_size, self.lam)
+
+    def values(self, parts: Sequence[Array], group: Group) -> Array:
+        lam = jnp.asarray(self.lam, parts[0].dtype)
+        return 0.5 * lam * group.sum(group.each(magnitude, parts)) ** 2
+
+    def shrunk(self, parts: Sequence[Array], step_size: Array, group: Group) -> list[Array]:
+        return _shrunk(parts, step_size * jnp.asarray(self.lam, step_size.dtype), group)
 
 
 @in_working_precision
@@ -70,54 +79,71 @@ def prox_exclusive(w: Float[Array, "..."], step_size: Step, lam: Step) -> Float[
       for the search Michelot, A finite algorithm for finding the projection of a point onto the
       canonical simplex, J. Optim. Theory Appl. 50, 1986.
     """
-    c = jnp.multiply(step_size, lam)
-    finite = jnp.isfinite(w)
-    size = jnp.where(finite, jnp.where(w < 0, -w, w), 0.0)
-    whole = Group.of_array(w.shape, tuple(range(w.ndim)))
-    scale = whole.scale([size]).reshape(())
-    size = size / scale
+    return _shrunk([w], jnp.multiply(step_size, lam), Group.whole(w.shape))[0]
+
+
+def _shrunk(parts: Sequence[Array], c: Array, group: Group) -> list[Array]:
+    """The prox of every group of a family; ``c`` is a number or per group."""
+    sizes = group.each(lambda w: jnp.where(jnp.isfinite(w), jnp.abs(w), 0.0), parts)
+    scale = group.scale(sizes)
+    sizes = group.each(jnp.divide, sizes, scale)
     # The thresholds do not depend on the peak, from which small differences are exact.
-    peak = jax.lax.stop_gradient(jnp.max(size, initial=0.0))
-    gap = peak - size
+    peak = jax.lax.stop_gradient(group.max(sizes))
+    gaps = group.each(lambda size, peak: peak - size, sizes, peak)
     rest = 1.0 / (1.0 + c)
     share = c * rest
     # Alone an entry is only divided by 1 + c, which is no kink at zero.
-    alone = w.size == 1
-    alive = _active(*jax.lax.stop_gradient((gap, peak, rest, share))) | alone
-    below = _below_peak(gap, alive, peak, rest, share)
-    tau = _solved(share * _total(size, alive), alive, rest, share)
-    kept = jnp.where(2.0 * size > peak, below - gap, size - tau)
-    kept = jnp.where((kept <= 0) & (c > 0) & (not alone), 0.0, kept)
-    return jnp.where(finite, jnp.where(w < 0, -kept, kept) * scale, w)
+    alone = jnp.equal(group.sizes, 1)
+    alive = _active(*jax.lax.stop_gradient((gaps, peak, rest, share)), group)
+    alive = group.each(jnp.logical_or, alive, alone)
+    below = _below_peak(gaps, alive, peak, rest, share, group)
+    tau = _solved(share * _total(sizes, alive, group), alive, rest, share, group)
+
+    def kept(w, size, gap, peak, below, tau, c, scale, alone):
+        kept = jnp.where(2.0 * size > peak, below - gap, size - tau)
+        kept = jnp.where((kept <= 0) & (c > 0) & ~alone, 0.0, kept)
+        return jnp.where(jnp.isfinite(w), jnp.where(w < 0, -kept, kept) * scale, w)
+
+    return group.each(kept, parts, sizes, gaps, peak, below, tau, c, scale, alone)
 
 
-def _active(gap: Array, peak: Array, rest: Array, share: Array) -> Bool[Array, "..."]:
-    """The entries that survive."""
+def _active(
+    gaps: Sequence[Array], peak: Array, rest: Array, share: Array, group: Group
+) -> list[Array]:
+    """Masks of the entries that survive."""
 
     def step(state):
         below, count, _ = state
-        alive = gap < below
-        return _below_peak(gap, alive, peak, rest, share), jnp.sum(alive, dtype=int), count
+        alive = group.each(jnp.less, gaps, below)
+        return _below_peak(gaps, alive, peak, rest, share, group), group.tally(alive), count
 
     def drops(state):
-        return state[1] < state[2]
+        return jnp.any(state[1] < state[2])
 
-    everything = gap < jnp.inf
-    below = _below_peak(gap, everything, peak, rest, share)
-    count = jnp.sum(everything, dtype=int)
-    below, _, _ = jax.lax.while_loop(drops, step, (below, count, count + 1))
-    return gap < below
+    alive = group.each(lambda gap: gap < jnp.inf, gaps)
+    count = group.tally(alive)
+    start = _below_peak(gaps, alive, peak, rest, share, group), count, count + 1
+    below, _, _ = jax.lax.while_loop(drops, step, start)
+    return group.each(jnp.less, gaps, below)
 
 
-def _below_peak(gap: Array, alive: Array, peak: Array, rest: Array, share: Array) -> Array:
+def _below_peak(
+    gaps: Sequence[Array],
+    alive: Sequence[Array],
+    peak: Array,
+    rest: Array,
+    share: Array,
+    group: Group,
+) -> Array:
     """The peak less the threshold of an active set, without a difference."""
-    return _solved(rest * peak + share * _total(gap, alive), alive, rest, share)
+    total = rest * peak + share * _total(gaps, alive, group)
+    return _solved(total, alive, rest, share, group)
 
 
-def _solved(total: Array, alive: Array, rest: Array, share: Array) -> Array:
-    weight = rest + share * jnp.sum(alive, dtype=rest.dtype)
-    return total / jnp.maximum(weight, jnp.finfo(rest.dtype).tiny)
+def _solved(total: Array, alive: Sequence[Array], rest: Array, share: Array, group: Group) -> Array:
+    weight = rest + share * group.tally(alive).astype(total.dtype)
+    return total / jnp.maximum(weight, jnp.finfo(total.dtype).tiny)
 
 
-def _total(entries: Array, alive: Array) -> Array:
-    return jnp.sum(jnp.where(alive, entries, 0.0))
+def _total(entries: Sequence[Array], alive: Sequence[Array], group: Group) -> Array:
+    return group.sum(group.each(lambda x, on: jnp.where(on, x, 0.0), entries, alive))

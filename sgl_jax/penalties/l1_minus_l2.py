@@ -1,17 +1,19 @@
 """The difference of the l1 and l2 norms."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import in_working_precision, magnitude, odd
+from sgl_jax._numerics import in_working_precision, magnitude, odd, power_of_two, ratio
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
 from sgl_jax.groupings import Grouping, by_layer
 from sgl_jax.groups import Group
-from sgl_jax.penalties._base import NONNEGATIVE, Range, VectorPenalty
+from sgl_jax.penalties._base import NONNEGATIVE, Range
+from sgl_jax.penalties._vector import VectorPenalty
 
 
 __all__ = ["L1MinusL2", "prox_l1_minus_l2"]
@@ -44,12 +46,18 @@ class L1MinusL2(VectorPenalty):
     default_grouping: ClassVar[Grouping] = by_layer()
 
     def vector_value(self, w: Array) -> Array:
-        lam, alpha = (jnp.asarray(value, w.dtype) for value in (self.lam, self.alpha))
-        whole = Group.of_array(w.shape, tuple(range(w.ndim)))
-        return lam * (jnp.sum(magnitude(w)) - alpha * whole.norm([w]).reshape(()))
+        return self.values([w], Group.whole(w.shape)).reshape(())
 
     def vector_prox(self, w: Array, step_size: Array) -> Array:
         return prox_l1_minus_l2(w, step_size, self.lam, self.alpha)
+
+    def values(self, parts: Sequence[Array], group: Group) -> Array:
+        lam, alpha = (jnp.asarray(value, parts[0].dtype) for value in (self.lam, self.alpha))
+        return lam * (group.sum([magnitude(part) for part in parts]) - alpha * group.norm(parts))
+
+    def shrunk(self, parts: Sequence[Array], step_size: Array, group: Group) -> list[Array]:
+        lam, alpha = (jnp.asarray(value, step_size.dtype) for value in (self.lam, self.alpha))
+        return _shrunk(parts, step_size * lam, alpha, group)
 
 
 @in_working_precision
@@ -80,24 +88,41 @@ def prox_l1_minus_l2(
       Lou and Yan, Fast l1-l2 minimization via a proximal operator, J. Sci. Comput. 74, 2018,
       767-785.
     """
-    c = step_size * lam
-    size = jnp.abs(w)
-    peak = jnp.max(size, initial=0.0)
-    soft = odd(w, c, lambda t: t - c)
-    several = peak > c
-    scale = jax.lax.stop_gradient(jnp.where(several & (peak < jnp.inf), peak - c, 1.0))
-    scaled = soft / scale
-    squares = jnp.sum(scaled**2)
-    unit = jnp.where(squares < jnp.inf, scaled / jnp.sqrt(jnp.where(several, squares, 1.0)), 0.0)
-    first = _first(size == peak) | jnp.isnan(w)
-    lone = jnp.where(first, odd(w, (1.0 - alpha) * c, lambda t: t - (1.0 - alpha) * c), 0.0)
-    return jnp.where(several | (c <= 0), soft + alpha * c * unit, lone)
+    c = jnp.multiply(step_size, lam)
+    return _shrunk([w], c, jnp.asarray(alpha), Group.whole(w.shape))[0]
 
 
-def _first(mask: Array) -> Array:
-    """The first entry of a mask that is set, as a mask; no reshape, so any sharding will do."""
-    positions = [jax.lax.broadcasted_iota(jnp.int32, mask.shape, k) for k in range(mask.ndim)]
-    index = jnp.zeros(mask.shape, jnp.int32)
-    for position, size in zip(positions, mask.shape, strict=True):
-        index = index * size + position
-    return mask & (index == jnp.min(jnp.where(mask, index, mask.size), initial=mask.size))
+def _shrunk(parts: Sequence[Array], c: Array, alpha: Array, group: Group) -> list[Array]:
+    """The prox of every group of a family; ``c`` is a number or per group."""
+    # Not the absolute value, which XLA would write to memory, as the result depends on it, too.
+    peak = group.max(jax.lax.stop_gradient([jnp.maximum(w, -w) for w in parts]))
+    several = peak - c > 0
+    unit = power_of_two(peak - jax.lax.stop_gradient(c))
+    squares = group.sum(group.each(_square_beyond, parts, c / unit, 1.0 / unit))
+    ordinary = several & (squares < jnp.inf)
+    norm = unit * jnp.sqrt(jnp.where(ordinary, squares, 1.0))
+    factor = 1.0 + jnp.where(ordinary, ratio(alpha * c, norm), 0.0)
+    several |= c <= 0
+    first = _first(parts, peak, several, group)
+
+    def joined(w, c, factor, several, at, first, low):
+        soft = odd(w, c, lambda t: t - c) * factor
+        lone = odd(w, low, lambda t: t - low)
+        return jnp.where(several, soft, jnp.where((at == first) | jnp.isnan(w), lone, 0.0))
+
+    low = (1.0 - alpha) * c
+    return group.each(joined, parts, c, factor, several, group.positions, first, low)
+
+
+def _square_beyond(w: Array, c: Array, inverse: Array) -> Array:
+    """The square of the soft thresholding of w in the unit of c, a power of two."""
+    return jnp.square(jnp.maximum(jnp.abs(w * inverse), c) - c)
+
+
+def _first(parts: Sequence[Array], peak: Array, several: Array, group: Group) -> Array:
+    """Where each group is largest, if it is asked for: that takes a pass over all entries."""
+    return jax.lax.cond(
+        jnp.all(several),
+        lambda: jnp.zeros_like(peak, jnp.int32),
+        lambda: group.first(group.each(lambda w, peak: jnp.abs(w) == peak, parts, peak)),
+    )

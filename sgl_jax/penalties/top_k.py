@@ -65,20 +65,19 @@ class TopK(Constraint):
 def _largest(bits: Sequence[Array], group: Group, k: Array) -> list[Array]:
     """Masks of the k largest of every group, of equal ones the first; by counting, for no sort."""
     least = _greatest(bits, group, k)
-    above = [part > edge for part, edge in _with(bits, group.spread(least))]
-    equal = [part == edge for part, edge in _with(bits, group.spread(least))]
-    places = k - _sum(above, group)
-    crowded = jnp.any((_sum(equal, group) > places) & (least > 0))
+    above = group.each(jnp.greater, bits, least)
+    equal = group.each(jnp.equal, bits, least)
+    places = k - group.tally(above)
+    crowded = jnp.any((group.tally(equal) > places) & (least > 0))
 
     def first(equal):
-        total = sum(part.size for part in equal)
-        orders = [total - index for index in _positions(equal)]
-        orders = [jnp.where(mask, order, 0) for mask, order in _with(equal, orders)]
-        last = _greatest(orders, group, places, total.bit_length())
-        return [order >= jnp.maximum(edge, 1) for order, edge in _with(orders, group.spread(last))]
+        most = int(np.max(group.size, initial=0))
+        left = group.each(lambda x, at: jnp.where(x, most - at, 0), equal, group.positions)
+        last = jnp.maximum(_greatest(left, group, places, most.bit_length()), 1)
+        return group.each(jnp.greater_equal, left, last)
 
     equal = lax.cond(crowded, first, lambda equal: equal, equal)
-    return [more | same for more, same in _with(above, equal)]
+    return group.each(jnp.logical_or, above, equal)
 
 
 def _greatest(numbers: Sequence[Array], group: Group, k: Array, width: int | None = None) -> Array:
@@ -89,32 +88,11 @@ def _greatest(numbers: Sequence[Array], group: Group, k: Array, width: int | Non
     def refine(step, found):
         bit = jnp.left_shift(jnp.ones((), kind), (width - 1 - step).astype(kind))
         trial = found | bit
-        reached = [part >= edge for part, edge in _with(numbers, group.spread(trial))]
-        return jnp.where(_sum(reached, group) >= k, trial, found)
+        reached = group.each(jnp.greater_equal, numbers, trial)
+        return jnp.where(group.tally(reached) >= k, trial, found)
 
     nothing = jnp.zeros_like(group.max(numbers))
     return lax.fori_loop(0, width, refine, nothing)
-
-
-def _sum(masks: Sequence[Array], group: Group) -> Array:
-    # A sum of int32 is int64 where there is one.
-    return group.sum([mask.astype(jnp.int32) for mask in masks]).astype(jnp.int32)
-
-
-def _positions(parts: Sequence[Array]) -> list[Array]:
-    """The position of every entry in all of them, in C order; no reshape, for any sharding."""
-    found, start = [], 0
-    for part in parts:
-        index = jnp.zeros(part.shape, jnp.int32)
-        for axis, size in enumerate(part.shape):
-            index = index * size + lax.broadcasted_iota(jnp.int32, part.shape, axis)
-        found.append(index + start)
-        start += part.size
-    return found
-
-
-def _with(parts: Sequence[Array], others: Sequence[Array]) -> list[tuple[Array, Array]]:
-    return list(zip(parts, others, strict=True))
 
 
 def project_top_k(w: Float[Array, "..."], k: int | float) -> Float[Array, "..."]:
@@ -135,5 +113,4 @@ def project_top_k(w: Float[Array, "..."], k: int | float) -> Float[Array, "..."]
       Blumensath and Davies, Iterative hard thresholding for compressed sensing, Appl. Comput.
       Harmon. Anal. 27, 2009.
     """
-    whole = Group.of_array(w.shape, tuple(range(w.ndim)))
-    return TopK(k).project([w], whole)[0]
+    return TopK(k).project([w], Group.whole(w.shape))[0]

@@ -1,0 +1,190 @@
+"""A family of groups: the reductions and maps that everything about groups is written with."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sgl_jax._numerics import magnitude, power_of_two, working_dtype
+from sgl_jax._typing import Axes
+from sgl_jax.groups._member import Member
+
+
+__all__ = ["Group"]
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """A family of ``count`` disjoint groups with the same members.
+
+    ``parts``, below, are the leaves of the members in their order. *Per group* means of shape
+    ``self.shape``.
+    """
+
+    members: tuple[Member, ...]
+
+    @classmethod
+    def of_array(cls, shape: tuple[int, ...], axes: Axes) -> "Group":
+        """The family of one leaf: one group per position on the axes other than ``axes``."""
+        axes = tuple(sorted(axis % len(shape) if shape else axis for axis in axes))
+        return cls((Member("", tuple(shape), axes),))
+
+    @classmethod
+    def whole(cls, shape: tuple[int, ...]) -> "Group":
+        """The family of one group that is all of a leaf."""
+        return cls.of_array(shape, tuple(range(len(shape))))
+
+    @functools.cached_property
+    def plain(self) -> bool:
+        """Whether plain reductions along the axes of one leaf do."""
+        return len(self.members) == 1 and self.members[0].index is None
+
+    @functools.cached_property
+    def single(self) -> bool:
+        """Whether every group is one entry."""
+        return self.plain and not self.members[0].axes
+
+    @functools.cached_property
+    def count(self) -> int:
+        """Number of groups."""
+        return max(
+            member.positions if member.index is None else max(member.index, default=-1) + 1
+            for member in self.members
+        )
+
+    @functools.cached_property
+    def size(self) -> int | tuple[int, ...]:
+        """Entries in a group: one number, or one per group where they differ."""
+        if self.plain:
+            member = self.members[0]
+            return math.prod(member.shape[axis] for axis in member.axes)
+        owners = np.concatenate([member.owners.ravel() for member in self.members])
+        sizes = np.bincount(owners, minlength=self.count).tolist()
+        return sizes[0] if len(set(sizes)) == 1 else tuple(sizes)
+
+    @property
+    def sizes(self) -> jax.Array:
+        """:attr:`size` as an array, a number or per group."""
+        return jnp.asarray(self.size).reshape(self.shape if isinstance(self.size, tuple) else ())
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of what is per group: reduced with kept axes if plain, else ``(count,)``."""
+        return self.members[0].keepdims if self.plain else (self.count,)
+
+    def sum(self, parts: Sequence[jax.Array]) -> jax.Array:
+        """Sums each group, per group."""
+        return self._reduce(parts, jnp.sum, jax.ops.segment_sum, jnp.add)
+
+    def max(self, parts: Sequence[jax.Array]) -> jax.Array:
+        """The maximum of each group of nonnegative entries, per group; 0 for an empty group."""
+        largest = functools.partial(jnp.max, initial=0)
+        segments = lambda *args: jnp.maximum(jax.ops.segment_max(*args), 0)  # noqa: E731
+        return self._reduce(parts, largest, segments, jnp.maximum)
+
+    def tally(self, masks: Sequence[jax.Array]) -> jax.Array:
+        """How many entries of each group are set in a mask, int32, per group."""
+        # A sum of int32 is int64 where there is one.
+        return self.sum([mask.astype(jnp.int32) for mask in masks]).astype(jnp.int32)
+
+    def _reduce(self, parts, along: Callable, by_segment: Callable, join: Callable) -> jax.Array:
+        if self.plain:
+            (axes,) = (member.axes for member in self.members)
+            return along(parts[0], axis=axes, keepdims=True) if axes else parts[0]
+        totals = []
+        for member, part in zip(self.members, parts, strict=True):
+            total = along(part, axis=member.axes).reshape(-1)
+            if member.index is not None:
+                total = by_segment(total, np.asarray(member.index, int), self.count)
+            totals.append(total)
+        return functools.reduce(join, totals)
+
+    def spread(self, per_group: jax.Array) -> list[jax.Array]:
+        """What is per group, as one array per member that broadcasts against it."""
+        if self.plain or jnp.ndim(per_group) == 0:
+            return [per_group] * len(self.members)
+        return [
+            (
+                per_group if member.index is None else per_group[np.asarray(member.index, int)]
+            ).reshape(member.keepdims)
+            for member in self.members
+        ]
+
+    def each(self, function: Callable[..., T], *arguments: Any) -> list[T]:
+        """``function`` of every member: sequences have an entry for each, the rest is per group."""
+        columns = [x if isinstance(x, list | tuple) else self.spread(x) for x in arguments]
+        return [function(*row) for row in zip(*columns, strict=True)]
+
+    def norm(self, parts: Sequence[jax.Array]) -> jax.Array:
+        r"""The l2 norm of each group, per group, in the working dtype.
+
+        Scaled by the largest entry of the group, so that :math:`10^{30}` and :math:`10^{-30}`
+        neither overflow nor vanish; its subgradient at a zero group is zero.
+        """
+        dtype = working_dtype(*parts)
+        parts = [part.astype(dtype) for part in parts]
+        if self.single:
+            return magnitude(parts[0])
+        scale = self.scale(parts)
+        squares = self.sum(
+            self.each(lambda part, inverse: (part * inverse) ** 2, parts, 1.0 / scale)
+        )
+        empty = squares == 0
+        return jnp.where(empty, 0.0, scale * jnp.sqrt(jnp.where(empty, 1.0, squares)))
+
+    def scale(self, parts: Sequence[jax.Array]) -> jax.Array:
+        """A power of two within twice the largest magnitude, per group and without derivative.
+
+        Dividing by it is exact, and so is multiplying by its inverse; 1 for a group of zeros or
+        with an entry that is not finite.
+        """
+        return power_of_two(jax.lax.stop_gradient(self.max([jnp.abs(part) for part in parts])))
+
+    @property
+    def positions(self) -> list[jax.Array]:
+        """For every entry how many of its group come before it, broadcasting against its leaf.
+
+        The members come one after the other, each in C order.
+        """
+        if self.plain:
+            member = self.members[0]
+            shape = [size if k in member.axes else 1 for k, size in enumerate(member.shape)]
+            index = jnp.zeros(shape, jnp.int32)
+            for axis in member.axes:
+                index = index * shape[axis] + jax.lax.broadcasted_iota(jnp.int32, shape, axis)
+            return [index]
+        flat = np.zeros(1 + sum(math.prod(member.shape) for member in self.members), np.int32)
+        flat[self.rows] = np.arange(self.rows.shape[1])
+        return self.split(jnp.asarray(flat[1:]))
+
+    def first(self, masks: Sequence[jax.Array]) -> jax.Array:
+        """The position of the first entry of each group that is set in a mask, per group.
+
+        It is that of no entry where none is set.
+        """
+        most = int(np.max(self.size, initial=0))
+        left = self.each(lambda mask, at: jnp.where(mask, most - at, 0), masks, self.positions)
+        return most - self.max(left)
+
+    def split(self, flat: jax.Array) -> list[jax.Array]:
+        """The raveled members one after the other, as arrays like the members."""
+        ends = np.cumsum([math.prod(member.shape) for member in self.members])[:-1]
+        pieces = zip(jnp.split(flat, ends), self.members, strict=True)
+        return [piece.reshape(member.shape) for piece, member in pieces]
+
+    @functools.cached_property
+    def rows(self) -> np.ndarray:
+        """For every group where its entries are in the raveled members, from 1; 0 is padding."""
+        owner = np.concatenate([member.owners.ravel() for member in self.members])
+        order = np.argsort(owner, kind="stable")
+        starts = np.searchsorted(owner[order], np.arange(self.count))
+        rows = np.zeros((self.count, int(np.max(self.size, initial=0))), int)
+        rows[owner[order], np.arange(owner.size) - starts[owner[order]]] = order + 1
+        return rows

@@ -1,0 +1,50 @@
+"""The part of one leaf in a family of groups."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from sgl_jax._typing import Axes, Path
+
+
+__all__ = ["Member"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """The part of a leaf in a family of groups.
+
+    Attributes:
+      path: name of the leaf.
+      shape: its shape.
+      axes: the axes that one group spans, nonnegative and ascending.
+      index: for every position on the other axes, in C order, the group it belongs to; ``None``
+        if position ``k`` belongs to group ``k``.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    axes: Axes
+    index: tuple[int, ...] | None = None
+
+    @property
+    def positions(self) -> int:
+        """Number of positions on the axes that a group does not span."""
+        return math.prod(self.shape[axis] for axis in self.kept)
+
+    @property
+    def kept(self) -> Axes:
+        """The axes that a group does not span, ascending."""
+        return tuple(axis for axis in range(len(self.shape)) if axis not in self.axes)
+
+    @property
+    def keepdims(self) -> tuple[int, ...]:
+        """Shape of the leaf reduced over its axes, with the axes kept."""
+        return tuple(1 if axis in self.axes else size for axis, size in enumerate(self.shape))
+
+    @property
+    def owners(self) -> np.ndarray:
+        """The group of every entry, of the shape of the leaf."""
+        of_position = np.arange(self.positions) if self.index is None else np.array(self.index, int)
+        return np.broadcast_to(of_position.reshape(self.keepdims), self.shape)

@@ -1,0 +1,63 @@
+"""The families of groups of a whole tree of parameters."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+
+from sgl_jax._pytree import flatten_by_path
+from sgl_jax._typing import Params, Path
+from sgl_jax.groups._group import Group
+
+
+__all__ = ["Groups"]
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Groups:
+    """The resolved plan for a tree of parameters: a tuple of families of groups.
+
+    It is static and hashable (a pytree without leaves), and stands wherever a grouping does.
+    """
+
+    families: tuple[Group, ...]
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self.families)
+
+    def __len__(self) -> int:
+        return len(self.families)
+
+    @functools.cached_property
+    def paths(self) -> frozenset[Path]:
+        """Names of the leaves that have a group."""
+        return frozenset(member.path for family in self for member in family.members)
+
+    @functools.cached_property
+    def disjoint(self) -> bool:
+        """Whether no leaf is in two families, so that every entry is in one group."""
+        return len(self.paths) == sum(len(family.members) for family in self)
+
+    def resolve(self, params: Params) -> "Groups":
+        """Itself, after a look at the parameters.
+
+        Raises:
+          ValueError: a leaf of the plan is missing or has another shape.
+        """
+        leaves, _ = flatten_by_path(params)
+        for family in self:
+            for member in family.members:
+                found = jnp.shape(leaves[member.path]) if member.path in leaves else "no leaf"
+                if found != member.shape:
+                    raise ValueError(
+                        f"These groups need a leaf {member.path!r} of shape {member.shape}, got "
+                        f"{found}; resolve the grouping on these parameters."
+                    )
+        return self
+
+    def restrict(self, paths: frozenset[Path]) -> "Groups":
+        """The families all of whose members are among ``paths``."""
+        return Groups(tuple(f for f in self if all(m.path in paths for m in f.members)))

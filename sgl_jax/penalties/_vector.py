@@ -1,0 +1,98 @@
+"""Penalties that are not functions of a norm."""
+
+import abc
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from sgl_jax._numerics import working_dtype
+from sgl_jax._typing import Step
+from sgl_jax.groups import Group
+from sgl_jax.penalties._base import Penalty
+
+
+__all__ = ["VectorPenalty"]
+
+
+class VectorPenalty(Penalty):
+    """A penalty that is not a function of a norm, defined for one group at a time.
+
+    ``vector_value`` and ``vector_prox`` are vmapped over the groups of a family. A penalty that is
+    faster on all of them at once, by the reductions of :class:`~sgl_jax.Group`, overrides
+    ``values`` and ``shrunk``, to the same results.
+    """
+
+    default_weight: ClassVar[str | None] = None
+
+    @abc.abstractmethod
+    def vector_value(self, w: Float[Array, "..."]) -> Float[Array, ""]:
+        """The penalty of one group with the entries ``w``, an array of any shape."""
+
+    @abc.abstractmethod
+    def vector_prox(
+        self, w: Float[Array, "..."], step_size: Float[Array, ""]
+    ) -> Float[Array, "..."]:
+        """The prox of one group with the entries ``w``, an array of any shape."""
+
+    def values(self, parts: Sequence[Array], group: Group) -> Array:
+        """The penalty of every group, per group; ``parts`` are in the working dtype."""
+        if group.plain:
+            rows, mapped = _by_group(self.vector_value, parts[0], group)
+            return mapped(rows).reshape(group.shape)
+        return jax.vmap(self.vector_value)(_to_rows(parts, group))
+
+    def shrunk(self, parts: Sequence[Array], step_size: Array, group: Group) -> list[Array]:
+        """The prox of every group; ``step_size`` is a number or per group."""
+        if group.plain:
+            # The sum that is never computed has the sharding that vmap wants of both arguments.
+            step_size = step_size + jnp.zeros_like(group.sum(parts), dtype=step_size.dtype)
+            rows, mapped = _by_group(self.vector_prox, parts[0], group)
+            kept = group.members[0].kept
+            out = mapped(rows, jnp.squeeze(step_size, group.members[0].axes))
+            return [jnp.moveaxis(out, range(len(kept)), kept)]
+        step_size = jnp.broadcast_to(step_size, group.shape)
+        return _from_rows(jax.vmap(self.vector_prox)(_to_rows(parts, group), step_size), group)
+
+    def group_value(self, parts: Sequence[Array], group: Group, weight: Step = 1.0) -> Array:
+        dtype = working_dtype(*parts)
+        values = self.values([part.astype(dtype) for part in parts], group)
+        return jnp.sum(jnp.asarray(weight, dtype) * values)
+
+    def group_prox(
+        self,
+        parts: Sequence[Array],
+        step_size: Step,
+        group: Group,
+        metrics: Sequence[Array] | None = None,
+    ) -> list[Array]:
+        if metrics is not None:
+            raise ValueError(
+                f"A prox in a diagonal metric needs a penalty that is a function of a norm, got "
+                f"{type(self).__name__}; take Euclidean steps."
+            )
+        dtype = working_dtype(*parts)
+        wide = [part.astype(dtype) for part in parts]
+        found = self.shrunk(wide, jnp.asarray(step_size, dtype), group)
+        return [new.astype(part.dtype) for new, part in zip(found, parts, strict=True)]
+
+
+def _by_group(function: Callable, part: Array, group: Group) -> tuple[Array, Callable]:
+    """The leaf with the axes of the positions first, and the function vmapped over them."""
+    kept = group.members[0].kept
+    for _ in kept:
+        function = jax.vmap(function)
+    return jnp.moveaxis(part, kept, range(len(kept))), function
+
+
+def _to_rows(parts: Sequence[Array], group: Group) -> Array:
+    """One row of entries per group, short groups padded with zeros."""
+    flat = [jnp.zeros(1, parts[0].dtype), *(part.ravel() for part in parts)]
+    return jnp.concatenate(flat)[group.rows]
+
+
+def _from_rows(rows: Array, group: Group) -> list[Array]:
+    flat = jnp.zeros(1 + int(group.rows.max(initial=0)), rows.dtype)
+    return group.split(flat.at[group.rows.ravel()].set(rows.ravel())[1:])
