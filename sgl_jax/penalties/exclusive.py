@@ -63,7 +63,8 @@ def prox_exclusive(w: Float[Array, "..."], step_size: Step, lam: Step) -> Float[
 
     .. math:: \tau = \frac{c \sum_{i \in A} |w_i|}{1 + c |A|}, \qquad A = \{i : |w_i| > \tau\},
 
-    found by dropping entries from :math:`A` until none is left to drop. Entries that are not
+    found by dropping entries from :math:`A` until none is left to drop; at the start :math:`A` holds
+    those above the threshold that the largest entry alone would have. Entries that are not
     finite stay, and count nothing.
 
     Args:
@@ -110,20 +111,24 @@ def _shrunk(parts: Sequence[Array], c: Array, group: Group) -> list[Array]:
 def _active(
     gaps: Sequence[Array], peak: Array, rest: Array, share: Array, group: Group
 ) -> list[Array]:
-    """Masks of the entries that survive."""
+    """Masks of the entries that survive: Newton's method for the threshold, from below.
+
+    It starts where the largest entry would end alone, which no other one makes smaller.
+    """
 
     def step(state):
         below, count, _ = state
-        alive = group.each(jnp.less, gaps, below)
-        return _below_peak(gaps, alive, peak, rest, share, group), group.tally(alive), count
+        # Comparisons and masks XLA would write to memory.
+        beyond = group.each(lambda gap, below: jnp.maximum(gap, below) - gap, gaps, below)
+        alive = group.sum(group.each(jnp.sign, beyond))
+        total = rest * peak + share * (alive * below - group.sum(beyond))
+        return total / jnp.maximum(rest + share * alive, tiny), alive, count
 
     def drops(state):
         return jnp.any(state[1] < state[2])
 
-    alive = group.each(lambda gap: gap < jnp.inf, gaps)
-    count = group.tally(alive)
-    start = _below_peak(gaps, alive, peak, rest, share, group), count, count + 1
-    below, _, _ = jax.lax.while_loop(drops, step, start)
+    tiny, most = jnp.finfo(peak.dtype).tiny, jnp.full_like(peak, jnp.inf)
+    below, _, _ = jax.lax.while_loop(drops, step, step((rest * peak, most, most)))
     return group.each(jnp.less, gaps, below)
 
 
