@@ -233,15 +233,15 @@ def test_training_steps_end_inside(name):
 def test_splitting_couples_to_the_projection(share):
     tx = sgl.sgl_transform(sgl.TopK(share), beta=0.5, group_lam=0.0)
     state = tx.init(PARAMS)
-    updates, state = tx.update(jax.tree.map(jnp.zeros_like, PARAMS), state, PARAMS)
-    v = sgl.sparse_params(state, PARAMS)
+    updates, state = jax.jit(tx.update)(jax.tree.map(jnp.zeros_like, PARAMS), state, PARAMS)
+    v = jax.jit(sgl.sparse_params)(state, PARAMS)
     for layer, leaf in PARAMS.items():
         w = leaf["kernel"]
         np.testing.assert_array_equal(v[layer]["kernel"], sgl.prox.project_top_k(w, share))
         np.testing.assert_allclose(updates[layer]["kernel"], 0.5 * (w - v[layer]["kernel"]))
     pairs = zip(*map(jax.tree.leaves, (PARAMS, v)), strict=True)
     gap = sum(jnp.sum((w - z) ** 2) for w, z in pairs)
-    np.testing.assert_allclose(sgl.penalty_value(state, PARAMS), 0.25 * gap, rtol=1e-5)
+    np.testing.assert_allclose(jax.jit(sgl.penalty_value)(state, PARAMS), 0.25 * gap, rtol=1e-5)
 
 
 REFUSED = {

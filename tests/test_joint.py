@@ -91,8 +91,13 @@ def test_sparse_groups_in_a_metric_differentiate(name):
 def test_not_finite_groups_stay_and_do_not_spread():
     w = jnp.array([[np.nan, 2.0], [np.inf, 0.1], [3.0, -2.0], [1e30, 1e30], [1e-30, 1e-41]])
     family = Group.of_array(w.shape, (1,))
-    (z,), gap = joint_prox([w], family, [sgl.L0(0.5)], sgl.L1(0.5), 1.0, 1.0)
-    alone = joint_prox([w[2:3]], Group.of_array((1, 2), (1,)), [sgl.L0(0.5)], sgl.L1(0.5), 1.0, 1.0)
+
+    @functools.partial(jax.jit, static_argnums=1)
+    def run(w, family):
+        return joint_prox([w], family, [sgl.L0(0.5)], sgl.L1(0.5), 1.0, 1.0)
+
+    (z,), gap = run(w, family)
+    alone = run(w[2:3], Group.of_array((1, 2), (1,)))
     assert np.isnan(z[0, 0])
     assert z[1, 0] == np.inf
     np.testing.assert_array_equal(z[2], alone[0][0][0])
@@ -105,11 +110,15 @@ def test_composition_is_not_the_joint_prox_of_l0_but_is_of_l1():
     plan = {"grouping": sgl.by_layer(), "weight": None}
     for entry, same in ((sgl.L1(0.4), True), (sgl.L0(0.4), False)):
         composed = sgl.L1(0.8).prox(entry.prox(w, 1.0), 1.0, (0, 1))
-        joint, gap = joint_prox(
-            [w], Group.of_array(w.shape, (0, 1)), [entry], sgl.L1(0.8), 1.0, 1.0
-        )
+        family = Group.of_array(w.shape, (0, 1))
+        joint, gap = jax.jit(
+            lambda w, entry=entry, family=family: joint_prox(
+                [w], family, [entry], sgl.L1(0.8), 1.0, 1.0
+            )
+        )(w)
         assert np.allclose(composed, joint[0], atol=1e-4) == same
-        found = sgl.SparseGroup(entry, sgl.L1(0.8), **plan).prox({"kernel": w}, 1.0)["kernel"]
+        both = sgl.SparseGroup(entry, sgl.L1(0.8), **plan)
+        found = jax.jit(lambda w, both=both: both.prox({"kernel": w}, 1.0)["kernel"])(w)
         np.testing.assert_allclose(found, joint[0], atol=1e-4)
         assert gap.max() <= 1e-6
 
@@ -117,7 +126,8 @@ def test_composition_is_not_the_joint_prox_of_l0_but_is_of_l1():
 def test_certificate_is_per_group_and_small():
     params = {"a": {"kernel": jnp.ones((2, 2, 3, 4))}, "b": {"kernel": jnp.ones((5, 6))}}
     for entry in (sgl.L1(0.1), sgl.TransformedL1(0.1)):
-        found = sgl.SparseGroup(entry, sgl.L1(0.1)).certificate(params, 0.5)
+        both = sgl.SparseGroup(entry, sgl.L1(0.1))
+        found = jax.jit(lambda params, both=both: both.certificate(params, 0.5))(params)
         assert {path: gap.shape for path, gap in found.items()} == {
             "a/kernel": (1, 1, 1, 4),
             "b/kernel": (5, 1),

@@ -157,10 +157,11 @@ def test_prox_in_a_metric_is_the_argmin_of_every_entry(name, x64):
 @norms_only
 def test_prox_of_groups_in_a_metric_of_ones_is_the_euclidean(name):
     regularizer = sgl.Regularizer(make(name, 0.5), sgl.by_filter(), None)
-    ones = jax.tree.map(jnp.ones_like, PARAMS)
-    expected = prox(regularizer, PARAMS, 1.0)
-    for step in (1, 1.0, jnp.array(1), jnp.array(1.0)):
-        assert_trees_close(prox(regularizer, PARAMS, step, ones), expected, rtol=2e-5, atol=2e-6)
+    params = {"fc": PARAMS["fc"]}
+    ones = jax.tree.map(jnp.ones_like, params)
+    expected = prox(regularizer, params, 1.0)
+    for step in (1, jnp.array(1.0)):
+        assert_trees_close(prox(regularizer, params, step, ones), expected, rtol=2e-5, atol=2e-6)
 
 
 def test_prox_of_groups_in_a_metric_needs_a_norm():

@@ -26,22 +26,17 @@ GROUPINGS = (sgl.by_entry(), sgl.by_filter(), sgl.by_layer())
 pytestmark = pytest.mark.skipif(jax.device_count() < 8, reason="needs eight devices")
 
 
-@pytest.fixture(params=["Explicit", "Auto"])
-def mesh(request):
-    mesh = jax.make_mesh((8,), ("d",), axis_types=(AxisType[request.param],))
-    with jax.set_mesh(mesh):
-        yield mesh
-
-
-@pytest.fixture(params=SPLITS)
-def place(request, mesh):
+@pytest.fixture(params=[("Explicit", "outputs"), ("Explicit", "inputs"), ("Auto", "inputs")])
+def place(request):
     """Splits a tree over the devices."""
+    kind, split = request.param
+    mesh = jax.make_mesh((8,), ("d",), axis_types=(AxisType[kind],))
 
     def put(leaf):
-        spec = PartitionSpec(*SPLITS[request.param][leaf.ndim])
-        return jax.device_put(leaf, NamedSharding(mesh, spec))
+        return jax.device_put(leaf, NamedSharding(mesh, PartitionSpec(*SPLITS[split][leaf.ndim])))
 
-    return lambda tree: jax.tree.map(put, tree)
+    with jax.set_mesh(mesh):
+        yield lambda tree: jax.tree.map(put, tree)
 
 
 def shrink(penalty, params):

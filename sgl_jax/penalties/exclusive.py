@@ -63,9 +63,9 @@ def prox_exclusive(w: Float[Array, "..."], step_size: Step, lam: Step) -> Float[
 
     .. math:: \tau = \frac{c \sum_{i \in A} |w_i|}{1 + c |A|}, \qquad A = \{i : |w_i| > \tau\},
 
-    found by dropping entries from :math:`A` until none is left to drop; at the start :math:`A` holds
-    those above the threshold that the largest entry alone would have. Entries that are not
-    finite stay, and count nothing.
+    found by dropping entries from :math:`A` until none is left to drop, at first those below the
+    threshold that the largest entry alone would have. Entries that are not finite stay, and count
+    nothing.
 
     Args:
       w: array of any shape.
