@@ -11,6 +11,7 @@ from sgl_jax._typing import Step
 
 
 __all__ = [
+    "gathered",
     "implicit",
     "in_working_precision",
     "joined",
@@ -62,6 +63,15 @@ def joined(x: Array) -> Array:
     makes it computes again instead.
     """
     return jnp.maximum(x, 0.0)
+
+
+def gathered(x: Array) -> Array:
+    """``x`` to be summed, infinite where it is no number below infinity, as one array in memory.
+
+    XLA's CPU backend reduces arrays fast that come out of a selection, since it writes them first;
+    of other arithmetic it also writes the constants, each as large as the array.
+    """
+    return jnp.where(x < jnp.inf, x, jnp.inf)
 
 
 def magnitude(w: Array) -> Array:

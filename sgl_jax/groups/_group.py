@@ -122,17 +122,18 @@ class Group:
         columns = [x if isinstance(x, list | tuple) else self.spread(x) for x in arguments]
         return [function(*row) for row in zip(*columns, strict=True)]
 
-    def norm(self, parts: Sequence[jax.Array]) -> jax.Array:
+    def norm(self, parts: Sequence[jax.Array], scale: jax.Array | None = None) -> jax.Array:
         r"""The l2 norm of each group, per group, in the working dtype.
 
         Scaled by the largest entry of the group, so that :math:`10^{30}` and :math:`10^{-30}`
-        neither overflow nor vanish; its subgradient at a zero group is zero.
+        neither overflow nor vanish; ``scale``, where it is known, saves a pass over memory. The
+        subgradient at a zero group is zero.
         """
         dtype = working_dtype(*parts)
         parts = [part.astype(dtype) for part in parts]
         if self.single:
             return magnitude(parts[0])
-        scale = self.scale(parts)
+        scale = self.scale(parts) if scale is None else scale
         squares = self.sum(
             self.each(lambda part, inverse: (part * inverse) ** 2, parts, 1.0 / scale)
         )

@@ -18,12 +18,13 @@ Points = Float[Array, "points *groups"]
 
 
 def search(
-    at: Callable[[Array], Any], bounded: Callable[[Any], tuple[Array, Array]], top: Array
+    at: Callable[[Array, Array], Any], bounded: Callable[[Any], tuple[Array, Array]], top: Array
 ) -> tuple[Any, Array, Array]:
     """Splits the interval from 0 to ``top`` where the bound is least, until it is high enough.
 
     Args:
-      at: what is known at t, of the shape of ``top``: a named tuple with the field ``t``.
+      at: what is known at t, of the shape of ``top``, and where no point is lower yet: a named
+        tuple with the field ``t``.
       bounded: from such a tuple with the points on a leading axis, in ascending order of t and
         filled up with infinities, the least objective known, and lower bounds of the objective:
         entry k from point k - 1, or 0, to point k; infinite where there is none.
@@ -46,10 +47,10 @@ def search(
         worst = jnp.argmin(bounds, axis=0)
         high = take(points.t, worst)
         low = jnp.where(worst > 0, take(points.t, jnp.maximum(worst - 1, 0)), 0.0)
-        points = _inserted(points, at(0.5 * (low + high)), worst)
+        points = _inserted(points, at(0.5 * (low + high), worst == 0), worst)
         return count + 1, points, *bounded(points)
 
-    first = at(top)
+    first = at(top, top > 0)
     blank = jax.tree.map(lambda x: jnp.full((most, *x.shape), jnp.inf, x.dtype), first)
     points = _inserted(blank, first, jnp.zeros(top.shape, int))
     _, points, best, bounds = jax.lax.while_loop(

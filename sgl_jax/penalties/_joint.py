@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sgl_jax._numerics import implicit, working_dtype
+from sgl_jax._numerics import gathered, implicit, working_dtype
 from sgl_jax._typing import Step
 from sgl_jax.groups import Group
 from sgl_jax.penalties._branch import search, take
@@ -54,7 +54,8 @@ class _Point(NamedTuple):
       bend: :math:`u(t)`.
       value: the group penalty at t.
       cost: :math:`F(u(t))`.
-      near_zero: a lower bound of the objective of all z with norms from 0 to t.
+      near_zero: a lower bound of the objective of all z with norms from 0 to t, if no point is
+        lower.
     """
 
     t: Array
@@ -152,14 +153,19 @@ def _located(problem: _Problem, group: Group) -> tuple[Array, Array]:
     most = jnp.finfo(unit.dtype).max / 64
     free = jnp.zeros(group.shape, unit.dtype)
     zero_cost = _cost(problem, group, free, unit, [jnp.zeros_like(w_i) for w_i in w])
-    top = group.norm(_entries(problem, group, free))
+    top = group.norm(_entries(problem, group, free), unit)
 
-    def at(t):
+    def at(t, lowest):
         bend, value = _tangent(problem, unit * t)
         value = jnp.minimum(problem.group_step * (value / unit) / unit, most)
         cost = _cost(problem, group, bend, unit, _entries(problem, group, bend))
         slope = problem.group_step * problem.norm.least_slope(unit * t) / unit
-        rise = jnp.minimum(slope - _pull(problem, group, unit, unit * t), 0.0) * t
+        pull = jax.lax.cond(
+            jnp.any(lowest),
+            lambda: _pull(problem, group, unit, unit * t),
+            lambda: jnp.full_like(t, jnp.inf),
+        )
+        rise = jnp.minimum(slope - pull, 0.0) * t
         return _Point(t, bend, value, cost, jnp.maximum(zero_cost + rise, cost))
 
     bounded = functools.partial(_bounded, zero_cost=zero_cost)
@@ -200,7 +206,7 @@ def _cost(
         term = 0.5 * d * ((z - w) / s) ** 2 + 0.5 * u * (z / s) ** 2
         if entry is not None:
             term = term + problem.step * (entry.phi(jnp.abs(z)) / s) / s
-        terms.append(term)
+        terms.append(gathered(term))
     return jnp.minimum(group.sum(terms), jnp.finfo(unit.dtype).max / 64)
 
 
@@ -215,7 +221,7 @@ def _pull(problem: _Problem, group: Group, unit: Array, t: Array) -> Array:
     for s, (entry, w, d, most) in zip(group.spread(unit), members, strict=True):
         size = jnp.abs(w)
         push = 0.0 if entry is None else problem.step * entry.least_slope(jnp.minimum(size, most))
-        squares.append(jnp.maximum((d * size - push) / s, 0.0) ** 2)
+        squares.append(gathered(jnp.maximum((d * size - push) / s, 0.0) ** 2))
     return jnp.sqrt(group.sum(squares))
 
 
@@ -225,7 +231,8 @@ def _root_solver(group: Group) -> Callable[[_Problem, Array], Array]:
     def after(t, problem):
         # Once all entries are zero they stay so.
         bend, _ = _tangent(problem, jnp.where(t > 0, t, 1.0))
-        return jnp.where(t > 0, group.norm(_entries(problem, group, bend)), 0.0)
+        size = group.norm(_entries(problem, group, bend), group.scale(problem.w))
+        return jnp.where(t > 0, size, 0.0)
 
     def solve(problem, t):
         start = jnp.where(t > 0, t, 1.0)

@@ -125,7 +125,7 @@ def _concave(function: Callable, t: Array, c: Array) -> Array:
         return best, jnp.where(there, bounds, jnp.inf)
 
     top = jnp.where((t > 0) & (t < jnp.inf), t, 1.0)
-    points, best, _ = search(lambda z: _Point(z, function(z)), bounded, top)
+    points, best, _ = search(lambda z, _: _Point(z, function(z)), bounded, top)
     z = take(points.t, jnp.argmin(costs_of(points), axis=0))
     return jnp.where((best < 0.5 * t**2) & (t > 0), z, 0.0)
 
