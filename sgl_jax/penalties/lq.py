@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -42,7 +43,8 @@ class Lq(NormPenalty):
 
     def phi(self, t: Array) -> Array:
         lam, q = (jnp.asarray(value, t.dtype) for value in (self.lam, self.q))
-        return lam * jnp.where(t > 0, jnp.where(t > 0, t, 1.0) ** q, 0.0)
+        ordinary = (t > 0) & (t < jnp.inf)
+        return lam * jnp.where(ordinary, _raised(jnp.where(ordinary, t, 1.0), q), t)
 
     def prox_phi(self, t: Array, step_size: Step) -> Array:
         return prox_lq(t, step_size, self.lam, self.q)
@@ -112,6 +114,19 @@ def _start(ahead, q):
     a, b = 0.15, 1.0 / (2.0 - q)
     bottom = 1.0 + near * (a / b + 2.0 * b + 2.0 * a * (1.0 - q) * near)
     return 1.0 + ahead + q * near * (b + a * near) / bottom
+
+
+@jax.custom_jvp
+def _raised(t, q):
+    """``t ** q`` for ``t > 0``."""
+    return _power(t, q)
+
+
+@_raised.defjvp
+def _raised_jvp(primals, tangents):
+    (t, q), (t_dot, q_dot) = primals, tangents
+    power = _raised(t, q)
+    return power, power * (q * t_dot / t + jnp.log(t) * q_dot)
 
 
 def _power(base, exponent):
