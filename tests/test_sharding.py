@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import oracles
@@ -79,6 +80,63 @@ def test_penalty_is_the_same_on_eight_devices(name, place):
     for tree in found[1]:
         assert_placed(tree, place)
     assert len(params["conv"]["kernel"].sharding.device_set) == 8
+
+
+CONSTRAINTS = {
+    "box": sgl.Regularizer(sgl.Box(-0.5, 0.25)),
+    "nonnegative": sgl.Regularizer(sgl.NonNegative()),
+    "top_k of a layer": sgl.Regularizer(sgl.TopK(0.25)),
+    "top_k of the tree": sgl.Regularizer(sgl.TopK(100), sgl.by_tree()),
+    "n_of_m": sgl.Regularizer(sgl.NofM(2, 4)),
+}
+JOINT = {
+    "filters": sgl.SparseGroup(sgl.SCAD(0.3), sgl.L1(0.2), sgl.by_filter()),
+    "layers": sgl.SparseGroup(sgl.TransformedL1(0.2), sgl.MCP(0.4), sgl.by_layer()),
+    "l1": sgl.SparseGroup(sgl.L1(0.2), sgl.L1(0.2), sgl.by_filter()),
+}
+
+
+@functools.cache
+def of_one_device(name):
+    return jax.jit((CONSTRAINTS | JOINT)[name].prox)(draw(0, shapes=SHAPES), 0.5)
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS | JOINT)
+def test_constraints_and_joint_prox_are_the_same_on_eight_devices(name, place):
+    with jax.set_mesh(jax.make_mesh((1,), ("one",), axis_types=(AxisType.Auto,))):
+        expected = of_one_device(name)
+    found = jax.jit((CONSTRAINTS | JOINT)[name].prox)(place(draw(0, shapes=SHAPES)), 0.5)
+    assert_same(found, expected, rtol=1e-5)
+    assert_placed(found, place)
+    assert np.any(found["fc"]["kernel"] != draw(0, shapes=SHAPES)["fc"]["kernel"])
+
+
+def test_metric_is_the_same_on_eight_devices(place):
+    both = sgl.SparseGroup(sgl.MCP(0.3), sgl.L1(0.2), sgl.by_filter())
+
+    def shrunk(place):
+        params, metric = (place(draw(seed, shapes=SHAPES)) for seed in (0, 1))
+        return jax.jit(both.prox)(params, 0.5, jax.tree.map(jnp.exp, metric))
+
+    with jax.set_mesh(jax.make_mesh((1,), ("one",), axis_types=(AxisType.Auto,))):
+        expected = shrunk(lambda tree: tree)
+    found = shrunk(place)
+    assert_same(found, expected, rtol=1e-5)
+    assert_placed(found, place)
+
+
+def test_prox_works_within_shard_map():
+    mesh = jax.make_mesh((8,), ("d",), axis_types=(AxisType.Auto,))
+    split = PartitionSpec(None, "d")
+    w = draw(0, shapes={"w": (12, 16)})["w"]
+    for regularizer in (
+        *[sgl.Regularizer(sgl.PENALTIES[n](0.3), sgl.by_filter(), None) for n in oracles.SHAPES],
+        sgl.SparseGroup(sgl.L0(0.1), sgl.L1(0.2), sgl.by_filter(), None),
+        sgl.Regularizer(sgl.TopK(3), sgl.by_filter()),
+    ):
+        prox = lambda w, regularizer=regularizer: regularizer.prox({"w": w}, 0.5)["w"]  # noqa: E731
+        inside = jax.shard_map(prox, mesh=mesh, in_specs=split, out_specs=split)
+        np.testing.assert_allclose(jax.jit(inside)(w), jax.jit(prox)(w), rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("method", ["splitting_sgd", "prox_adam", "prox_sgd"])

@@ -51,8 +51,11 @@ def search(
         return count + 1, points, *bounded(points)
 
     first = at(top, top > 0)
-    blank = jax.tree.map(lambda x: jnp.full((most, *x.shape), jnp.inf, x.dtype), first)
-    points = _inserted(blank, first, jnp.zeros(top.shape, int))
+    # Filled like what it is filled with, for the sharding.
+    blank = jax.tree.map(
+        lambda x: jnp.broadcast_to(jnp.full_like(x, jnp.inf), (most, *x.shape)), first
+    )
+    points = _inserted(blank, first, jnp.zeros_like(top, int))
     _, points, best, bounds = jax.lax.while_loop(
         going, split, (jnp.asarray(1), points, *bounded(points))
     )

@@ -4,6 +4,7 @@ import numbers
 from collections.abc import Sequence
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -73,7 +74,7 @@ class NofM(Constraint):
 
 def _leading(rank: Array, axis: int, n: int, m: int) -> Array:
     """A mask of the n of highest rank of every m neighbours, of equal ones the first."""
-    shape = rank.shape
+    rank, shape = _in_one_piece(rank, axis), rank.shape
     blocks = rank.reshape(*shape[:axis], shape[axis] // m, m, *shape[axis + 1 :])
     place = lax.broadcasted_iota(jnp.int32, blocks.shape, axis + 1)
     ahead = jnp.zeros(blocks.shape, jnp.int32)
@@ -82,6 +83,15 @@ def _leading(rank: Array, axis: int, n: int, m: int) -> Array:
         before = (other > blocks) | ((other == blocks) & (number < place))
         ahead = ahead + before.astype(jnp.int32)
     return (ahead < n).reshape(shape)
+
+
+def _in_one_piece(x: Array, axis: int) -> Array:
+    """The array with an axis that is not split over devices, where its type says that it is."""
+    spec = list(jax.typeof(x).sharding.spec)
+    if spec[axis] is None:
+        return x
+    spec[axis] = None
+    return jax.sharding.reshard(x, jax.sharding.PartitionSpec(*spec))
 
 
 def project_n_of_m(
