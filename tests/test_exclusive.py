@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import sgl_jax as sgl
@@ -103,3 +104,34 @@ def test_derivative_at_zero_is_the_zero_side_of_a_group_and_smooth_alone():
     for axes, expected in (((), 0.5), ((0,), 0.0)):
         slope = jax.jacfwd(lambda w: penalty.prox(w, 2.0, axes))(jnp.zeros(2))  # noqa: B023
         np.testing.assert_array_equal(slope, expected * np.eye(2))
+
+
+def test_cges_is_the_group_lasso_and_exclusive_sparsity_split():
+    w, lam, mu, beta = np.random.default_rng(0).normal(size=(5, 4)), 0.3, 0.4, 2.0
+    with jax.enable_x64(True):
+        params = {"fc": {"kernel": jnp.asarray(w)}}
+        both = sgl.SparseGroup(sgl.Exclusive(mu * lam), sgl.L1((1 - mu) * lam), weight=None)
+        norms, sums = np.linalg.norm(w, axis=1), np.abs(w).sum(1)
+        expected = lam * ((1 - mu) * norms + mu / 2 * sums**2).sum()
+        np.testing.assert_allclose(both.value(params), expected, rtol=1e-12)
+        lasso = sgl.Regularizer(sgl.L1((1 - mu) * lam), sgl.by_neuron(), weight=None)
+        link = sgl.sgl_transform(sgl.Exclusive(mu * lam), beta=beta, group_lam=0)
+        tx = optax.chain(sgl.add_penalty_gradient(lasso), link)
+        zero = jax.tree.map(jnp.zeros_like, params)
+        updates, _ = jax.jit(tx.update)(zero, tx.init(params), params)
+        v = np.stack([exact(row, mu * lam / beta) for row in w])
+        pull = lam * (1 - mu) * w / norms[:, None] + beta * (w - v)
+        np.testing.assert_allclose(updates["fc"]["kernel"], pull, atol=1e-12)
+
+
+def test_neither_composition_is_the_prox_of_cges():
+    w = jnp.array([2.0, 1.0])
+    grid = np.stack(np.meshgrid(np.linspace(0, 2, 801), np.linspace(0, 1, 401)), -1).reshape(-1, 2)
+
+    def cost(z):
+        norms, sums = np.sqrt((z**2).sum(-1)), z.sum(-1)
+        return 0.5 * norms + 0.25 * sums**2 + ((z - np.asarray(w)) ** 2).sum(-1) / 2
+
+    group, exclusive = (lambda z: sgl.L1(0.5).prox(z, 1.0, (0,))), sgl.Exclusive(0.5)
+    for z in (group(exclusive.prox(w, 1.0, (0,))), exclusive.prox(group(w), 1.0, (0,))):
+        assert cost(np.asarray(z, float)) > cost(grid).min() + 1e-4

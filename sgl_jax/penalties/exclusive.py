@@ -29,8 +29,27 @@ class Exclusive(VectorPenalty):
     sparsity the groups are those of the group lasso, :func:`~sgl_jax.by_neuron`, unless another
     grouping is given. Its prox is :func:`prox_exclusive`.
 
+    Combined group and exclusive sparsity (CGES) is its sum with the group lasso, without weights:
+
+    .. math:: \lambda \sum_g \Bigl( (1 - \mu) \|w_g\|_2 + \frac\mu2 \|w_g\|_1^2 \Bigr)
+
+    The prox of one after that of the other, in whichever order, is not the prox of the sum, so the
+    two are split, the group lasso on the weights and the exclusive part on their copy, as below;
+    ``SparseGroup(Exclusive(...), L1(...), weight=None)`` has its value and its subgradient.
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
+
+    Example:
+      >>> import optax, sgl_jax as sgl
+      >>> lam, mu = 1e-4, 0.5
+      >>> cges = optax.chain(
+      ...     sgl.add_penalty_gradient(
+      ...         sgl.Regularizer(sgl.L1((1 - mu) * lam), sgl.by_neuron(), weight=None)
+      ...     ),
+      ...     sgl.sgl_transform(sgl.Exclusive(mu * lam), beta=0.1, group_lam=0),
+      ...     optax.adam(1e-3),
+      ... )
 
     References:
       Zhou, Jin and Hoi, Exclusive lasso for multi-task feature selection, AISTATS 2010; Yoon and
