@@ -19,6 +19,7 @@ __all__ = [
     "odd",
     "power_of_two",
     "ratio",
+    "with_slope",
     "working_dtype",
 ]
 
@@ -102,6 +103,11 @@ def _ratio_jvp(primals, tangents):
     return quotient, (tangents[0] - quotient * tangents[1]) / primals[1]
 
 
+def with_slope(function: Callable[[Array], Array], t: Array) -> tuple[Array, Array]:
+    """A function of each entry by itself, and its derivative."""
+    return jax.jvp(function, (t,), (jnp.ones_like(t),))
+
+
 def implicit(residual: Callable[..., Array]) -> Callable[[Callable], Callable]:
     """Differentiates ``z = solve(*args)`` through ``residual(z, *args) = 0`` instead of its steps.
 
@@ -114,7 +120,7 @@ def implicit(residual: Callable[..., Array]) -> Callable[[Callable], Callable]:
         @solve.defjvp
         def jvp(args, tangents):
             z = solve(*args)
-            _, slope = jax.jvp(lambda z: residual(z, *args), (z,), (jnp.ones_like(z),))
+            _, slope = with_slope(lambda z: residual(z, *args), z)
             _, drift = jax.jvp(lambda *args: residual(z, *args), args, tangents)
             simple = slope > 0
             return z, jnp.where(simple, -drift / jnp.where(simple, slope, 1.0), 0.0)

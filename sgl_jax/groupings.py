@@ -41,7 +41,7 @@ Layout: TypeAlias = Literal["HWIO", "OIHW"]
 Kernels: TypeAlias = Literal["all", "conv", "dense"]
 Role: TypeAlias = Literal["in", "out"]
 
-_LAYOUTS = ("HWIO", "OIHW")
+LAYOUTS = ("HWIO", "OIHW")
 _KERNELS = ("all", "conv", "dense")
 _BIASES = ("b", "bias")
 
@@ -73,9 +73,9 @@ class Grouping:
     skip: str | None = None
 
     def __post_init__(self):
-        if self.layout not in _LAYOUTS:
+        if self.layout not in LAYOUTS:
             raise ValueError(
-                f"{self.name} needs a layout among {', '.join(_LAYOUTS)}, got {self.layout!r}."
+                f"{self.name} needs a layout among {', '.join(LAYOUTS)}, got {self.layout!r}."
             )
 
     def resolve(self, params: Params) -> Groups:

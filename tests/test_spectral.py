@@ -242,3 +242,14 @@ def test_links_read_its_strength():
 def test_misuse_is_refused(act, sentence):
     with pytest.raises(ValueError, match=sentence):
         act()
+
+
+def test_outputs_of_another_layout_are_the_first_axis(x64):
+    w = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
+    turned = np.moveaxis(w, (2, 3), (1, 0))
+    for make in (sgl.NuclearNorm, lambda lam, **layout: sgl.Spectral(sgl.L0(lam), **layout)):
+        last, first = make(0.5), make(0.5, layout="OIHW")
+        np.testing.assert_allclose(value(first, turned), value(last, w), rtol=1e-12)
+        found = np.moveaxis(prox(first, turned, 2.0), (1, 0), (2, 3))
+        np.testing.assert_allclose(found, prox(last, w, 2.0), atol=1e-12)
+        assert first.rescaled(2.0) == make(1.0, layout="OIHW")

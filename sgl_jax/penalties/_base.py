@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import ratio, working_dtype
+from sgl_jax._numerics import ratio, with_slope, working_dtype
 from sgl_jax._typing import Axes, Step, Strength
 from sgl_jax.groupings import Grouping, by_entry
 from sgl_jax.groups import Group
@@ -156,7 +156,7 @@ class NormPenalty(Penalty):
             return jnp.where(t > 0, self.phi(t) / jnp.where(t > 0, t, 1.0), 0.0)
         if self.curvature == "convex":
             zero = jnp.zeros_like(t)
-            return jax.jvp(self.phi, (zero,), (jnp.ones_like(t),))[1]
+            return with_slope(self.phi, zero)[1]
         return jnp.zeros_like(t)
 
     def prox_norm_in_metric(

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sgl_jax._numerics import gathered, implicit, working_dtype
+from sgl_jax._numerics import gathered, implicit, with_slope, working_dtype
 from sgl_jax._typing import Step
 from sgl_jax.groups import Group
 from sgl_jax.penalties._branch import search, take
@@ -135,7 +135,7 @@ def _members(problem: _Problem, group: Group, per_group: Array):
 
 def _tangent(problem: _Problem, t: Array) -> tuple[Array, Array]:
     """The bend u(t), and the group penalty at t."""
-    value, slope = jax.jvp(problem.norm.phi, (t,), (jnp.ones_like(t),))
+    value, slope = with_slope(problem.norm.phi, t)
     most = jnp.finfo(t.dtype).max / 64
     return jnp.clip(problem.group_step * (slope / t), 0.0, most), value
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sgl_jax._numerics import implicit, working_dtype
+from sgl_jax._numerics import implicit, with_slope, working_dtype
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
@@ -94,7 +94,7 @@ class ScalarPenalty(NormPenalty):
 
 
 def _slope(function: Callable, z: Array) -> Array:
-    return jax.jvp(function, (z,), (jnp.ones_like(z),))[1]
+    return with_slope(function, z)[1]
 
 
 def _cost(function: Callable, z: Array, t: Array, c: Array) -> Array:
@@ -175,7 +175,7 @@ def _polisher(function: Callable) -> Callable[[Array, Array, Array], Array]:
     def solve(t, c, start):
         z = start
         for _ in range(4):
-            value, rise = jax.jvp(lambda z: residual(z, t, c, start), (z,), (jnp.ones_like(z),))
+            value, rise = with_slope(lambda z: residual(z, t, c, start), z)
             new = jnp.clip(z - value / jnp.where(rise > 0, rise, 1.0), 0.5 * z, t)
             nearer = jnp.abs(residual(new, t, c, start)) <= jnp.abs(value)
             z = jnp.where((rise > 0) & nearer, new, z)

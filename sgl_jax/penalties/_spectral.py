@@ -15,6 +15,7 @@ meet or one is zero, but those of the result, which are not: see :func:`_shrink_
 """
 
 import abc
+import dataclasses
 import math
 from typing import ClassVar, NamedTuple
 
@@ -22,10 +23,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import working_dtype
+from sgl_jax._numerics import with_slope, working_dtype
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
-from sgl_jax.groupings import Grouping, by_layer
+from sgl_jax.groupings import LAYOUTS, Grouping, Layout, by_layer
 from sgl_jax.groups import Group
 from sgl_jax.penalties._base import NormPenalty, Penalty, Range
 from sgl_jax.penalties._vector import VectorPenalty
@@ -37,7 +38,16 @@ __all__ = ["Spectral", "SpectralPenalty", "shrink_singular_values"]
 class SpectralPenalty(VectorPenalty):
     """A penalty of the singular values of a group, for a penalty of each of them."""
 
+    layout: Layout
     default_grouping: ClassVar[Grouping] = by_layer()
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.layout not in LAYOUTS:
+            raise ValueError(
+                f"{type(self).__name__} needs a layout among {', '.join(LAYOUTS)}, got "
+                f"{self.layout!r}."
+            )
 
     @property
     @abc.abstractmethod
@@ -48,20 +58,22 @@ class SpectralPenalty(VectorPenalty):
         return _value(self._unfolded(w), _cast(self.of_values, w.dtype))
 
     def vector_prox(self, w: Array, step_size: Array) -> Array:
-        matrix = self._unfolded(w)
-        return shrink_singular_values(matrix, step_size, self.of_values).reshape(w.shape)
+        found = shrink_singular_values(self._unfolded(w), step_size, self.of_values)
+        return found.reshape(w.shape)
 
     def _unfolded(self, w: Array) -> Array:
+        """The matrix of a kernel; its outputs are the columns (HWIO) or the rows (OIHW)."""
         if w.ndim < 2:
             raise ValueError(
                 f"{type(self).__name__} needs groups with two axes or more, which unfold to a "
                 f"matrix, got one of shape {w.shape}; give the axes of a whole kernel, or take "
                 "by_layer with only= or skip=."
             )
-        return w.reshape(math.prod(w.shape[:-1]), w.shape[-1])
+        rows = w.ndim - 1 if self.layout == "HWIO" else 1
+        return w.reshape(math.prod(w.shape[:rows]), math.prod(w.shape[rows:]))
 
 
-@pytree_dataclass()
+@pytree_dataclass(static=("layout",))
 class Spectral(SpectralPenalty):
     r"""A penalty on the singular values of a group: it lowers the rank of a kernel.
 
@@ -70,8 +82,9 @@ class Spectral(SpectralPenalty):
     with the :math:`\phi` of any penalty that is a function of a norm: :class:`~sgl_jax.L1` makes it
     :class:`~sgl_jax.NuclearNorm`, :class:`~sgl_jax.L0` the rank, and the nonconvex ones leave large
     singular values as they are. A group is a whole kernel unless another grouping is given. It
-    unfolds to a matrix with its last axis against all others, the kernel of a convolution to
-    (kh kw in, out). Leaves of one axis are refused; ``by_layer(only="kernel")`` leaves them out.
+    unfolds to a matrix with its outputs against all other axes: the kernel of a convolution to
+    (kh kw in, out), or to (out, in kh kw) if its layout is OIHW. Leaves of one axis are refused;
+    ``by_layer(only="kernel")`` leaves them out.
 
     Its prox is :math:`U \operatorname{diag}(\operatorname{prox}_\phi(\sigma)) V^\top`. It costs a
     singular value decomposition, and gathers a leaf that is split over devices. Singular values
@@ -79,9 +92,11 @@ class Spectral(SpectralPenalty):
 
     Attributes:
       penalty: what a singular value costs.
+      layout: ``"HWIO"`` if the last axis of a kernel is that of its outputs, ``"OIHW"`` if the
+        first one is.
 
     Raises:
-      ValueError: the penalty is not a function of a norm.
+      ValueError: the penalty is not a function of a norm, or the layout is another.
 
     References:
       Cai, Candès and Shen, A singular value thresholding algorithm for matrix completion, SIAM J.
@@ -89,6 +104,7 @@ class Spectral(SpectralPenalty):
     """
 
     penalty: NormPenalty
+    layout: Layout = "HWIO"
     ranges: ClassVar[dict[str, Range]] = {}
 
     def __post_init__(self):
@@ -97,6 +113,7 @@ class Spectral(SpectralPenalty):
                 f"Spectral needs a penalty that is a function of a norm, got "
                 f"{type(self.penalty).__name__}."
             )
+        super().__post_init__()
 
     @property
     def lam(self) -> Strength:
@@ -113,7 +130,7 @@ class Spectral(SpectralPenalty):
         return self.penalty
 
     def rescaled(self, c: Step) -> Penalty:
-        return Spectral(self.penalty.rescaled(c))  # pyrefly: ignore[bad-argument-type]
+        return dataclasses.replace(self, penalty=self.penalty.rescaled(c))
 
 
 class _Decomposition(NamedTuple):
@@ -188,7 +205,7 @@ def _shrink_jvp(primals, tangents):
     found = _decomposed(w)
     u, values, v = found.u, found.values, found.v
     sigma = values * found.scale
-    new, slope = jax.jvp(lambda s: penalty.prox_phi(s, step), (sigma,), (jnp.ones_like(sigma),))
+    new, slope = with_slope(lambda s: penalty.prox_phi(s, step), sigma)
     _, drift = jax.jvp(
         lambda step, penalty: penalty.prox_phi(sigma, step),
         (step, penalty),
@@ -232,7 +249,7 @@ def _value_jvp(primals, tangents):
     (w, penalty), (w_dot, penalty_dot) = primals, tangents
     found = _decomposed(w)
     sigma = jnp.where(found.values > 0, found.values * found.scale, found.scale)
-    _, slope = jax.jvp(penalty.phi, (sigma,), (jnp.ones_like(sigma),))
+    _, slope = with_slope(penalty.phi, sigma)
     slope = jnp.where((found.values > 0) & found.usable, slope, 0.0)
     total, drift = jax.jvp(lambda penalty: _sum(found, penalty), (penalty,), (penalty_dot,))
     return total, drift + jnp.sum((found.u * slope[None]) @ found.v.T * w_dot)

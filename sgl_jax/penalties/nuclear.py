@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
+from sgl_jax.groupings import Layout
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
 from sgl_jax.penalties._spectral import SpectralPenalty, shrink_singular_values
 from sgl_jax.penalties.l1 import L1
@@ -14,7 +15,7 @@ from sgl_jax.penalties.l1 import L1
 __all__ = ["NuclearNorm", "prox_nuclear"]
 
 
-@pytree_dataclass()
+@pytree_dataclass(static=("layout",))
 class NuclearNorm(SpectralPenalty):
     r"""The sum of the singular values of a kernel: it lowers its rank.
 
@@ -25,6 +26,7 @@ class NuclearNorm(SpectralPenalty):
 
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
+      layout: ``"HWIO"`` or ``"OIHW"``, as of :class:`~sgl_jax.Spectral`.
 
     References:
       Cai, Candès and Shen, A singular value thresholding algorithm for matrix completion, SIAM J.
@@ -32,6 +34,7 @@ class NuclearNorm(SpectralPenalty):
     """
 
     lam: Strength
+    layout: Layout = "HWIO"
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE}
 
     @property
