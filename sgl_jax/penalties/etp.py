@@ -77,7 +77,7 @@ def prox_etp(
     """
     c = step_size * lam / -jnp.expm1(-gamma)
     a = c * gamma * gamma
-    jump = jax.lax.stop_gradient(_jump(jnp.maximum(a, 1.0))) / gamma
+    jump = jax.lax.stop_gradient(_jump(jnp.maximum(a, 1.0), gamma))
     threshold = jnp.where(a <= 1.0, c * gamma, jump)
     return odd(w, threshold, lambda t: _root(t, c, gamma))
 
@@ -108,8 +108,8 @@ def _root(t, c, gamma):
 _MINIMISER = (2.420026, -4.456756, 2.529632, -0.989172, -1.08602, 3.000986, 0.0)
 
 
-def _jump(a):
-    """The least ``x / 2 + a (1 - exp(-x)) / x``; an error in x counts by its square alone."""
+def _jump(a, gamma):
+    """The least ``x / 2 + a (1 - exp(-x)) / x`` over gamma; an error in x counts by its square."""
     root = joined(jnp.sqrt(a))
     x = joined(root * _polynomial(_MINIMISER, 1.0 - 1.0 / root))
     double = a.dtype == jnp.float64
@@ -123,7 +123,8 @@ def _jump(a):
         slope = curve * (1.0 / safe - 0.5 * safe * tail / bent)
         x = joined(jnp.where(x > smallest, safe - (curve - root) / slope, x))
     x = jnp.maximum(x, jnp.finfo(a.dtype).eps ** 0.5)
-    return 0.5 * x - a * jnp.expm1(-x) / x
+    # A quotient last, which XLA computes once per group and not for every entry.
+    return (0.5 * x * x - a * jnp.expm1(-x)) / (gamma * x)
 
 
 def _polynomial(coefficients, x):

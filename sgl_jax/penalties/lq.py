@@ -81,7 +81,10 @@ def prox_lq(w: Float[Array, "..."], step_size: Step, lam: Step, q: Step) -> Floa
     """
     c = step_size * lam
     safe = joined(jnp.where(c > 0, c, 1.0))
-    height = _power(lax.stop_gradient(2.0 * safe * (1.0 - q)), 1.0 / (2.0 - q))
+    # What is per group ends in a quotient, which XLA computes once and not for every entry.
+    # Two units up, so that no tie is missed by the rounding of the power.
+    unit = 1.0 + 2.0 * jnp.finfo(w.dtype).eps
+    height = unit / _power(lax.stop_gradient(2.0 * safe * (1.0 - q)), -1.0 / (2.0 - q))
     height = joined(lax.stop_gradient(height))
     threshold = jnp.where(c > 0, height * (2.0 - q) / (2.0 * (1.0 - q)), 0.0)
     return odd(w, threshold, lambda t: jnp.where(c > 0, _root(t, safe, q, height), t))
@@ -91,7 +94,7 @@ def prox_lq(w: Float[Array, "..."], step_size: Step, lam: Step, q: Step) -> Floa
 def _root(t, c, q, height):
     """The largest root, in units of ``height``: ``u - x + pull u^(q - 1)``, at least 1."""
     inverse = 1.0 / height
-    x, pull = joined(t * inverse), joined(c * q * _power(height, q - 1.0) * inverse)
+    x, pull = joined(t * inverse), joined(c * q * inverse / _power(height, 1.0 - q))
     u = jnp.maximum(_start(jnp.maximum(x - (1.0 + pull), 0.0), q), 1.0)
     for _ in range(2 if t.dtype == jnp.float64 else 1):
         power, inverse = pull * _power(u, q - 1.0), 1.0 / u
