@@ -142,3 +142,23 @@ def test_group_penalty_must_be_half_quadratic():
     family = Group.of_array((2, 2), (1,))
     with pytest.raises(ValueError, match="concave in the square of the norm, got Square"):
         joint_prox([jnp.ones((2, 2))], family, [None], Square(1.0), 1.0, 1.0)
+
+
+def test_joint_prox_maps_over_data_and_strengths_and_scans():
+    w = jnp.asarray(np.random.default_rng(0).normal(size=(3, 6, 4)), jnp.float32)
+    strengths = jnp.array([0.0, 0.1, 0.6])
+
+    def prox(w, lam):
+        both = sgl.SparseGroup(sgl.L0(lam), sgl.MCP(lam), sgl.by_filter(), None)
+        return both.prox({"kernel": w}, 0.8)["kernel"]
+
+    alone = jax.jit(prox)
+    single = np.array([[alone(rows, lam) for rows in w] for lam in strengths])
+    over_data = jax.vmap(prox, (0, None))
+    mapped = jax.jit(jax.vmap(over_data, (None, 0)))(w, strengths)
+    step = lambda w, lam: (w, over_data(w, lam))  # noqa: E731
+    _, scanned = jax.jit(functools.partial(jax.lax.scan, step))(w, strengths)
+    for found in (mapped, scanned):
+        np.testing.assert_allclose(found, single, rtol=1e-6, atol=1e-7)
+        np.testing.assert_array_equal(found == 0, single == 0)
+    assert 0 < np.mean(single == 0) < 1

@@ -22,7 +22,7 @@ SPLITS = {
 }
 """For leaves of so many axes, which is split over the devices."""
 
-GROUPINGS = (sgl.by_entry(), sgl.by_filter(), sgl.by_layer())
+GROUPINGS = (sgl.by_filter(), sgl.by_layer())
 
 pytestmark = pytest.mark.skipif(jax.device_count() < 8, reason="needs eight devices")
 
@@ -41,7 +41,7 @@ def place(request):
 
 
 def shrink(penalty, params):
-    """Value and prox of a penalty: by entry, by filter and by layer."""
+    """Value and prox of a penalty, by filter and by layer."""
     regularizers = [sgl.Regularizer(penalty, grouping) for grouping in GROUPINGS]
     values = [regularizer.value(params) for regularizer in regularizers]
     return values, [regularizer.prox(params, 0.5) for regularizer in regularizers]
