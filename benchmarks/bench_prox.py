@@ -22,7 +22,8 @@ import argparse
 import functools
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import jax
@@ -171,6 +172,11 @@ def measure(rounds: int, only: str) -> list[dict[str, Any]]:
     ]
 
 
+def versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Of the libraries beside ours."""
+    return {name: version(name) for name in sorted({*libraries} - {"sgl_jax"})}
+
+
 def line(row: dict[str, Any]) -> str:
     """A row of figures, as printed."""
     text = "{operator:16} {form:13} {library:11} {median_ms:10.2f} ms  x{to_copy:.2f}".format(**row)
@@ -188,8 +194,9 @@ def main() -> None:
     for row in figures:
         print(line(row))
     if not options.only:
-        config = {"rounds": options.rounds, "shape": SHAPE, "step": STEP}
-        print(save("prox", config | {"lam": LAM, "group_lam": GROUP_LAM}, figures))
+        config = {"rounds": options.rounds, "shape": SHAPE, "step": STEP, "lam": LAM}
+        config |= {"group_lam": GROUP_LAM, "peers": versions(row["library"] for row in figures)}
+        print(save("prox", config, figures))
 
 
 if __name__ == "__main__":

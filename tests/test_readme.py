@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import json
 
 import jax
 import jax.numpy as jnp
@@ -70,3 +71,19 @@ def test_every_penalty_has_a_whole_row_of_its_own():
     for name, phi, _, jumps, bias, source in cells:
         assert all((phi, jumps, bias)), name
         assert source[-4:].isdigit(), name
+
+
+def test_costs_of_a_prox_are_those_on_record():
+    record = json.loads((ROOT / "benchmarks/results/prox.json").read_text(encoding="utf-8"))
+    costs = {row["operator"]: ["", "", ""] for row in record["figures"]}
+    forms = ("entry", "group", "sparse group")
+    for row in record["figures"]:
+        if row["library"] == "sgl_jax":
+            star = "*" if row["to_copy"] > row["limit"] else ""
+            costs[row["operator"]][forms.index(row["form"])] = f"{row['to_copy']:.1f}{star}"
+    del costs["copy"]
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    head = next(k for k, line in enumerate(lines) if line.endswith("and filters, exactly |"))
+    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[head + 2 :])
+    cells = [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows]
+    assert {name: found for name, *found in cells} == costs
