@@ -105,13 +105,13 @@ def _shrunk(parts: Sequence[Array], c: Array, alpha: Array, group: Group) -> lis
     several |= c <= 0
     first = _first(parts, peak, several, group)
 
-    def joined(w, c, factor, several, at, first, low):
+    def chosen(w, c, factor, several, at, first, low):
         soft = odd(w, c, lambda t: t - c) * factor
         lone = odd(w, low, lambda t: t - low)
         return jnp.where(several, soft, jnp.where((at == first) | jnp.isnan(w), lone, 0.0))
 
     low = (1.0 - alpha) * c
-    return group.each(joined, parts, c, factor, several, group.positions, first, low)
+    return group.each(chosen, parts, c, factor, several, group.positions, first, low)
 
 
 def _square_beyond(w: Array, c: Array, inverse: Array) -> Array:
