@@ -212,8 +212,7 @@ def by_input_fibre(
 
     Arguments as in :func:`by_filter`.
     """
-    rule = _by_axis("by_input_fibre", "in", "in", kernels, layout, only, skip)
-    return dataclasses.replace(rule, span="fibre")
+    return _by_axis("by_input_fibre", "in", "in", kernels, layout, only, skip, span="fibre")
 
 
 def by_neuron(
@@ -238,6 +237,7 @@ def _by_axis(
     layout: Layout,
     only: str | None,
     skip: str | None,
+    span: Literal["fibre"] | None = None,
 ) -> Grouping:
     if kernels not in _KERNELS:
         raise ValueError(f"{name} needs kernels among {', '.join(_KERNELS)}, got {kernels!r}.")
@@ -245,6 +245,7 @@ def _by_axis(
         name,
         None if kernels == "conv" else dense,
         None if kernels == "dense" else conv,
+        span=span,
         layout=layout,
         only=only,
         skip=skip,

@@ -17,7 +17,7 @@ A new penalty is one file with one of the two, and one line in the catalogue.
 import abc
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +31,7 @@ from sgl_jax.groups import Group
 from sgl_jax.penalties._joint import joint_prox
 
 
-__all__ = ["NONNEGATIVE", "POSITIVE", "NormPenalty", "Penalty", "Range"]
+__all__ = ["NONNEGATIVE", "POSITIVE", "NormPenalty", "Penalty", "Range", "is_known"]
 
 
 class Range(NamedTuple):
@@ -43,6 +43,11 @@ class Range(NamedTuple):
 
 NONNEGATIVE = Range(">= 0", lambda value: value >= 0)
 POSITIVE = Range("> 0", lambda value: value > 0)
+
+
+def is_known(value: Any) -> bool:
+    """Whether a parameter has a value to check: schedules and tracers have none yet."""
+    return not callable(value) and not isinstance(value, jax.core.Tracer)
 
 
 class Penalty(abc.ABC):
@@ -65,9 +70,7 @@ class Penalty(abc.ABC):
     def __post_init__(self):
         for name, allowed in self.ranges.items():
             value = getattr(self, name)
-            if callable(value) or isinstance(value, jax.core.Tracer):
-                continue
-            if not np.all(allowed.holds(np.asarray(value))):
+            if is_known(value) and not np.all(allowed.holds(np.asarray(value))):
                 raise ValueError(
                     f"{type(self).__name__} needs {name} {allowed.words}, got {name}={value}."
                 )

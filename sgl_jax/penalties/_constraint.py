@@ -64,8 +64,7 @@ def ranks(parts: Sequence[Array], group: Group, metrics: Sequence[Array] | None)
         sizes = [size.astype(working_dtype(*parts)) for size in sizes]
     if metrics is not None:
         roots = [jnp.sqrt(jax.lax.stop_gradient(d).astype(sizes[0].dtype)) for d in metrics]
-        pairs = zip(_in_units(sizes, group), _in_units(roots, group), strict=True)
-        sizes = [size * root for size, root in pairs]
+        sizes = group.each(jnp.multiply, _in_units(sizes, group), _in_units(roots, group))
     kind = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}[sizes[0].dtype.itemsize]
     # Floating-point numbers >= 0 are ordered as their bits are, subnormal ones too.
     return [jax.lax.bitcast_convert_type(size, kind) for size in sizes]
@@ -73,8 +72,7 @@ def ranks(parts: Sequence[Array], group: Group, metrics: Sequence[Array] | None)
 
 def _in_units(factors: Sequence[Array], group: Group) -> list[Array]:
     """Divided by the scale of their group."""
-    units = group.spread(1.0 / group.scale(factors))
-    return [factor * unit for factor, unit in zip(factors, units, strict=True)]
+    return group.each(jnp.multiply, factors, 1.0 / group.scale(factors))
 
 
 def kept_entries(parts: Sequence[Array], kept: Sequence[Array]) -> list[Array]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -11,6 +10,7 @@ from sgl_jax._numerics import in_working_precision
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
 from sgl_jax.groups import Group
+from sgl_jax.penalties._base import is_known
 from sgl_jax.penalties._constraint import Constraint
 
 
@@ -38,10 +38,8 @@ class Box(Constraint):
     high: Strength = 1.0
 
     def __post_init__(self):
-        opaque = (self.low, self.high)
-        if any(callable(bound) or isinstance(bound, jax.core.Tracer) for bound in opaque):
-            return
-        if not np.all(np.asarray(self.low) <= np.asarray(self.high)):
+        known = is_known(self.low) and is_known(self.high)
+        if known and not np.all(np.asarray(self.low) <= np.asarray(self.high)):
             raise ValueError(f"Box needs low <= high, got low={self.low}, high={self.high}.")
 
     def project(
