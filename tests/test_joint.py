@@ -135,6 +135,16 @@ def test_certificate_is_per_group_and_small():
         assert all(np.all(gap <= 1e-6) for gap in found.values())
 
 
+@pytest.mark.parametrize("curvature", ["convex", "unknown"])
+def test_search_ends_for_entries_of_unknown_semiconcavity(curvature):
+    w = jnp.asarray(np.random.default_rng(0).normal(size=(GROUPS, 2)), jnp.float32)
+    declared = sgl.ScalarPenalty(sgl.ElasticNet(1.0).phi, 0.3, curvature)
+    search = lambda entry: run(entry, sgl.L1(1.0), w, 0.7, 0.7, jnp.ones_like(w), False)  # noqa: E731
+    z, gap = search(declared)
+    np.testing.assert_allclose(z, search(sgl.ElasticNet(0.3))[0], atol=1e-4)
+    assert np.all(gap <= 2e-6)
+
+
 def test_group_penalty_must_be_half_quadratic():
     class Square(sgl.ElasticNet):
         half_quadratic = False

@@ -55,6 +55,14 @@ def x64():
         yield
 
 
+@pytest.mark.parametrize("name", oracles.SCALARS)
+def test_penalty_is_concave_but_for_its_semiconcavity(name, x64):
+    t = np.linspace(0.0, 6.0, 601)
+    for penalty, _ in every(name, 0.7):
+        concave = penalty.phi(jnp.asarray(t)) - 0.5 * penalty.semiconcavity() * t**2
+        assert np.all(np.diff(concave, 2) <= 1e-12)
+
+
 @names
 def test_value_is_the_equation(name, x64):
     rows = np.random.default_rng(0).normal(size=(9, 5)) * np.logspace(-6, 1, 9)[:, None]

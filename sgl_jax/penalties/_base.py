@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import ratio, with_slope, working_dtype
+from sgl_jax._numerics import ratio, working_dtype
 from sgl_jax._typing import Axes, Step, Strength
 from sgl_jax.groupings import Grouping, by_entry
 from sgl_jax.groups import Group
@@ -153,14 +153,12 @@ class NormPenalty(Penalty):
     def prox_phi(self, t: Float[Array, "..."], step_size: Step) -> Float[Array, "..."]:
         """The minimiser of ``step_size * phi(|z|) + (z - t)^2 / 2``, odd in ``t``."""
 
-    def least_slope(self, t: Float[Array, "..."]) -> Float[Array, "..."]:
-        """A lower bound of ``phi(s) / s`` for all s from 0 to ``t``."""
-        if self.curvature == "concave":
-            return jnp.where(t > 0, self.phi(t) / jnp.where(t > 0, t, 1.0), 0.0)
-        if self.curvature == "convex":
-            zero = jnp.zeros_like(t)
-            return with_slope(self.phi, zero)[1]
-        return jnp.zeros_like(t)
+    def semiconcavity(self) -> Any:
+        r"""A :math:`\kappa \ge 0` for which :math:`\phi(t) - \tfrac\kappa2 t^2` is concave.
+
+        The less, the faster a joint prox; infinite where none is known.
+        """
+        return 0.0 if self.curvature == "concave" else float("inf")
 
     def prox_norm_in_metric(
         self, parts: Sequence[Array], step_size: Step, group: Group, metrics: Sequence[Array]

@@ -1,79 +1,111 @@
 """Branch and bound in one dimension, for many groups at once."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 
-__all__ = ["search", "take"]
+__all__ = ["search"]
 
 _MOST_POINTS = {"float32": 64, "float64": 128}
 _TOLERANCE = {"float32": 1e-6, "float64": 1e-9}
 """Share of the least objective to which it is certified."""
 
-Points = Float[Array, "points *groups"]
+_LEAST_SHARE = 0.1
+"""Of an interval, for either of the two that it is split into."""
+
+
+class _Interval(NamedTuple):
+    """An interval between two points, per group.
+
+    Attributes:
+      end: the point in which it ends, a named tuple.
+      start: the index of the one that ends where it starts.
+      bound: of the objective inside, from below; infinite for one that holds nothing.
+      split: where it is to be split.
+    """
+
+    end: Any
+    start: Int[Array, "..."]
+    bound: Float[Array, "..."]
+    split: Float[Array, "..."]
 
 
 def search(
-    at: Callable[[Array, Array], Any], bounded: Callable[[Any], tuple[Array, Array]], top: Array
-) -> tuple[Any, Array, Array]:
+    at: Callable[[Array], Any],
+    bounded: Callable[[Any, Any], tuple[Array, Array]],
+    zero: Any,
+    top: Float[Array, "*groups"],
+) -> tuple[Array, Array, Array]:
     """Splits the interval from 0 to ``top`` where the bound is least, until it is high enough.
 
     Args:
-      at: what is known at t, of the shape of ``top``, and where no point is lower yet: a named
-        tuple with the field ``t``.
-      bounded: from such a tuple with the points on a leading axis, in ascending order of t and
-        filled up with infinities, the least objective known, and lower bounds of the objective:
-        entry k from point k - 1, or 0, to point k; infinite where there is none.
+      at: what is known at t, of the shape of ``top``: a named tuple of floats with the fields
+        ``t`` and ``total``, the objective there.
+      bounded: from two such tuples what bounds the objective between them from below, and where
+        to split the interval, if that is not too close to an end.
+      zero: what is known at 0, as if from ``at``.
       top: the end of the interval, positive.
 
     Returns:
-      The points, the least objective known, and by which share of it the true one can be less.
+      The best point, its objective, and by which share of it the true least one can be less.
     """
     tolerance, most = _TOLERANCE[top.dtype.name], _MOST_POINTS[top.dtype.name]
 
-    def gap_of(best, bounds):
-        return jnp.maximum(best - jnp.min(bounds, axis=0), 0.0)
+    def between(low, high, start):
+        bound, split = bounded(low, high)
+        margin = _LEAST_SHARE * (high.t - low.t)
+        return _Interval(
+            high,
+            start,
+            jnp.minimum(bound, jnp.minimum(low.total, high.total)),
+            jnp.clip(split, low.t + margin, high.t - margin),
+        )
+
+    def gap_of(best, met):
+        return jnp.maximum(best.total - jnp.min(met.bound, axis=0), 0.0)
 
     def going(carry):
-        count, _, best, bounds = carry
-        return (count < most) & jnp.any(gap_of(best, bounds) > tolerance * best)
+        count, best, met = carry
+        return (count < most) & jnp.any(gap_of(best, met) > tolerance * best.total)
 
-    def split(carry):
-        count, points, _, bounds = carry
-        worst = jnp.argmin(bounds, axis=0)
-        high = take(points.t, worst)
-        low = jnp.where(worst > 0, take(points.t, jnp.maximum(worst - 1, 0)), 0.0)
-        points = _inserted(points, at(0.5 * (low + high), worst == 0), worst)
-        return count + 1, points, *bounded(points)
+    def step(carry):
+        count, best, met = carry
+        index = jnp.argmin(met.bound, axis=0)
+        worst = _take(met, index)
+        low, new = _take(met.end, worst.start), at(worst.split)
+        met = _put(met, index, between(new, worst.end, jnp.full_like(index, 0) + count))
+        met = _put(met, count, between(low, new, worst.start))
+        return count + 1, _better(best, new), met
 
-    first = at(top, top > 0)
-    # Filled like what it is filled with, for the sharding.
-    blank = jax.tree.map(
-        lambda x: jnp.broadcast_to(jnp.full_like(x, jnp.inf), (most, *x.shape)), first
-    )
-    points = _inserted(blank, first, jnp.zeros_like(top, int))
-    _, points, best, bounds = jax.lax.while_loop(
-        going, split, (jnp.asarray(1), points, *bounded(points))
-    )
-    return points, best, gap_of(best, bounds) / jnp.where(best > 0, best, 1.0)
+    first, none = at(top), jnp.full_like(top, 0, int)
+    nothing = _Interval(zero, none, jnp.full_like(top, jnp.inf), top)
+    met = jax.tree.map(lambda x: jnp.broadcast_to(x, (most, *x.shape)), nothing)
+    met = _put(met, 1, between(zero, first, none))
+    carry = (jnp.asarray(2), _better(zero, first), met)
+    _, best, met = jax.lax.while_loop(going, step, carry)
+    return best.t, best.total, gap_of(best, met) / jnp.where(best.total > 0, best.total, 1.0)
 
 
-def take(x: Points, index: Array) -> Array:
-    """The point with an index of its own for each group."""
-    return jnp.take_along_axis(x, index[None], axis=0)[0]
+def _take(tree: Any, index: Array) -> Any:
+    """The entries of each group at an index of its own."""
+    return jax.tree.map(lambda x: jnp.take_along_axis(x, index[None], axis=0)[0], tree)
 
 
-def _inserted(points: Any, new: Any, index: Array) -> Any:
-    """The points with another one at ``index``, per group; the last one falls out."""
+def _put(tree: Any, index: Array | int, new: Any) -> Any:
+    """The tree with new entries at an index, one for all groups or each its own."""
 
-    def insert(x, y):
+    def put(x, y):
         position = jnp.arange(len(x)).reshape(-1, *[1] * y.ndim)
-        later = jnp.roll(x, 1, axis=0)
-        at = index[None]
-        return jnp.where(position < at, x, jnp.where(position == at, y[None], later))
+        return jnp.where(position == jnp.broadcast_to(index, y.shape)[None], y[None], x)
 
-    return jax.tree.map(insert, points, new)
+    return jax.tree.map(put, tree, new)
+
+
+def _better(one: Any, other: Any) -> Any:
+    """For each group the point whose objective is less."""
+    less = other.total < one.total
+    return jax.tree.map(lambda x, y: jnp.where(less, y, x), one, other)

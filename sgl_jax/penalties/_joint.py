@@ -12,10 +12,26 @@ Where :math:`\phi` is concave in :math:`t^2` it lies below its half-quadratic ta
   \min_{z \ne 0} J = \min_{t > 0} \; F(u(t)) + \mu\,\phi(t) - \tfrac12 u(t)\, t^2,
 
 and :math:`F(u)`, the least of J with :math:`\frac u2 \|z\|^2` in place of :math:`\phi`, is
-separable: one scalar prox per entry, at the step :math:`s / (d + u)`. As the minimum of functions
-that are affine in u, F is concave, so its chord bounds it from below between two points; the other
-two terms are convex in u, so their tangents do. Both together bound J between two points; splitting
-where the bound is least ends when the best value found is the least possible to a tolerance.
+separable: one scalar prox per entry, at the step :math:`s / (d + u)`. Every z of norm r obeys
+:math:`J(z) \ge F(u) + \mu\,\phi(r) - \frac12 u r^2`, for any u.
+
+F is known at few points, and is bounded from below between them because it is concave: in u, as the
+minimum of functions that are affine in u, and even in :math:`v = 1 / (\delta + u)`. For if
+:math:`\text{entry}(t) - \frac\kappa2 t^2` is concave and :math:`\delta \ge d_i + s \kappa`, then
+
+.. math::
+  s\,\text{entry}(v y) + \tfrac12 (d_i + u) (v y)^2 - d_i w_i v y
+  \qquad\text{with}\qquad u = \tfrac1v - \delta
+
+is concave in v for every y, and F the sum of their minima. With its chord :math:`A - B v` the best
+u for each r is at :math:`v = r / \sqrt{2B}`, which leaves
+
+.. math:: J(z) \ge A - \tfrac{B}{\delta}
+  + \tfrac\delta2 \Bigl(r - \tfrac{\sqrt{2B}}{\delta}\Bigr)^2 + \mu\,\phi(r),
+
+least where the scalar prox of :math:`\phi` says: there the interval is split. For entries that are
+soft thresholds beyond their threshold the bound is exact, so few points do. A :math:`\kappa` that
+is not known counts as infinite, which makes v affine in u.
 """
 
 import functools
@@ -29,7 +45,7 @@ from jaxtyping import Array
 from sgl_jax._numerics import gathered, implicit, with_slope, working_dtype
 from sgl_jax._typing import Step
 from sgl_jax.groups import Group
-from sgl_jax.penalties._branch import search, take
+from sgl_jax.penalties._branch import search
 
 
 __all__ = ["joint_prox"]
@@ -46,29 +62,40 @@ class _Problem(NamedTuple):
     group_step: Array
 
 
+class _Norm(NamedTuple):
+    """The group penalty times its step, per group, of norms in a unit and in its square."""
+
+    penalty: Any
+    step: Array
+    unit: Array | float
+
+    def value(self, t: Array) -> Array:
+        value = self.step * (self.penalty.phi(self.unit * t) / self.unit) / self.unit
+        return jnp.minimum(value, _most(t))
+
+    def bend(self, t: Array) -> Array:
+        """:math:`u(t)`, in no unit."""
+        at = self.unit * t
+        return jnp.clip(self.step * (with_slope(self.penalty.phi, at)[1] / at), 0.0, _most(t))
+
+    def prox(self, t: Array, rate: Array) -> Array:
+        return self.penalty.prox_phi(self.unit * t, self.step * rate) / self.unit
+
+
 class _Point(NamedTuple):
-    """What is known at a norm t; all per group, costs in one unit.
+    """What is known at a norm t, per group.
 
     Attributes:
       t: the norm, in the unit of length whose square is the unit of cost.
       bend: :math:`u(t)`.
-      value: the group penalty at t.
       cost: :math:`F(u(t))`.
-      near_zero: a lower bound of the objective of all z with norms from 0 to t, if no point is
-        lower.
+      total: an upper bound of the least objective, and the objective itself where t is right.
     """
 
     t: Array
     bend: Array
-    value: Array
     cost: Array
-    near_zero: Array
-
-    @property
-    def total(self) -> Array:
-        """An upper bound of the least objective, and the objective itself where t is right."""
-        total = self.cost + self.value - 0.5 * self.bend * self.t**2
-        return jnp.where(jnp.isfinite(self.t), total, jnp.inf)
+    total: Array
 
 
 def joint_prox(
@@ -105,14 +132,15 @@ def joint_prox(
         )
     dtype = working_dtype(*parts)
     wide = [part.astype(dtype) for part in parts]
-    d = [1.0] * len(wide) if metrics is None else [metric.astype(dtype) for metric in metrics]
+    d = [jnp.ones((), dtype)] * len(wide) if metrics is None else metrics
+    d = [d_i.astype(dtype) for d_i in d]
     step, group_step = jnp.asarray(step_size, dtype), jnp.asarray(group_step, dtype)
     group_step = jnp.broadcast_to(group_step, group.shape)
     problem = _Problem(wide, d, list(entries), norm, step, group_step)
     t, gap = _located(jax.lax.stop_gradient(problem), group)
     r = _root_solver(group)(problem, t)
-    bend = jnp.where(r > 0, _tangent(problem, jnp.where(r > 0, r, 1.0))[0], 0.0)
-    found = _entries(problem, group, bend)
+    bend = _Norm(norm, group_step, 1.0).bend(jnp.where(r > 0, r, 1.0))
+    found = _entries(problem, group, jnp.where(r > 0, bend, 0.0))
     # A group that is not finite has no norm: its entries shrink alone.
     live = group.spread((r > 0) | ~_finite(problem, group))
     pairs = zip(found, live, parts, strict=True)
@@ -133,11 +161,9 @@ def _members(problem: _Problem, group: Group, per_group: Array):
     return zip(problem.entries, problem.w, problem.d, group.spread(per_group), strict=True)
 
 
-def _tangent(problem: _Problem, t: Array) -> tuple[Array, Array]:
-    """The bend u(t), and the group penalty at t."""
-    value, slope = with_slope(problem.norm.phi, t)
-    most = jnp.finfo(t.dtype).max / 64
-    return jnp.clip(problem.group_step * (slope / t), 0.0, most), value
+def _most(x: Array) -> float:
+    """What stays finite with another factor."""
+    return float(jnp.finfo(x.dtype).max) / 64
 
 
 def _finite(problem: _Problem, group: Group) -> Array:
@@ -150,50 +176,50 @@ def _located(problem: _Problem, group: Group) -> tuple[Array, Array]:
     w = [jnp.where(ok, w_i, 0.0) for ok, w_i in zip(finite, problem.w, strict=True)]
     problem = problem._replace(w=w)
     unit = group.scale(w)
-    most = jnp.finfo(unit.dtype).max / 64
-    free = jnp.zeros(group.shape, unit.dtype)
-    zero_cost = _cost(problem, group, free, unit, [jnp.zeros_like(w_i) for w_i in w])
-    top = group.norm(_entries(problem, group, free), unit)
+    norm = _Norm(problem.norm, problem.group_step, unit)
+    none = jnp.zeros(group.shape, unit.dtype)
+    zero_cost = _cost(problem, group, none, unit, [jnp.zeros_like(w_i) for w_i in w])
+    top = group.norm(_entries(problem, group, none), unit)
 
-    def at(t, lowest):
-        bend, value = _tangent(problem, unit * t)
-        value = jnp.minimum(problem.group_step * (value / unit) / unit, most)
+    def at(t):
+        bend = norm.bend(t)
         cost = _cost(problem, group, bend, unit, _entries(problem, group, bend))
-        slope = problem.group_step * problem.norm.least_slope(unit * t) / unit
-        pull = jax.lax.cond(
-            jnp.any(lowest),
-            lambda: _pull(problem, group, unit, unit * t),
-            lambda: jnp.full_like(t, jnp.inf),
-        )
-        rise = jnp.minimum(slope - pull, 0.0) * t
-        return _Point(t, bend, value, cost, jnp.maximum(zero_cost + rise, cost))
+        return _Point(t, bend, cost, cost + norm.value(t) - 0.5 * bend * t**2)
 
-    bounded = functools.partial(_bounded, zero_cost=zero_cost)
-    points, best, gap = search(at, bounded, jnp.where(top > 0, top / unit, 1.0))
-    t = take(points.t, jnp.argmin(points.total, axis=0))
+    # Filled like what it is filled with, for the sharding.
+    zero = _Point(
+        jnp.zeros_like(zero_cost), jnp.full_like(zero_cost, jnp.inf), zero_cost, zero_cost
+    )
+    bounded = functools.partial(_bounded, norm=norm, rate=_rate(problem, group))
+    t, best, gap = search(at, bounded, zero, jnp.where(top > 0, top / unit, 1.0))
     live = (top > 0) & (best < zero_cost)
     return jnp.where(live, unit * t, 0.0), jnp.where(top > 0, gap, 0.0)
 
 
-def _bounded(points: _Point, zero_cost: Array) -> tuple[Array, Array]:
-    """The best total, and a lower bound of the objective below and between the points.
+def _rate(problem: _Problem, group: Group) -> Array:
+    r""":math:`1 / \delta`, per group."""
+    most = problem.d[0] if problem.d[0].ndim == 0 else group.max(problem.d)
+    bounds = [0.0 if entry is None else entry.semiconcavity() for entry in problem.entries]
+    kappa = functools.reduce(jnp.maximum, [jnp.asarray(bound, most.dtype) for bound in bounds])
+    return jnp.where(kappa < jnp.inf, 1.0 / (most + problem.step * kappa), 0.0)
 
-    Entry k of the bounds is of the norms from point k - 1, or 0, to point k.
-    """
-    best = jnp.minimum(jnp.min(points.total, axis=0), zero_cost)
-    low, high = (_Point(*(x[part] for x in points)) for part in (slice(-1), slice(1, None)))
-    width = 0.5 * (high.t**2 - low.t**2)
-    # The bend at which the tangents of the group penalty at both ends meet.
-    bend = (high.value - low.value) / jnp.where(width > 0, width, 1.0)
-    run = low.bend - high.bend
-    share = jnp.where(run > 0, (bend - high.bend) / jnp.where(run > 0, run, 1.0), 0.0)
-    share = jnp.clip(share, 0.0, 1.0)
-    chord = high.cost + share * (low.cost - high.cost)
-    between = chord + low.value - 0.5 * low.t**2 * (high.bend + share * run)
-    between = jnp.minimum(between, jnp.minimum(low.total, high.total))
-    between = jnp.where(jnp.isfinite(high.t), between, jnp.inf)
-    below = jnp.minimum(points.near_zero[:1], zero_cost[None])
-    return best, jnp.concatenate([below, between])
+
+def _bounded(low: _Point, high: _Point, norm: _Norm, rate: Array) -> tuple[Array, Array]:
+    """What bounds the objective between two points from below, and where it does so the least."""
+    fall = jnp.maximum(low.cost - high.cost, 0.0)
+    apart = low.bend > high.bend
+    run = jnp.where(apart, 1.0 - high.bend / low.bend, 1.0)
+    steep = jnp.where(apart, (1.0 / low.bend + rate) / run, 0.0)
+    radius = jnp.sqrt(2.0 * fall * (1.0 + rate * high.bend) * steep)
+    r = jnp.clip(norm.prox(radius, rate), low.t, high.t)
+    # Any bend between the two gives a bound at r; this one the highest.
+    slow = rate * r
+    bend = jnp.where(slow > 0, (radius - r) / jnp.where(slow > 0, slow, 1.0), jnp.inf)
+    bend = jnp.where(rate > 0, jnp.clip(bend, high.bend, low.bend), high.bend)
+    share = steep * (1.0 - high.bend / bend) / (1.0 / bend + rate)
+    share = jnp.where(bend > high.bend, jnp.clip(share, 0.0, 1.0), 0.0)
+    square = jnp.where(r > 0, bend * r**2, 0.0)
+    return norm.value(r) - 0.5 * square + high.cost + share * fall, r
 
 
 def _cost(
@@ -207,22 +233,7 @@ def _cost(
         if entry is not None:
             term = term + problem.step * (entry.phi(jnp.abs(z)) / s) / s
         terms.append(gathered(term))
-    return jnp.minimum(group.sum(terms), jnp.finfo(unit.dtype).max / 64)
-
-
-def _pull(problem: _Problem, group: Group, unit: Array, t: Array) -> Array:
-    r"""The steepest descent of J without its group penalty from 0 to norms of at most t.
-
-    There an entry is at most :math:`b = \min(|w|, t)`, and its penalty at least its magnitude
-    times :math:`\text{entry}(b) / b` if concave, times its slope at 0 if convex.
-    """
-    squares = []
-    members = _members(problem, group, t)
-    for s, (entry, w, d, most) in zip(group.spread(unit), members, strict=True):
-        size = jnp.abs(w)
-        push = 0.0 if entry is None else problem.step * entry.least_slope(jnp.minimum(size, most))
-        squares.append(gathered(jnp.maximum((d * size - push) / s, 0.0) ** 2))
-    return jnp.sqrt(group.sum(squares))
+    return jnp.minimum(group.sum(terms), _most(unit))
 
 
 def _root_solver(group: Group) -> Callable[[_Problem, Array], Array]:
@@ -230,13 +241,14 @@ def _root_solver(group: Group) -> Callable[[_Problem, Array], Array]:
 
     def after(t, problem):
         # Once all entries are zero they stay so.
-        bend, _ = _tangent(problem, jnp.where(t > 0, t, 1.0))
+        norm = _Norm(problem.norm, problem.group_step, 1.0)
+        bend = norm.bend(jnp.where(t > 0, t, 1.0))
         size = group.norm(_entries(problem, group, bend), group.scale(problem.w))
         return jnp.where(t > 0, size, 0.0)
 
     def solve(problem, t):
         start = jnp.where(t > 0, t, 1.0)
-        for _ in range(3 if t.dtype == jnp.float64 else 2):
+        for _ in range(2 if t.dtype == jnp.float64 else 1):
             # The minimiser is a fixed point, which every step comes closer to; Aitken's
             # extrapolation of two steps is taken where it stays close.
             once = after(start, problem)

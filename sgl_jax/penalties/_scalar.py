@@ -12,7 +12,7 @@ from sgl_jax._numerics import implicit, with_slope, working_dtype
 from sgl_jax._pytree import pytree_dataclass
 from sgl_jax._typing import Step, Strength
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
-from sgl_jax.penalties._branch import search, take
+from sgl_jax.penalties._branch import search
 
 
 __all__ = ["ScalarPenalty"]
@@ -104,30 +104,25 @@ def _cost(function: Callable, z: Array, t: Array, c: Array) -> Array:
 class _Point(NamedTuple):
     t: Array
     value: Array
+    total: Array
 
 
 def _concave(function: Callable, t: Array, c: Array) -> Array:
     """Branch and bound: between two points the penalty is above its chord."""
-    rows, strengths = t[None], c[None]
 
-    def costs_of(points: _Point) -> Array:
-        costs = strengths * points.value + 0.5 * (points.t - rows) ** 2
-        return jnp.where(jnp.isfinite(points.t), costs, jnp.inf)
+    def at(z):
+        value = c * function(z)
+        return _Point(z, value, value + 0.5 * (z - t) ** 2)
 
-    def bounded(points: _Point) -> tuple[Array, Array]:
-        low_z, low = (jnp.concatenate([jnp.zeros_like(x[:1]), x[:-1]]) for x in points)
-        there = jnp.isfinite(points.t)
-        width = jnp.where(there, points.t - low_z, 1.0)
-        chord = strengths * (points.value - low) / width
-        z = jnp.clip(rows - chord, low_z, points.t)
-        bounds = strengths * low + chord * (z - low_z) + 0.5 * (z - rows) ** 2
-        best = jnp.minimum(jnp.min(costs_of(points), axis=0), 0.5 * t**2)
-        return best, jnp.where(there, bounds, jnp.inf)
+    def bounded(low, high):
+        width = high.t - low.t
+        chord = (high.value - low.value) / jnp.where(width > 0, width, 1.0)
+        z = jnp.clip(t - chord, low.t, high.t)
+        return low.value + chord * (z - low.t) + 0.5 * (z - t) ** 2, z
 
-    top = jnp.where((t > 0) & (t < jnp.inf), t, 1.0)
-    points, best, _ = search(lambda z, _: _Point(z, function(z)), bounded, top)
-    z = take(points.t, jnp.argmin(costs_of(points), axis=0))
-    return jnp.where((best < 0.5 * t**2) & (t > 0), z, 0.0)
+    zero = _Point(jnp.zeros_like(t), jnp.zeros_like(t), 0.5 * t**2)
+    z, _, _ = search(at, bounded, zero, jnp.where((t > 0) & (t < jnp.inf), t, 1.0))
+    return jnp.where(t > 0, z, 0.0)
 
 
 def _convex(function: Callable, t: Array, c: Array) -> Array:

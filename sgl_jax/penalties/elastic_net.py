@@ -1,6 +1,6 @@
 """The elastic net."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -40,6 +40,9 @@ class ElasticNet(NormPenalty):
     def phi(self, t: Array) -> Array:
         lam, gamma = (jnp.asarray(value, t.dtype) for value in (self.lam, self.gamma))
         return lam * t * (1.0 + 0.5 * gamma * t)
+
+    def semiconcavity(self) -> Any:
+        return jnp.asarray(self.lam) * jnp.asarray(self.gamma)
 
     def prox_phi(self, t: Array, step_size: Step) -> Array:
         return prox_elastic_net(t, step_size, self.lam, self.gamma)
