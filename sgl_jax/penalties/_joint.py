@@ -13,25 +13,9 @@ Where :math:`\phi` is concave in :math:`t^2` it lies below its half-quadratic ta
 
 and :math:`F(u)`, the least of J with :math:`\frac u2 \|z\|^2` in place of :math:`\phi`, is
 separable: one scalar prox per entry, at the step :math:`s / (d + u)`. Every z of norm r obeys
-:math:`J(z) \ge F(u) + \mu\,\phi(r) - \frac12 u r^2`, for any u.
-
-F is known at few points, and is bounded from below between them because it is concave: in u, as the
-minimum of functions that are affine in u, and even in :math:`v = 1 / (\delta + u)`. For if
-:math:`\text{entry}(t) - \frac\kappa2 t^2` is concave and :math:`\delta \ge d_i + s \kappa`, then
-
-.. math::
-  s\,\text{entry}(v y) + \tfrac12 (d_i + u) (v y)^2 - d_i w_i v y
-  \qquad\text{with}\qquad u = \tfrac1v - \delta
-
-is concave in v for every y, and F the sum of their minima. With its chord :math:`A - B v` the best
-u for each r is at :math:`v = r / \sqrt{2B}`, which leaves
-
-.. math:: J(z) \ge A - \tfrac{B}{\delta}
-  + \tfrac\delta2 \Bigl(r - \tfrac{\sqrt{2B}}{\delta}\Bigr)^2 + \mu\,\phi(r),
-
-least where the scalar prox of :math:`\phi` says: there the interval is split. For entries that are
-soft thresholds beyond their threshold the bound is exact, so few points do. A :math:`\kappa` that
-is not known counts as infinite, which makes v affine in u.
+:math:`J(z) \ge F(u) + \mu\,\phi(r) - \frac12 u r^2` for any u, and F is concave, so that few
+points bound J between them (:mod:`~sgl_jax.penalties._chord`). Splitting where the bound is least
+ends when the best value found is the least possible to a tolerance.
 """
 
 import functools
@@ -42,10 +26,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sgl_jax._numerics import gathered, implicit, with_slope, working_dtype
+from sgl_jax._numerics import gathered, implicit, working_dtype
 from sgl_jax._typing import Step
 from sgl_jax.groups import Group
 from sgl_jax.penalties._branch import search
+from sgl_jax.penalties._chord import Point, ScaledNorm, between, most
 
 
 __all__ = ["joint_prox"]
@@ -60,42 +45,6 @@ class _Problem(NamedTuple):
     norm: Any
     step: Array
     group_step: Array
-
-
-class _Norm(NamedTuple):
-    """The group penalty times its step, per group, of norms in a unit and in its square."""
-
-    penalty: Any
-    step: Array
-    unit: Array | float
-
-    def value(self, t: Array) -> Array:
-        value = self.step * (self.penalty.phi(self.unit * t) / self.unit) / self.unit
-        return jnp.minimum(value, _most(t))
-
-    def bend(self, t: Array) -> Array:
-        """:math:`u(t)`, in no unit."""
-        at = self.unit * t
-        return jnp.clip(self.step * (with_slope(self.penalty.phi, at)[1] / at), 0.0, _most(t))
-
-    def prox(self, t: Array, rate: Array) -> Array:
-        return self.penalty.prox_phi(self.unit * t, self.step * rate) / self.unit
-
-
-class _Point(NamedTuple):
-    """What is known at a norm t, per group.
-
-    Attributes:
-      t: the norm, in the unit of length whose square is the unit of cost.
-      bend: :math:`u(t)`.
-      cost: :math:`F(u(t))`.
-      total: an upper bound of the least objective, and the objective itself where t is right.
-    """
-
-    t: Array
-    bend: Array
-    cost: Array
-    total: Array
 
 
 def joint_prox(
@@ -139,7 +88,7 @@ def joint_prox(
     problem = _Problem(wide, d, list(entries), norm, step, group_step)
     t, gap = _located(jax.lax.stop_gradient(problem), group)
     r = _root_solver(group)(problem, t)
-    bend = _Norm(norm, group_step, 1.0).bend(jnp.where(r > 0, r, 1.0))
+    bend = ScaledNorm(norm, group_step, 1.0).bend(jnp.where(r > 0, r, 1.0))
     found = _entries(problem, group, jnp.where(r > 0, bend, 0.0))
     # A group that is not finite has no norm: its entries shrink alone.
     live = group.spread((r > 0) | ~_finite(problem, group))
@@ -161,11 +110,6 @@ def _members(problem: _Problem, group: Group, per_group: Array):
     return zip(problem.entries, problem.w, problem.d, group.spread(per_group), strict=True)
 
 
-def _most(x: Array) -> float:
-    """What stays finite with another factor."""
-    return float(jnp.finfo(x.dtype).max) / 64
-
-
 def _finite(problem: _Problem, group: Group) -> Array:
     return jnp.isfinite(group.max([jnp.abs(w) for w in problem.w]))
 
@@ -176,7 +120,7 @@ def _located(problem: _Problem, group: Group) -> tuple[Array, Array]:
     w = [jnp.where(ok, w_i, 0.0) for ok, w_i in zip(finite, problem.w, strict=True)]
     problem = problem._replace(w=w)
     unit = group.scale(w)
-    norm = _Norm(problem.norm, problem.group_step, unit)
+    norm = ScaledNorm(problem.norm, problem.group_step, unit)
     none = jnp.zeros(group.shape, unit.dtype)
     zero_cost = _cost(problem, group, none, unit, [jnp.zeros_like(w_i) for w_i in w])
     top = group.norm(_entries(problem, group, none), unit)
@@ -184,13 +128,11 @@ def _located(problem: _Problem, group: Group) -> tuple[Array, Array]:
     def at(t):
         bend = norm.bend(t)
         cost = _cost(problem, group, bend, unit, _entries(problem, group, bend))
-        return _Point(t, bend, cost, cost + norm.value(t) - 0.5 * bend * t**2)
+        return Point(t, bend, cost, cost + norm.value(t) - 0.5 * bend * t**2)
 
     # Filled like what it is filled with, for the sharding.
-    zero = _Point(
-        jnp.zeros_like(zero_cost), jnp.full_like(zero_cost, jnp.inf), zero_cost, zero_cost
-    )
-    bounded = functools.partial(_bounded, norm=norm, rate=_rate(problem, group))
+    zero = Point(jnp.zeros_like(zero_cost), jnp.full_like(zero_cost, jnp.inf), zero_cost, zero_cost)
+    bounded = functools.partial(between, norm=norm, rate=_rate(problem, group))
     t, best, gap = search(at, bounded, zero, jnp.where(top > 0, top / unit, 1.0))
     live = (top > 0) & (best < zero_cost)
     return jnp.where(live, unit * t, 0.0), jnp.where(top > 0, gap, 0.0)
@@ -198,28 +140,10 @@ def _located(problem: _Problem, group: Group) -> tuple[Array, Array]:
 
 def _rate(problem: _Problem, group: Group) -> Array:
     r""":math:`1 / \delta`, per group."""
-    most = problem.d[0] if problem.d[0].ndim == 0 else group.max(problem.d)
+    d = problem.d[0] if problem.d[0].ndim == 0 else group.max(problem.d)
     bounds = [0.0 if entry is None else entry.semiconcavity() for entry in problem.entries]
-    kappa = functools.reduce(jnp.maximum, [jnp.asarray(bound, most.dtype) for bound in bounds])
-    return jnp.where(kappa < jnp.inf, 1.0 / (most + problem.step * kappa), 0.0)
-
-
-def _bounded(low: _Point, high: _Point, norm: _Norm, rate: Array) -> tuple[Array, Array]:
-    """What bounds the objective between two points from below, and where it does so the least."""
-    fall = jnp.maximum(low.cost - high.cost, 0.0)
-    apart = low.bend > high.bend
-    run = jnp.where(apart, 1.0 - high.bend / low.bend, 1.0)
-    steep = jnp.where(apart, (1.0 / low.bend + rate) / run, 0.0)
-    radius = jnp.sqrt(2.0 * fall * (1.0 + rate * high.bend) * steep)
-    r = jnp.clip(norm.prox(radius, rate), low.t, high.t)
-    # Any bend between the two gives a bound at r; this one the highest.
-    slow = rate * r
-    bend = jnp.where(slow > 0, (radius - r) / jnp.where(slow > 0, slow, 1.0), jnp.inf)
-    bend = jnp.where(rate > 0, jnp.clip(bend, high.bend, low.bend), high.bend)
-    share = steep * (1.0 - high.bend / bend) / (1.0 / bend + rate)
-    share = jnp.where(bend > high.bend, jnp.clip(share, 0.0, 1.0), 0.0)
-    square = jnp.where(r > 0, bend * r**2, 0.0)
-    return norm.value(r) - 0.5 * square + high.cost + share * fall, r
+    kappa = functools.reduce(jnp.maximum, [jnp.asarray(bound, d.dtype) for bound in bounds])
+    return jnp.where(kappa < jnp.inf, 1.0 / (d + problem.step * kappa), 0.0)
 
 
 def _cost(
@@ -233,7 +157,7 @@ def _cost(
         if entry is not None:
             term = term + problem.step * (entry.phi(jnp.abs(z)) / s) / s
         terms.append(gathered(term))
-    return jnp.minimum(group.sum(terms), _most(unit))
+    return jnp.minimum(group.sum(terms), most(unit))
 
 
 def _root_solver(group: Group) -> Callable[[_Problem, Array], Array]:
@@ -241,7 +165,7 @@ def _root_solver(group: Group) -> Callable[[_Problem, Array], Array]:
 
     def after(t, problem):
         # Once all entries are zero they stay so.
-        norm = _Norm(problem.norm, problem.group_step, 1.0)
+        norm = ScaledNorm(problem.norm, problem.group_step, 1.0)
         bend = norm.bend(jnp.where(t > 0, t, 1.0))
         size = group.norm(_entries(problem, group, bend), group.scale(problem.w))
         return jnp.where(t > 0, size, 0.0)
