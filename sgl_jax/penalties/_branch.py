@@ -1,5 +1,6 @@
 """Branch and bound in one dimension, for many groups at once."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -55,22 +56,11 @@ def search(
     """
     tolerance, most = _TOLERANCE[top.dtype.name], _MOST_POINTS[top.dtype.name]
 
-    def between(low, high, start):
-        bound, split = bounded(low, high)
-        margin = _LEAST_SHARE * (high.t - low.t)
-        return _Interval(
-            high,
-            start,
-            jnp.minimum(bound, jnp.minimum(low.total, high.total)),
-            jnp.clip(split, low.t + margin, high.t - margin),
-        )
-
-    def gap_of(best, met):
-        return jnp.maximum(best.total - jnp.min(met.bound, axis=0), 0.0)
+    between = functools.partial(_between, bounded)
 
     def going(carry):
         count, best, met = carry
-        return (count < most) & jnp.any(gap_of(best, met) > tolerance * best.total)
+        return (count < most) & jnp.any(_gap(best, met) > tolerance * best.total)
 
     def step(carry):
         count, best, met = carry
@@ -87,7 +77,20 @@ def search(
     met = _put(met, 1, between(zero, first, none))
     carry = (jnp.asarray(2), _better(zero, first), met)
     _, best, met = jax.lax.while_loop(going, step, carry)
-    return best.t, best.total, gap_of(best, met) / jnp.where(best.total > 0, best.total, 1.0)
+    return best.t, best.total, _gap(best, met) / jnp.where(best.total > 0, best.total, 1.0)
+
+
+def _between(bounded: Callable, low: Any, high: Any, start: Array) -> _Interval:
+    """The interval between two points, of which the first has the index ``start``."""
+    bound, split = bounded(low, high)
+    bound = jnp.minimum(bound, jnp.minimum(low.total, high.total))
+    margin = _LEAST_SHARE * (high.t - low.t)
+    return _Interval(high, start, bound, jnp.clip(split, low.t + margin, high.t - margin))
+
+
+def _gap(best: Any, met: _Interval) -> Array:
+    """By how much the least objective can be below that of the best point."""
+    return jnp.maximum(best.total - jnp.min(met.bound, axis=0), 0.0)
 
 
 def _take(tree: Any, index: Array) -> Any:
