@@ -54,6 +54,19 @@ def run(tx, params, feed):
     return params, state
 
 
+def descend(tx, loss, params, steps):
+    """The parameters and the state after some updates with the gradient of a loss."""
+
+    def step(carry, _):
+        params, state = carry
+        fast = params.fast if isinstance(params, optax.LookaheadParams) else params
+        updates, state = tx.update(jax.grad(loss)(fast), state, params)
+        return (optax.apply_updates(params, updates), state), None
+
+    train = jax.jit(lambda carry: jax.lax.scan(step, carry, None, steps)[0])
+    return train((params, tx.init(params)))
+
+
 def assert_same(found, expected, rtol=1e-6):
     """The same zeros exactly, and the same numbers to rounding."""
 

@@ -7,21 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from problems import assert_same, draw, gradients, large_lasso, run, stepper, zeros
+from problems import assert_same, descend, draw, gradients, large_lasso, run, stepper, zeros
 
 import sgl_jax as sgl
 
 
 BOTH = sgl.SparseGroup(sgl.L1(0.1), sgl.L1(0.02))
-
-NAMESAKES = {
-    "adam": (sgl.prox_adam, optax.adam, {}),
-    "adam_with_options": (sgl.prox_adam, optax.adam, {"b1": 0.8, "b2": 0.9, "eps": 1e-3}),
-    "sgd": (sgl.prox_sgd, optax.sgd, {}),
-    "momentum": (sgl.prox_sgd, optax.sgd, {"momentum": 0.9}),
-    "nesterov": (sgl.prox_sgd, optax.sgd, {"momentum": 0.9, "nesterov": True}),
-}
-"""A proximal optimizer, the one of Optax that it becomes without a regularizer, and options."""
 
 
 @pytest.fixture(autouse=True)
@@ -78,63 +69,13 @@ def test_catalogue_is_sorted():
     assert list(sgl.ALGORITHMS) == sorted(sgl.ALGORITHMS)
 
 
-@pytest.mark.parametrize("namesake", NAMESAKES)
-def test_without_a_regularizer_it_is_its_namesake_bit_for_bit(namesake):
-    ours, theirs, options = NAMESAKES[namesake]
-    trees = []
-    for tx in (ours(0.05, **options), theirs(0.05, **options)):
-        params = draw(0, 0.3)
-        state = tx.init(params)
-        for gradient in gradients(3):
-            updates, state = tx.update(gradient, state, params)
-            params = optax.apply_updates(params, updates)
-        trees.append((params, updates))
-    jax.tree.map(np.testing.assert_array_equal, *trees)
-
-
-@pytest.mark.parametrize("namesake", NAMESAKES)
-def test_without_a_regularizer_it_is_its_namesake_inside_jit(namesake):
-    ours, theirs, options = NAMESAKES[namesake]
-    updates = []
-    for factory in (ours, theirs):
-        tx = factory(0.05, **options)
-        params = draw(0, 0.3)
-        once = jax.jit(tx.update)
-        state = tx.init(params)
-        for gradient in gradients(3):
-            update, state = once(gradient, state, params)
-        updates.append(update)
-    jax.tree.map(lambda a, b: np.testing.assert_array_max_ulp(a, b, maxulp=2), *updates)
-
-
-@pytest.mark.parametrize("namesake", ["adam", "nesterov"])
-def test_with_a_regularizer_of_no_strength_it_is_near_its_namesake(namesake):
-    ours, theirs, options = NAMESAKES[namesake]
-    nothing = sgl.SparseGroup(sgl.L1(0.0), sgl.L1(0.0))
-    found, _ = run(ours(0.05, nothing, **options), draw(0, 0.3), gradients(10))
-    expected, _ = run(theirs(0.05, **options), draw(0, 0.3), gradients(10))
-    assert_same(found, expected, rtol=1e-6)
-
-
-def descend(tx, loss, params, steps):
-    """The parameters after some updates with the gradient of a loss."""
-
-    def step(carry, _):
-        params, state = carry
-        updates, state = tx.update(jax.grad(loss)(params), state, params)
-        return (optax.apply_updates(params, updates), state), None
-
-    train = jax.jit(lambda carry: jax.lax.scan(step, carry, None, steps)[0])
-    return train((params, tx.init(params)))[0]
-
-
 @pytest.mark.parametrize("name", ["prox_adam", "prox_sgd"])
 def test_lasso_is_solved_to_a_small_duality_gap(name):
     with jax.enable_x64(True):
         lasso = large_lasso()
         rate = 0.03 if name == "prox_adam" else len(lasso.b) / np.linalg.norm(lasso.a, 2) ** 2
         tx = sgl.ALGORITHMS[name](rate, sgl.Regularizer(sgl.L1(lasso.lam)))
-        w = np.asarray(descend(tx, lasso.loss, jnp.zeros(1000), 1000))
+        w = np.asarray(descend(tx, lasso.loss, jnp.zeros(1000), 1000)[0])
     assert lasso.duality_gap(w) < 1e-6 * lasso.objective(np.zeros(1000))
     assert 0 < np.sum(w == 0) < 1000
 
@@ -172,7 +113,7 @@ def test_both_metrics_reach_the_same_minimiser(entry_lam):
             return jnp.sum((x @ params["kernel"] - y) ** 2) / (2 * len(x))
 
         for tx in (sgl.prox_adam(0.02, regularizer), sgl.prox_sgd(0.3, regularizer)):
-            w = np.asarray(descend(tx, loss, {"kernel": jnp.zeros((20, 5))}, 1500)["kernel"])
+            w = np.asarray(descend(tx, loss, {"kernel": jnp.zeros((20, 5))}, 1500)[0]["kernel"])
             assert optimality(w, entry_lam, 0.1) < 1e-8
             assert 0 < np.sum(np.all(w == 0, axis=1)) < 20
             found.append(w)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from problems import small_lasso
+from problems import descend, small_lasso
 
 import sgl_jax as sgl
 
@@ -28,18 +28,9 @@ def start():
     return 0.1 * jax.random.normal(jax.random.key(1), (100,), np.float32)
 
 
-def descend(tx, params, steps=STEPS):
+def solve(tx, params, steps=STEPS):
     """Parameters and state after some updates with the gradient of the loss."""
-    lasso = small_lasso()
-
-    def step(carry, _):
-        params, state = carry
-        fast = params.fast if isinstance(params, optax.LookaheadParams) else params
-        updates, state = tx.update(jax.grad(lasso.loss)(fast), state, params)
-        return (optax.apply_updates(params, updates), state), None
-
-    run = jax.jit(lambda carry: jax.lax.scan(step, carry, None, steps)[0])
-    return run((params, tx.init(params)))
+    return descend(tx, small_lasso().loss, params, steps)
 
 
 def figures(w):
@@ -70,26 +61,26 @@ RIGHT = {
 
 @pytest.mark.parametrize("order", RIGHT)
 def test_prox_last_solves_the_lasso(order):
-    w, state = descend(RIGHT[order](), start())
+    w, state = solve(RIGHT[order](), start())
     assert_solved(sgl.sparse_params(state, w))
     np.testing.assert_array_equal(sgl.sparse_params(state, w), w)
 
 
 def test_prox_inside_multi_steps_solves_the_lasso(standard_promotion):
     tx = optax.MultiSteps(optax.chain(optax.sgd(RATE), prox()), 2)
-    w, state = descend(tx, start(), 2 * STEPS)
+    w, state = solve(tx, start(), 2 * STEPS)
     assert_solved(sgl.sparse_params(state, w))
 
 
 def test_prox_inside_lookahead_solves_the_lasso(standard_promotion):
     tx = optax.lookahead(optax.chain(optax.sgd(RATE), prox()), sync_period=5, slow_step_size=0.5)
-    params, _ = descend(tx, optax.LookaheadParams.init_synced(start()))
+    params, _ = solve(tx, optax.LookaheadParams.init_synced(start()))
     assert_solved(params.fast)
 
 
 def test_prox_behind_multi_steps_runs_at_every_mini_step(standard_promotion):
     tx = optax.chain(optax.MultiSteps(optax.sgd(RATE), 4).gradient_transformation(), prox())
-    w, _ = descend(tx, start())
+    w, _ = solve(tx, start())
     zeros, objective = figures(w)
     assert zeros == 58
     assert objective == pytest.approx(1.720, abs=5e-4)
@@ -114,7 +105,7 @@ UNDONE = {
 @pytest.mark.parametrize("order", UNDONE)
 def test_prox_undone_by_what_follows_is_found_out(order):
     build, expected_zeros, expected_objective = UNDONE[order]
-    w, state = descend(build(), start())
+    w, state = solve(build(), start())
     zeros, objective = figures(w)
     assert zeros == expected_zeros
     assert objective == pytest.approx(expected_objective, rel=5e-4)
@@ -125,7 +116,7 @@ def test_prox_undone_by_what_follows_is_found_out(order):
 
 def test_prox_scaled_afterwards_is_found_out():
     tx = optax.chain(optax.sgd(RATE), prox(), optax.scale(0.5))
-    w, state = descend(tx, start(), 100)
+    w, state = solve(tx, start(), 100)
     assert figures(w)[0] == 0
     with pytest.raises(ValueError, match="must be the last link"):
         sgl.sparse_params(state, w)
@@ -133,7 +124,7 @@ def test_prox_scaled_afterwards_is_found_out():
 
 def test_check_is_silent_under_jit_and_where_nothing_followed():
     tx = optax.chain(optax.sgd(RATE), prox(), optax.scale(0.5))
-    w, state = descend(tx, start(), 100)
+    w, state = solve(tx, start(), 100)
     jitted = jax.jit(lambda state, w: sgl.sparse_params(state, w))
     np.testing.assert_array_equal(jitted(state, w), w)
     sgl.check(tx.init(start()))
@@ -141,12 +132,12 @@ def test_check_is_silent_under_jit_and_where_nothing_followed():
 
 
 def test_prox_in_the_metric_of_adam_solves_the_lasso(standard_promotion):
-    w, state = descend(sgl.prox_adam(RATE, L1), start())
+    w, state = solve(sgl.prox_adam(RATE, L1), start())
     assert_solved(sgl.sparse_params(state, w))
 
 
 def test_euclidean_prox_behind_adam_stops_elsewhere(standard_promotion):
-    w, state = descend(optax.chain(optax.adam(RATE), prox()), start())
+    w, state = solve(optax.chain(optax.adam(RATE), prox()), start())
     zeros, objective = figures(sgl.sparse_params(state, w))
     assert zeros < 50
     assert objective > 3
