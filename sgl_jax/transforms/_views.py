@@ -1,23 +1,20 @@
 """What can be read off an Optax state that has links of ours somewhere in it."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sgl_jax._links import CopyState, LastState, Leaves, Link, LinkState, select
 from sgl_jax._pytree import flatten_by_path
 from sgl_jax._typing import Params
-from sgl_jax.transforms._link import Leaves, Link, select
-from sgl_jax.transforms.gradient import PenaltyGradientState
-from sgl_jax.transforms.proximal import ApplyProxState
-from sgl_jax.transforms.splitting import SGLState, Splitting
 
 
 __all__ = ["check", "penalty_value", "sparse_params", "splitting_gap"]
 
-_STATES = (SGLState, PenaltyGradientState, ApplyProxState)
+_STATES = (LinkState, LastState, CopyState)
 
 
 def _states(opt_state: Any) -> list[Any]:
@@ -31,11 +28,25 @@ def _states(opt_state: Any) -> list[Any]:
     return states
 
 
-def _links(opt_state: Any, params: Params) -> Iterator[tuple[Link, Leaves]]:
-    """Every link with its strengths in force, and the leaves it acts on."""
+class _Found(NamedTuple):
+    """A link found in a state, with its strengths in force, and the leaves it acts on."""
+
+    link: Link
+    leaves: Leaves
+    copy: Leaves | None
+
+    @property
+    def sparse(self) -> Leaves:
+        """The leaves with their exact zeros."""
+        return self.link.sparse(self.leaves) if self.copy is None else self.copy
+
+
+def _links(opt_state: Any, params: Params) -> Iterator[_Found]:
     for state in _states(opt_state):
         link = state.plan.link(state.strengths)
-        yield link, select(params, link.paths)
+        copy = flatten_by_path(state.z)[0] if isinstance(state, CopyState) else None
+        paths = link.paths if copy is None else frozenset(copy)
+        yield _Found(link, select(params, paths), copy)
 
 
 def check(opt_state: Any) -> None:
@@ -48,7 +59,7 @@ def check(opt_state: Any) -> None:
       ValueError: no such link, or parameters that were not what a proximal step had asked for.
     """
     for state in _states(opt_state):
-        if not isinstance(state, ApplyProxState):
+        if not isinstance(state, LastState):
             continue
         (mismatches,) = jax.tree.leaves(state.footprint.mismatches)
         if not isinstance(mismatches, jax.core.Tracer) and jnp.any(mismatches > 1):
@@ -63,7 +74,8 @@ def sparse_params(opt_state: Any, params: Params) -> Params:
     """The parameters with their exact zeros.
 
     After :func:`sgl_transform` the zeros are in the auxiliary copy ``v``, after a proximal step in
-    the parameters themselves; a link that only adds a gradient sets none. Links are found wherever
+    the parameters themselves, after a method that keeps arrays with zeros (``admm``, ``fista``) in
+    those; a link that only adds a gradient sets none. Links are found wherever
     they are: behind ``chain``, ``masked``, ``partition``, ``MultiSteps``, ``apply_if_finite``,
     ``inject_hyperparams``, ``nnx.Optimizer``.
 
@@ -81,15 +93,15 @@ def sparse_params(opt_state: Any, params: Params) -> Params:
     check(opt_state)
     leaves, rebuild = flatten_by_path(params)
     sparse: Leaves = {}
-    for link, own in _links(opt_state, params):
-        if not link.sets_zeros:
+    for found in _links(opt_state, params):
+        if not found.link.sets_zeros:
             continue
-        if twice := sorted(sparse.keys() & own.keys()):
+        if twice := sorted(sparse.keys() & found.leaves.keys()):
             raise ValueError(
                 f"A leaf needs one link that sets its zeros, got two for {', '.join(twice)}; give "
                 "them groupings with only= or skip=."
             )
-        sparse.update(link.sparse(own))
+        sparse.update(found.sparse)
     return rebuild(leaves | sparse)
 
 
@@ -97,7 +109,8 @@ def splitting_gap(opt_state: Any, params: Params) -> Array:
     r"""How far the splitting is from agreement: :math:`\|w - v\|_2 / \|w\|_2`, a scalar.
 
     Args:
-      opt_state: a state with :func:`sgl_transform` in it; other links count nothing.
+      opt_state: a state with :func:`sgl_transform` in it, or with another link whose zeros are not
+        in the parameters; those whose zeros are count nothing.
       params: the parameters it belongs to.
 
     Returns:
@@ -107,10 +120,10 @@ def splitting_gap(opt_state: Any, params: Params) -> Array:
       ValueError: no link found.
     """
     gap = total = jnp.zeros(())
-    for link, leaves in _links(opt_state, params):
-        if isinstance(link, Splitting):
-            v = link.sparse(leaves)
-            for path, w in leaves.items():
+    for found in _links(opt_state, params):
+        if found.link.splits:
+            v = found.sparse
+            for path, w in found.leaves.items():
                 gap += jnp.sum((w - v[path]).astype(gap.dtype) ** 2)
                 total += jnp.sum(w.astype(gap.dtype) ** 2)
     return jnp.sqrt(gap / jnp.where(total > 0, total, 1.0))
@@ -130,6 +143,7 @@ def penalty_value(opt_state: Any, params: Params) -> Array:
       ValueError: no link found.
     """
     total = jnp.zeros(())
-    for link, leaves in _links(opt_state, params):
-        total += link.value(leaves).astype(total.dtype)
+    for found in _links(opt_state, params):
+        leaves = found.leaves if found.copy is None else found.copy
+        total += found.link.value(leaves).astype(total.dtype)
     return total

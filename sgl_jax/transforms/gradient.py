@@ -1,28 +1,26 @@
 """The (sub)gradient of a regularizer, as a link before the base optimizer."""
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array
 
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Params
-from sgl_jax.regularizers import RegularizerLike
-from sgl_jax.transforms._link import (
-    Plan,
+from sgl_jax._links import (
+    LinkState,
     RegularizerLink,
-    Strengths,
     added,
     in_force,
     planned,
     required,
     select,
 )
+from sgl_jax._pytree import pytree_dataclass
+from sgl_jax._typing import Params
+from sgl_jax.regularizers import RegularizerLike
 
 
-__all__ = ["PenaltyGradient", "PenaltyGradientState", "add_penalty_gradient"]
+__all__ = ["PenaltyGradient", "add_penalty_gradient"]
 
 
 @pytree_dataclass()
@@ -32,20 +30,6 @@ class PenaltyGradient(RegularizerLink):
     regularizer: RegularizerLike
 
     sets_zeros: ClassVar[bool] = False
-
-
-class PenaltyGradientState(NamedTuple):
-    """State of :func:`add_penalty_gradient`.
-
-    Attributes:
-      count: updates so far.
-      strengths: those of the regularizer in force.
-      plan: the resolved groups.
-    """
-
-    count: Array
-    strengths: Strengths
-    plan: Plan[PenaltyGradient]
 
 
 def add_penalty_gradient(regularizer: RegularizerLike) -> optax.GradientTransformation:
@@ -73,8 +57,8 @@ def add_penalty_gradient(regularizer: RegularizerLike) -> optax.GradientTransfor
             )
     term = PenaltyGradient(regularizer)
 
-    def init(params: Params) -> PenaltyGradientState:
-        return PenaltyGradientState(jnp.zeros((), jnp.int32), *planned(term, params))
+    def init(params: Params) -> LinkState:
+        return LinkState(jnp.zeros((), jnp.int32), *planned(term, params))
 
     def update(updates, state, params=None):
         strengths = in_force(term, state.strengths, state.count)
@@ -82,6 +66,6 @@ def add_penalty_gradient(regularizer: RegularizerLike) -> optax.GradientTransfor
         leaves = select(required(params, "add_penalty_gradient"), link.paths)
         updates = added(updates, jax.grad(link.value)(leaves))
         count = optax.safe_increment(state.count)
-        return updates, PenaltyGradientState(count, strengths, state.plan)
+        return updates, LinkState(count, strengths, state.plan)
 
     return optax.GradientTransformation(init, update)

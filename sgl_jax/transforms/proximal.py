@@ -1,36 +1,34 @@
 """Proximal steps: a link for the end of a chain, and optimizers that own their chain."""
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Params, Strength, Updates
-from sgl_jax.directions import Direction
-from sgl_jax.regularizers import RegularizerLike
-from sgl_jax.transforms._footprint import Footprint
-from sgl_jax.transforms._link import (
+from sgl_jax._links import (
+    LastLink,
+    LastState,
     Leaves,
-    Plan,
     RegularizerLink,
-    Strengths,
     check_sign,
     in_force,
-    planned,
+    landed,
+    last,
     required,
-    select,
-    updated,
+    started,
 )
+from sgl_jax._pytree import pytree_dataclass
+from sgl_jax._typing import Params, Strength
+from sgl_jax.directions import Direction
+from sgl_jax.regularizers import RegularizerLike
 
 
-__all__ = ["ApplyProxState", "ProximalState", "ProximalStep", "apply_prox", "proximal"]
+__all__ = ["ProximalState", "ProximalStep", "apply_prox", "proximal"]
 
 
 @pytree_dataclass()
-class ProximalStep(RegularizerLink):
+class ProximalStep(RegularizerLink, LastLink):
     """A regularizer that acts by its prox.
 
     Attributes:
@@ -41,28 +39,9 @@ class ProximalStep(RegularizerLink):
     regularizer: RegularizerLike
     step_size: Any
 
-    sets_zeros: ClassVar[bool] = True
-
-    def target(self, leaves: Leaves, steps: Leaves, metric: Leaves | None) -> Leaves:
-        """Where the leaves should be after the update."""
-        moved = {path: optax.apply_updates(w, steps[path]) for path, w in leaves.items()}
+    def target(self, leaves: Leaves, moved: Leaves, count: Array, metric: Leaves | None) -> Leaves:
+        """The prox of where the step leads."""
         return self.regularizer.prox(moved, self.step_size, metric)
-
-
-class ApplyProxState(NamedTuple):
-    """State of :func:`apply_prox`.
-
-    Attributes:
-      count: updates so far.
-      strengths: ``step_size`` and those of the regularizer in force.
-      plan: the resolved groups.
-      footprint: what the last update asked for, and how often it was not found.
-    """
-
-    count: Array
-    strengths: Strengths
-    plan: Plan[ProximalStep]
-    footprint: Footprint
 
 
 def apply_prox(
@@ -101,43 +80,7 @@ def apply_prox(
       [0.9 0. ]
     """
     check_sign("apply_prox", step_size=step_size)
-    term = ProximalStep(regularizer, step_size)
-
-    def init(params: Params) -> ApplyProxState:
-        return _start(term, params, watched=1.0)
-
-    def update(updates, state, params=None, **extra_args):
-        del extra_args
-        params = required(params, "apply_prox")
-        return _step(updates, state, in_force(term, state.strengths, state.count), params, None)
-
-    return optax.GradientTransformationExtraArgs(init, update)
-
-
-def _start(term: ProximalStep, params: Params, watched: float) -> ApplyProxState:
-    """The state before the first update; ``watched`` as in :meth:`Footprint.empty`."""
-    strengths, plan = planned(term, params)
-    footprint = Footprint.empty(select(params, plan.link(strengths).paths), watched)
-    return ApplyProxState(jnp.zeros((), jnp.int32), strengths, plan, footprint)
-
-
-def _step(
-    updates: Updates,
-    state: ApplyProxState,
-    strengths: Strengths,
-    params: Params,
-    metric: Params | None,
-) -> tuple[Updates, ApplyProxState]:
-    """A proximal step with these strengths in force, in a metric or in the Euclidean one."""
-    link = state.plan.link(strengths)
-    leaves, steps = select(params, link.paths), select(updates, link.paths)
-    metrics = None if metric is None else select(metric, link.paths)
-    target = link.target(leaves, steps, metrics)
-    change = {path: target[path] - w for path, w in leaves.items()}
-    footprint = state.footprint.followed(leaves, target)
-    count = optax.safe_increment(state.count)
-    state = ApplyProxState(count, strengths, state.plan, footprint)
-    return updated(updates, change, lambda _, new: new), state
+    return last(ProximalStep(regularizer, step_size), "apply_prox")
 
 
 class ProximalState(NamedTuple):
@@ -149,7 +92,7 @@ class ProximalState(NamedTuple):
     """
 
     direction: Any
-    prox: ApplyProxState
+    prox: LastState
 
 
 _ASK = object()
@@ -203,7 +146,7 @@ def proximal(
 
     def init(params: Params) -> ProximalState:
         # It owns its chain, so it watches a sixteenth only: counting all costs a quarter of Adam.
-        return ProximalState(direction.init(params), _start(term, params, watched=1 / 16))
+        return ProximalState(direction.init(params), started(term, params, watched=1 / 16))
 
     def update(updates, state, params=None, **extra_args):
         params = required(params, "proximal")
@@ -211,8 +154,9 @@ def proximal(
         strengths = in_force(term, state.prox.strengths, state.prox.count)
         rate = strengths["step_size"]
         updates = jax.tree.map(lambda u: -rate.astype(u.dtype) * u, updates)
-        in_metric = None if direction.metric is None else direction.metric(inner)
-        updates, prox = _step(updates, state.prox, strengths, params, in_metric)
+        metric = None if direction.metric is None else direction.metric(inner)
+        prox = state.prox._replace(strengths=strengths)
+        updates, prox = landed(updates, prox, params, metric)
         return updates, ProximalState(inner, prox)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -1,22 +1,16 @@
 """The paper's variable splitting, as a link before the base optimizer."""
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Params, Path, Strength
-from sgl_jax.groupings import GroupingLike, by_neuron, resolved_paths
-from sgl_jax.penalties import L1, Constraint, Penalty
-from sgl_jax.regularizers import Regularizer, entry_groups
-from sgl_jax.transforms._link import (
+from sgl_jax._links import (
     Leaves,
     Link,
-    Plan,
-    Strengths,
+    LinkState,
     added,
     check_sign,
     in_force,
@@ -24,9 +18,14 @@ from sgl_jax.transforms._link import (
     required,
     select,
 )
+from sgl_jax._pytree import pytree_dataclass
+from sgl_jax._typing import Params, Path, Strength
+from sgl_jax.groupings import GroupingLike, by_neuron, resolved_paths
+from sgl_jax.penalties import L1, Constraint, Penalty
+from sgl_jax.regularizers import Regularizer, entry_groups
 
 
-__all__ = ["SGLState", "Splitting", "sgl_transform"]
+__all__ = ["Splitting", "sgl_transform"]
 
 
 @pytree_dataclass()
@@ -48,6 +47,7 @@ class Splitting(Link):
     entry_grouping: GroupingLike | None
 
     sets_zeros: ClassVar[bool] = True
+    splits: ClassVar[bool] = True
 
     def resolved(self, params: Params) -> "Splitting":
         """The same on the groups of these parameters."""
@@ -91,20 +91,6 @@ class Splitting(Link):
             return gradient + jnp.asarray(self.beta, w.dtype) * (w - v)
 
         return jax.tree.map(add, jax.grad(self.group_lasso.value)(leaves), leaves, v)
-
-
-class SGLState(NamedTuple):
-    """State of :func:`sgl_transform`.
-
-    Attributes:
-      count: updates so far.
-      strengths: ``beta``, ``lam``, the penalty's shape, and ``group_lam`` if it was given.
-      plan: the resolved groups.
-    """
-
-    count: Array
-    strengths: Strengths
-    plan: Plan[Splitting]
 
 
 def sgl_transform(
@@ -172,14 +158,14 @@ def sgl_transform(
         )
     splitting = Splitting(penalty, beta, group_lam, grouping, entry_grouping)
 
-    def init(params: Params) -> SGLState:
-        return SGLState(jnp.zeros((), jnp.int32), *planned(splitting, params))
+    def init(params: Params) -> LinkState:
+        return LinkState(jnp.zeros((), jnp.int32), *planned(splitting, params))
 
     def update(updates, state, params=None):
         strengths = in_force(splitting, state.strengths, state.count)
         link = state.plan.link(strengths)
         leaves = select(required(params, "sgl_transform"), link.paths)
         count = optax.safe_increment(state.count)
-        return added(updates, link.pull(leaves)), SGLState(count, strengths, state.plan)
+        return added(updates, link.pull(leaves)), LinkState(count, strengths, state.plan)
 
     return optax.GradientTransformation(init, update)

@@ -8,7 +8,7 @@ lam=...)`` find them, and the rest as a static :class:`Plan`.
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +20,10 @@ from sgl_jax.regularizers import RegularizerLike
 
 
 __all__ = [
+    "CopyState",
     "Leaves",
     "Link",
+    "LinkState",
     "Plan",
     "RegularizerLink",
     "Strengths",
@@ -49,9 +51,11 @@ class Link(abc.ABC):
 
     Attributes:
       sets_zeros: whether :meth:`sparse` is where the exact zeros of its leaves are.
+      splits: whether the zeros are in other arrays than the leaves.
     """
 
     sets_zeros: ClassVar[bool]
+    splits: ClassVar[bool] = False
 
     @property
     @abc.abstractmethod
@@ -124,6 +128,36 @@ class Plan(Generic[L]):
         # A strength is a tree of one leaf: containers such as nnx.Optimizer wrap every array.
         leaves = [jax.tree.leaves(strengths[name])[0] for name in self.names]
         return jax.tree.unflatten(self.structure, leaves)
+
+
+class LinkState(NamedTuple):
+    """State of a link that changes gradients.
+
+    Attributes:
+      count: updates so far.
+      strengths: the strengths in force, by name.
+      plan: the rest of the link, resolved.
+    """
+
+    count: Array
+    strengths: Strengths
+    plan: Plan
+
+
+class CopyState(NamedTuple):
+    """State of a link whose exact zeros are in other arrays than the parameters.
+
+    Attributes:
+      count: updates so far.
+      strengths: the strengths in force, by name.
+      plan: the rest of the link, resolved.
+      z: the arrays with the exact zeros; a tree with the paths of the parameters.
+    """
+
+    count: Array
+    strengths: Strengths
+    plan: Plan
+    z: Params
 
 
 def planned(link: L, params: Params) -> tuple[Strengths, Plan[L]]:
