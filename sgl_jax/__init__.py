@@ -6,8 +6,15 @@ from typing import Any
 from sgl_jax import directions as directions, prox as prox
 from sgl_jax.algorithms import (
     ALGORITHMS as ALGORITHMS,
+    admm as admm,
+    fista as fista,
+    hspg as hspg,
+    magnitude as magnitude,
     prox_adam as prox_adam,
     prox_sgd as prox_sgd,
+    rda as rda,
+    relaxed_splitting as relaxed_splitting,
+    schedule_free as schedule_free,
     splitting as splitting,
     subgradient as subgradient,
 )
@@ -53,10 +60,12 @@ from sgl_jax.penalties import (
     VectorPenalty as VectorPenalty,
 )
 from sgl_jax.regularizers import Regularizer as Regularizer, SparseGroup as SparseGroup
+from sgl_jax.schedules import ramp as ramp, warmup as warmup
 from sgl_jax.transforms import (
     add_penalty_gradient as add_penalty_gradient,
     apply_prox as apply_prox,
     check as check,
+    keep_support as keep_support,
     penalty_value as penalty_value,
     proximal as proximal,
     sgl_transform as sgl_transform,
@@ -101,6 +110,7 @@ __all__ = [
     "TransformedL1",
     "VectorPenalty",
     "add_penalty_gradient",
+    "admm",
     "apply_prox",
     "by_entry",
     "by_filter",
@@ -111,19 +121,28 @@ __all__ = [
     "by_tree",
     "check",
     "directions",
+    "fista",
+    "hspg",
+    "keep_support",
     "live_groups",
+    "magnitude",
     "objective",
     "penalty_value",
     "prox",
     "prox_adam",
     "prox_sgd",
     "proximal",
+    "ramp",
+    "rda",
+    "relaxed_splitting",
+    "schedule_free",
     "sgl_transform",
     "sparse_params",
     "sparsity",
     "splitting",
     "splitting_gap",
     "subgradient",
+    "warmup",
 ]
 
 _ON_DEMAND = ("data", "models", "train")

@@ -17,6 +17,7 @@ from sgl_jax.models import MODELS
 from sgl_jax.optimizers import OPTIMIZERS, SCHEDULES, accepted, staircase
 from sgl_jax.penalties import L1, PENALTIES, Penalty
 from sgl_jax.regularizers import SparseGroup
+from sgl_jax.schedules import warmup
 
 
 __all__ = ["dataset", "model", "transformation"]
@@ -120,12 +121,10 @@ def _betas(config: Config, strengths: Strengths, milestones: Sequence[int]) -> d
 
 
 def _sparse_group(config: Config, strengths: Strengths, steps: int) -> SparseGroup:
-    warmup = steps * config.lam_warmup
+    def rising(value: float) -> Strength:
+        return warmup(value, steps * config.lam_warmup) if config.lam_warmup else value
 
-    def ramped(value: float) -> Strength:
-        return optax.linear_schedule(0.0, value, warmup) if warmup else value
-
-    return SparseGroup(_penalty(config, ramped(strengths.lam)), L1(ramped(strengths.group_lam)))
+    return SparseGroup(_penalty(config, rising(strengths.lam)), L1(rising(strengths.group_lam)))
 
 
 def _penalty(config: Config, lam: Strength) -> Penalty:

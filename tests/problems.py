@@ -130,6 +130,45 @@ def prox_sgd(rate, lam, factory):
     return factory(sgl.prox_sgd)(rate, sgl.Regularizer(sgl.SCAD(lam)), momentum=0.9)
 
 
+def sparse_group(algorithm, group_lam=0.005, **options):
+    """An algorithm whose number is its learning rate, on a sparse group lasso."""
+
+    def build(rate, lam, factory):
+        def bound(learning_rate, regularizer):
+            return algorithm(learning_rate, regularizer, **options)
+
+        return factory(bound)(rate, sgl.SparseGroup(sgl.L1(lam), sgl.L1(group_lam)))
+
+    return build
+
+
+def coupled(algorithm, name, lam, **options):
+    """An algorithm whose number is its coupling, on a sparse group lasso."""
+
+    def build(number, lam, factory):
+        def bound(learning_rate, regularizer, number):
+            return algorithm(learning_rate, regularizer, **{name: number}, **options)
+
+        both = sgl.SparseGroup(sgl.L1(lam), sgl.L1(0.0005))
+        return factory(bound)(RATE, both, number)
+
+    return Method(build, lam, "entry_lam", name)
+
+
+def hspg(rate, lam, factory):
+    regularizer = sgl.Regularizer(sgl.L1(lam), sgl.by_entry(only="kernel"))
+    return factory(lambda rate, regularizer: sgl.hspg(rate, regularizer))(rate, regularizer)
+
+
+def magnitude(rate, density, factory):
+    regularizer = sgl.Regularizer(sgl.TopK(density), sgl.by_layer(only="kernel"))
+
+    def bound(rate, regularizer):
+        return sgl.magnitude(rate, regularizer, begin=2, steps=5, period=2, base=optax.sgd)
+
+    return factory(bound)(rate, regularizer)
+
+
 METHODS = {
     "splitting_sgd": splitting(optax.sgd(RATE)),
     "splitting_adam": splitting(optax.adam(0.01)),
@@ -139,6 +178,13 @@ METHODS = {
     "apply_prox_lion": prox_last(optax.lion(0.01)),
     "prox_adam": Method(prox_adam, 0.03, "entry_lam"),
     "prox_sgd": Method(prox_sgd, 0.5, "lam"),
+    "admm": coupled(sgl.admm, "rho", 0.02, period=2, base=optax.sgd),
+    "fista": Method(sparse_group(sgl.fista), 0.5, "entry_lam"),
+    "hspg": Method(hspg, 0.3, "lam"),
+    "magnitude": Method(magnitude, 0.5, ""),
+    "rda": Method(sparse_group(sgl.rda, power=0.25), 0.3, "entry_lam"),
+    "relaxed_splitting": coupled(sgl.relaxed_splitting, "beta", 0.005, period=4),
+    "schedule_free": Method(sparse_group(sgl.schedule_free), 0.5, "entry_lam"),
 }
 
 

@@ -131,6 +131,106 @@ def test_check_is_silent_under_jit_and_where_nothing_followed():
     sgl.check(sgl.sgl_transform(sgl.L1(0.1), beta=1.0).init({"kernel": jnp.ones((2, 2))}))
 
 
+CONVERGENT = {
+    "admm": lambda: sgl.admm(RATE, L1, rho=1.0, base=optax.sgd),
+    "fista": lambda: sgl.fista(RATE, L1),
+    "hspg": lambda: sgl.hspg(RATE, L1, begin=500),
+    "prox_adam": lambda: sgl.prox_adam(RATE, L1),
+    "prox_sgd": lambda: sgl.prox_sgd(RATE, L1),
+    "rda": lambda: sgl.rda(RATE, L1, power=0.0),
+    "schedule_free": lambda: sgl.schedule_free(0.2, L1),
+}
+"""Every algorithm whose fixed point is the minimiser."""
+
+ELSEWHERE = {
+    "magnitude": (
+        lambda: sgl.magnitude(
+            RATE, sgl.Regularizer(sgl.TopK(5)), steps=1000, period=10, base=optax.sgd
+        ),
+        95,
+        1.5000,
+    ),
+    "relaxed_splitting": (
+        lambda: sgl.relaxed_splitting(RATE, L1, beta=10.0, period=100),
+        95,
+        1.47296,
+    ),
+    "splitting": (
+        lambda: sgl.splitting(
+            RATE,
+            sgl.SparseGroup(sgl.L1(0.1), sgl.L1(0.0), sgl.by_layer()),
+            beta=10.0,
+            base=optax.sgd,
+        ),
+        95,
+        1.47151,
+    ),
+    "subgradient": (lambda: sgl.subgradient(RATE, L1, base=optax.sgd), 0, 1.49298),
+}
+"""Those with another objective: the least squares of five weights, the split one, one without a
+prox; their zeros, and the objective of the lasso where they stop."""
+
+
+def test_every_algorithm_stands_in_a_table():
+    assert sorted(CONVERGENT | ELSEWHERE) == sorted(sgl.ALGORITHMS)
+
+
+@pytest.mark.parametrize("name", CONVERGENT)
+def test_algorithm_solves_the_lasso(name, standard_promotion):
+    w, state = solve(CONVERGENT[name](), start())
+    assert_solved(sgl.sparse_params(state, w))
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_algorithm_stops_where_its_own_objective_is_least(name):
+    build, expected_zeros, expected_objective = ELSEWHERE[name]
+    w, state = solve(build(), start())
+    zeros, objective = figures(sgl.sparse_params(state, w))
+    assert zeros == expected_zeros
+    assert objective == pytest.approx(expected_objective, abs=1e-4)
+
+
+AFTERWARDS = {
+    "scale": lambda: optax.scale(0.5),
+    "clip": lambda: optax.clip_by_global_norm(1e-3),
+    "decay": lambda: optax.add_decayed_weights(-1e-3),
+}
+IN_THE_WEIGHTS = ("hspg", "magnitude", "prox_adam", "prox_sgd", "rda")
+
+
+@pytest.mark.parametrize("after", AFTERWARDS)
+@pytest.mark.parametrize("name", IN_THE_WEIGHTS)
+def test_algorithm_undone_by_what_follows_is_found_out(name, after, standard_promotion):
+    build = CONVERGENT[name] if name in CONVERGENT else ELSEWHERE[name][0]
+    tx = optax.chain(build(), AFTERWARDS[after]())
+    steps = 520 if name == "hspg" else 100
+    w, state = solve(tx, start(), steps)
+    with pytest.raises(ValueError, match="must be the last link"):
+        sgl.sparse_params(state, w)
+
+
+def test_average_of_the_weights_has_no_zeros():
+    tx = sgl.prox_sgd(RATE, L1)
+
+    def step(carry, _):
+        w, state, average = carry
+        updates, state = tx.update(jax.grad(small_lasso().loss)(w), state, w)
+        w = optax.apply_updates(w, updates)
+        return (w, state, 0.999 * average + 0.001 * w), None
+
+    first = (start(), tx.init(start()), start())
+    w, state, average = jax.jit(lambda carry: jax.lax.scan(step, carry, None, STEPS)[0])(first)
+    assert_solved(sgl.sparse_params(state, w))
+    assert figures(average)[0] == 0
+
+
+def test_prox_inside_the_schedule_free_of_optax_has_no_zeros(standard_promotion):
+    tx = optax.contrib.schedule_free(optax.chain(optax.sgd(RATE), prox()), RATE)
+    w, state = solve(tx, start())
+    assert figures(optax.contrib.schedule_free_eval_params(state, w))[0] == 0
+    assert figures(state.z)[0] == 0
+
+
 def test_prox_in_the_metric_of_adam_solves_the_lasso(standard_promotion):
     w, state = solve(sgl.prox_adam(RATE, L1), start())
     assert_solved(sgl.sparse_params(state, w))

@@ -240,4 +240,4 @@ def test_link_behind_a_prox_is_refused():
             updates, state = tx.update(gradient, state, params)
             params = optax.apply_updates(params, updates)
         message = complaint(lambda state=state: sgl.check(state))
-        assert message.startswith("A proximal step must be the last link of its chain, got ")
+        assert message.startswith("A link that sets zeros must be the last link of its chain, got ")

@@ -12,8 +12,18 @@ from problems import METHODS, assert_same, draw, gradients, stepper
 import sgl_jax as sgl
 
 
-LINKS = ("splitting_sgd", "apply_prox_sgd", "prox_adam", "prox_sgd")
-"""A method for each link."""
+LINKS = (
+    "splitting_sgd",
+    "apply_prox_sgd",
+    "prox_adam",
+    "prox_sgd",
+    "admm",
+    "fista",
+    "rda",
+    "relaxed_splitting",
+    "schedule_free",
+)
+"""A method for each link that has strengths of its own."""
 
 
 @pytest.fixture(scope="module", params=LINKS)

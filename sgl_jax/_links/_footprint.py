@@ -18,6 +18,7 @@ class Footprint(NamedTuple):
       zeros: exact zeros that the last update asked for, in each watched leaf.
       mismatches: so many updates were followed by parameters with fewer. A single one is forgotten
         at the next (``optax.lookahead`` resets the parameters now and then), two in a row are not.
+        Where zeros are to last, one counts for two, and for good: it is not asked for again.
     """
 
     zeros: dict[Path, Array]
@@ -40,14 +41,17 @@ class Footprint(NamedTuple):
         zeros = {path: jnp.zeros((), jnp.int32) for path in watched}
         return cls(zeros, jnp.zeros((), jnp.int32))
 
-    def followed(self, found: dict[Path, Array], asked: dict[Path, Array]) -> "Footprint":
+    def followed(
+        self, found: dict[Path, Array], asked: dict[Path, Array], lasting: bool
+    ) -> "Footprint":
         """Compares the leaves ``found`` with what had been asked for; notes what is asked now."""
         missed = jnp.zeros((), bool)
         for path, zeros in self.zeros.items():
             missed |= _zeros(found[path]) < zeros
         zeros = {path: _zeros(asked[path]) for path in self.zeros}
         kept = jnp.where(self.mismatches > 1, self.mismatches, 0)
-        return Footprint(zeros, jnp.where(missed, self.mismatches + 1, kept))
+        more = self.mismatches + (2 if lasting else 1)
+        return Footprint(zeros, jnp.where(missed, more, kept))
 
 
 def _zeros(leaf: Array) -> Array:

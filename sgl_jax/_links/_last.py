@@ -30,9 +30,14 @@ G = TypeVar("G", bound="GroupsLink")
 
 
 class LastLink(Link):
-    """A link that replaces the step; its exact zeros are in the parameters themselves."""
+    """A link that replaces the step; its exact zeros are in the parameters themselves.
+
+    Attributes:
+      zeros_last: whether what it has set to zero must be zero ever after.
+    """
 
     sets_zeros: ClassVar[bool] = True
+    zeros_last: ClassVar[bool] = False
 
     @abc.abstractmethod
     def target(self, leaves: Leaves, moved: Leaves, count: Array, metric: Leaves | None) -> Leaves:
@@ -133,5 +138,6 @@ def landed(
     target = link.target(leaves, moved, state.count, metrics)
     change = {path: target[path] - w for path, w in leaves.items()}
     count = optax.safe_increment(state.count)
-    state = state._replace(count=count, footprint=state.footprint.followed(leaves, target))
+    footprint = state.footprint.followed(leaves, target, link.zeros_last)
+    state = state._replace(count=count, footprint=footprint)
     return updated(updates, change, lambda _, new: new), state

@@ -17,10 +17,11 @@ from typing import Protocol, runtime_checkable
 import optax
 
 from sgl_jax._typing import Strength
-from sgl_jax.regularizers import RegularizerLike
+from sgl_jax.penalties import L1
+from sgl_jax.regularizers import Regularizer, RegularizerLike
 
 
-__all__ = ["Algorithm", "Base"]
+__all__ = ["Algorithm", "Base", "given"]
 
 
 @runtime_checkable
@@ -37,3 +38,8 @@ class Base(Protocol):
     """A factory of base optimizers, such as ``optax.adam``."""
 
     def __call__(self, learning_rate: Strength) -> optax.GradientTransformation: ...
+
+
+def given(regularizer: RegularizerLike | None) -> RegularizerLike:
+    """The regularizer, or one of no strength in the place of none."""
+    return Regularizer(L1(0.0)) if regularizer is None else regularizer

@@ -50,10 +50,20 @@ class TopK(Constraint):
         self, parts: Sequence[Array], group: Group, metrics: Sequence[Array] | None = None
     ) -> list[Array]:
         """The entries of largest magnitude of every group; in a metric those of largest d w^2."""
-        order = ranks(parts, group, metrics)
-        return kept_entries(parts, _largest(order, group, self._count(group)))
+        return self.keep(parts, group, self.count(group), metrics)
 
-    def _count(self, group: Group) -> Array:
+    def keep(
+        self,
+        parts: Sequence[Array],
+        group: Group,
+        count: Array,
+        metrics: Sequence[Array] | None = None,
+    ) -> list[Array]:
+        """As :meth:`project`, with so many entries per group instead of :attr:`k`."""
+        return kept_entries(parts, _largest(ranks(parts, group, metrics), group, count))
+
+    def count(self, group: Group) -> Array:
+        """How many entries of each group may be left: one number, or per group, int32."""
         if isinstance(self.k, numbers.Integral):
             return jnp.asarray(min(int(self.k), np.iinfo(np.int32).max), jnp.int32)
         # Rounded, since 0.29 * 100 is less than 29.

@@ -64,9 +64,9 @@ def check(opt_state: Any) -> None:
         (mismatches,) = jax.tree.leaves(state.footprint.mismatches)
         if not isinstance(mismatches, jax.core.Tracer) and jnp.any(mismatches > 1):
             raise ValueError(
-                "A proximal step must be the last link of its chain, got parameters other than "
-                f"it had asked for after {int(jnp.max(mismatches))} updates, so exact "
-                "zeros were lost; move it behind the learning rate and every other link."
+                "A link that sets zeros must be the last link of its chain, got parameters with "
+                "fewer of them than it had asked for; move it behind the learning rate and every "
+                "other link."
             )
 
 
@@ -121,7 +121,7 @@ def splitting_gap(opt_state: Any, params: Params) -> Array:
     """
     gap = total = jnp.zeros(())
     for found in _links(opt_state, params):
-        if found.link.splits:
+        if found.copy is not None or found.link.splits:
             v = found.sparse
             for path, w in found.leaves.items():
                 gap += jnp.sum((w - v[path]).astype(gap.dtype) ** 2)

@@ -1,0 +1,123 @@
+"""Schedule-free learning whose zeros are exact."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from sgl_jax import directions
+from sgl_jax._links import CopyState, check_sign, in_force, planned, required
+from sgl_jax._typing import Params, Step, Strength
+from sgl_jax.directions import Direction
+from sgl_jax.regularizers import RegularizerLike
+from sgl_jax.transforms.proximal import ProximalStep
+
+
+__all__ = ["ScheduleFreeState", "schedule_free"]
+
+
+class ScheduleFreeState(NamedTuple):
+    """State of :func:`schedule_free`.
+
+    Attributes:
+      prox: the link, with its iterate ``z``.
+      direction: state of the direction.
+      weight_sum: sum of the weights of the average.
+      max_rate: the largest rate so far.
+      b1: share of the average in the parameters.
+    """
+
+    prox: CopyState
+    direction: optax.OptState
+    weight_sum: Array
+    max_rate: Array
+    b1: Array
+
+    @property
+    def z(self) -> Params:
+        """The iterate, where ``optax.contrib.schedule_free_eval_params`` looks for it."""
+        return self.prox.z
+
+
+def schedule_free(
+    learning_rate: Strength,
+    regularizer: RegularizerLike | None = None,
+    *,
+    direction: Direction | None = None,
+    b1: Step = 0.9,
+    weight_power: Step = 2.0,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Averages the iterates instead of lowering the rate; the prox acts on the iterate.
+
+    .. math::
+      y_t = (1 - \beta_1) z_t + \beta_1 x_t, \quad
+      z_{t+1} = \operatorname{prox}^{d}_{\eta R}(z_t - \eta u(y_t)), \quad
+      x_{t+1} = (1 - c_t) x_t + c_t z_{t+1}
+
+    with :math:`c_t` the share of :math:`\eta^p` in its sum so far, for the ``weight_power`` p. The
+    parameters are :math:`y`; :func:`~sgl_jax.sparse_params` returns :math:`z`, whose zeros are
+    exact. The average :math:`x`, which is dense while the support still changes, is
+    ``optax.contrib.schedule_free_eval_params(state, params)``. (With a proximal step inside of
+    ``optax.contrib.schedule_free`` none of the three has zeros.)
+
+    Args:
+      learning_rate: :math:`\eta \ge 0`, a number or a schedule; one that warms up.
+      regularizer: ``None`` makes this ``optax.contrib.schedule_free``.
+      direction: :math:`u`, with its metric :math:`d`, without a momentum of its own
+        (``directions.adam(b1=0.0)``); plain gradients by default.
+      b1: :math:`\beta_1`, in (0, 1].
+      weight_power: power of the rate in the weight of an iterate, >= 0.
+
+    Raises:
+      ValueError: ``b1`` not in (0, 1], a negative rate, or a grouping that matches no leaf.
+
+    References:
+      Defazio, Yang, Mehta, Mishchenko, Khaled and Cutkosky, The road less scheduled, NeurIPS 2024.
+    """
+    check_sign("schedule_free", learning_rate=learning_rate)
+    if isinstance(b1, float | int) and not 0 < b1 <= 1:
+        raise ValueError(f"schedule_free needs b1 in (0, 1], got b1={b1}.")
+    direction = directions.sgd() if direction is None else direction
+    if regularizer is None:
+        plain = optax.GradientTransformation(direction.init, direction.update)
+        base = optax.chain(plain, optax.scale_by_learning_rate(learning_rate))
+        return optax.contrib.schedule_free(base, learning_rate, b1, weight_power)
+    term = ProximalStep(regularizer, learning_rate)
+
+    def init(params: Params) -> ScheduleFreeState:
+        z = jax.tree.map(jnp.copy, params)
+        prox = CopyState(jnp.zeros((), jnp.int32), *planned(term, params), z)
+        total, max_rate = (jnp.zeros((), float) for _ in range(2))
+        share = jnp.asarray(b1, float)
+        return ScheduleFreeState(prox, direction.init(params), total, max_rate, share)
+
+    def update(updates, state, params=None, **extra_args):
+        del extra_args
+        y, prox = required(params, "schedule_free"), state.prox
+        updates, inner = direction.update(updates, state.direction, y)
+        strengths = in_force(term, prox.strengths, prox.count)
+        rate = strengths["step_size"]
+        moved = jax.tree.map(lambda z, u: z - rate.astype(z.dtype) * u, prox.z, updates)
+        metric = None if direction.metric is None else direction.metric(inner)
+        z = prox.plan.link(strengths).regularizer.prox(moved, rate, metric)
+        max_rate = jnp.maximum(state.max_rate, rate)
+        weight = max_rate**weight_power
+        total = state.weight_sum + weight
+        share = weight / jnp.where(total > 0, total, 1.0)
+        change = partial(_change, share=share, b1=state.b1)
+        updates = jax.tree.map(change, y, prox.z, z)
+        count = optax.safe_increment(prox.count)
+        prox = CopyState(count, strengths, prox.plan, z)
+        return updates, ScheduleFreeState(prox, inner, total, max_rate, state.b1)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _change(y: Array, old: Array, z: Array, share: Array, b1: Array) -> Array:
+    """The change of the parameters when the iterate goes from ``old`` to ``z``."""
+    share, b1 = share.astype(y.dtype), b1.astype(y.dtype)
+    x = (y - (1.0 - b1) * old) / b1
+    return b1 * ((1.0 - share) * x + share * z) + (1.0 - b1) * z - y
