@@ -204,26 +204,9 @@ class Lasso(NamedTuple):
         w = np.asarray(w, np.float64)
         return np.mean((self.a @ w - self.b) ** 2) / 2 + self.lam * np.abs(w).sum()
 
-    def duality_gap(self, w):
-        """How much ``objective(w)`` can at most be above the minimum."""
-        w = np.asarray(w, np.float64)
-        n = len(self.b)
-        residual = (self.b - self.a @ w) / n
-        dual = residual * min(1.0, self.lam / np.max(np.abs(self.a.T @ residual)))
-        return self.objective(w) - (dual @ self.b - n / 2 * dual @ dual)
-
 
 @functools.cache
 def small_lasso():
     """60 x 100, single precision; its minimiser has 95 zeros and the objective 1.46985."""
     a = np.asarray(jax.random.normal(jax.random.key(0), (60, 100), np.float32))
     return Lasso(a, a @ np.where(np.arange(100) < 5, 3.0, 0.0).astype(np.float32), 0.1)
-
-
-@functools.cache
-def large_lasso():
-    """200 x 1000, double precision, noisy."""
-    generator = np.random.default_rng(0)
-    a = generator.standard_normal((200, 1000))
-    w = np.where(np.arange(1000) < 10, generator.choice([-1.0, 1.0], 1000), 0.0)
-    return Lasso(a, a @ w + 0.1 * generator.standard_normal(200), 0.1)

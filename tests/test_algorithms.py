@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from problems import assert_same, descend, draw, gradients, large_lasso, run, stepper, zeros
+from problems import assert_same, draw, gradients, run, stepper, zeros
 
 import sgl_jax as sgl
 
@@ -93,59 +93,6 @@ def test_algorithm_takes_a_schedule_for_its_rate(name):
 
 def test_catalogue_is_sorted():
     assert list(sgl.ALGORITHMS) == sorted(sgl.ALGORITHMS)
-
-
-@pytest.mark.parametrize("name", ["prox_adam", "prox_sgd"])
-def test_lasso_is_solved_to_a_small_duality_gap(name):
-    with jax.enable_x64(True):
-        lasso = large_lasso()
-        rate = 0.03 if name == "prox_adam" else len(lasso.b) / np.linalg.norm(lasso.a, 2) ** 2
-        tx = sgl.ALGORITHMS[name](rate, sgl.Regularizer(sgl.L1(lasso.lam)))
-        w = np.asarray(descend(tx, lasso.loss, jnp.zeros(1000), 1000)[0])
-    assert lasso.duality_gap(w) < 1e-6 * lasso.objective(np.zeros(1000))
-    assert 0 < np.sum(w == 0) < 1000
-
-
-@functools.cache
-def regression():
-    """Inputs and five outputs that depend on four of twenty inputs."""
-    generator = np.random.default_rng(1)
-    x = generator.standard_normal((60, 20))
-    kernel = np.where(np.arange(20)[:, None] < 4, generator.standard_normal((20, 5)), 0)
-    return x, x @ kernel + 0.1 * generator.standard_normal((60, 5))
-
-
-def optimality(w, entry_lam, group_lam):
-    """How far a proximal gradient step, in NumPy, moves: zero at the minimiser alone."""
-    x, y = regression()
-    z = w - x.T @ (x @ w - y) / len(x)
-    z = np.sign(z) * np.maximum(np.abs(z) - entry_lam, 0)
-    norms = np.linalg.norm(z, axis=1, keepdims=True)
-    z = z * np.maximum(1 - np.sqrt(5) * group_lam / np.where(norms > 0, norms, 1), 0)
-    return np.abs(w - z).max()
-
-
-@pytest.mark.parametrize("entry_lam", [0.0, 0.1], ids=["group_lasso", "sparse_group_lasso"])
-def test_both_metrics_reach_the_same_minimiser(entry_lam):
-    group = sgl.L1(0.1)
-    regularizer = sgl.SparseGroup(sgl.L1(entry_lam), group)
-    if not entry_lam:
-        regularizer = sgl.Regularizer(group, sgl.by_neuron())
-    found = []
-    with jax.enable_x64(True):
-        x, y = regression()
-
-        def loss(params):
-            return jnp.sum((x @ params["kernel"] - y) ** 2) / (2 * len(x))
-
-        for tx in (sgl.prox_adam(0.02, regularizer), sgl.prox_sgd(0.3, regularizer)):
-            w = np.asarray(descend(tx, loss, {"kernel": jnp.zeros((20, 5))}, 1500)[0]["kernel"])
-            assert optimality(w, entry_lam, 0.1) < 1e-8
-            assert 0 < np.sum(np.all(w == 0, axis=1)) < 20
-            found.append(w)
-    np.testing.assert_allclose(found[0], found[1], atol=1e-7)
-    np.testing.assert_array_equal(found[0] == 0, found[1] == 0)
-    assert (np.sum(found[0] == 0) > 5 * np.sum(np.all(found[0] == 0, axis=1))) == (entry_lam > 0)
 
 
 def test_splitting_is_its_link_before_its_base():
