@@ -20,6 +20,7 @@ def compiled(function: Callable[..., Any], **arguments: Any) -> Callable[..., An
     On a CPU convolutions and matrix products go to Eigen, not to YNNPACK, which is slower on the
     shapes of a training step; elsewhere it is ``jax.jit``. Values may differ from those of
     ``jax.jit`` in rounding. A jaxlib without such an option gets none.
+    What comes has a ``lower`` like that of ``jax.jit``.
 
     Args:
       function: what to compile.
@@ -34,6 +35,7 @@ def compiled(function: Callable[..., Any], **arguments: Any) -> Callable[..., An
     def call(*args: Any, **kwargs: Any) -> Any:
         return built()(*args, **kwargs)
 
+    call.lower = lambda *args, **kwargs: built().lower(*args, **kwargs)  # pyrefly: ignore
     return call
 
 

@@ -207,7 +207,7 @@ heavy = {"flax", "haiku", "equinox", "matplotlib", "sklearn", "rich", "orbax"} &
 assert not heavy, heavy
 jax.config.update("jax_num_cpu_devices", 3)  # refused once something has been computed
 assert jax.device_count("cpu") == 3
-assert {"data", "models", "train", *sgl_jax.__all__} <= set(dir(sgl_jax))
+assert {"data", "many", "models", "train", *sgl_jax.__all__} <= set(dir(sgl_jax))
 assert sgl_jax.train.train_step
 assert "flax" in sys.modules
 """
