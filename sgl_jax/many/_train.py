@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.lax import dynamic_index_in_dim, dynamic_update_index_in_dim
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
@@ -238,10 +239,14 @@ def _moved(tree: Any, place: Any) -> Any:
 @jax.jit
 def _rows(tree: Any, at: Array) -> Any:
     """The lanes at these places; beyond the last it is the last."""
+    if at.ndim == 0:
+        return jax.tree.map(lambda leaf: dynamic_index_in_dim(leaf, at, keepdims=False), tree)
     return jax.tree.map(lambda leaf: leaf.at[at].get(mode="clip"), tree)
 
 
 @partial(jax.jit, donate_argnums=0)
 def _with_rows(tree: Any, rows: Any, at: Array) -> Any:
     """The tree with these lanes in their places, those beyond the last left out."""
+    if at.ndim == 0:
+        return jax.tree.map(lambda *leaves: dynamic_update_index_in_dim(*leaves, at, 0), tree, rows)
     return jax.tree.map(lambda leaf, row: leaf.at[at].set(row, mode="drop"), tree, rows)
