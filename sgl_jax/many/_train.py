@@ -14,7 +14,9 @@ from jaxtyping import Array, Float
 from sgl_jax.data import batch_indices
 from sgl_jax.many._lanes import lanes_of
 from sgl_jax.many._program import Job, Keys, compiled_epoch, lanes_that_fit
-from sgl_jax.train import Images, Labels, TrainState, _compiled_step, _on_device, train_epoch
+from sgl_jax.train import Images, Labels, TrainState, train_epoch
+from sgl_jax.train._epoch import compiled_step
+from sgl_jax.train._images import on_device
 
 
 __all__ = ["train_many"]
@@ -76,7 +78,7 @@ def train_many(
         differ in number, or a lane that does not fit into the memory.
     """
     lanes = _check(keys, states, epochs, chunk_size)
-    x, y = _on_device(x, y)
+    x, y = on_device(x, y)
     devices = list(x.devices()) if mesh is None else list(mesh.devices.flat)
     if vectorize is None:
         vectorize = not _on_cpu(devices)
@@ -221,7 +223,7 @@ def _epoch_abreast(
     # Step by step, since a device takes in only so many before the caller has to wait for it.
     for row in range(len(orders[0])):
         for at, (job, order) in enumerate(zip(jobs, orders, strict=True)):
-            states[at], loss = _compiled_step(
+            states[at], loss = compiled_step(
                 job.forward, job.tx, states[at], job.x, job.y, order, row
             )
             totals[at] = totals[at] + loss

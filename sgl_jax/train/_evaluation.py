@@ -1,0 +1,71 @@
+"""How well a network does on a set of examples."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from sgl_jax._compile import compiled
+from sgl_jax._typing import Params
+from sgl_jax.data import take_batch
+from sgl_jax.train._images import Images, Labels, on_device
+from sgl_jax.train._step import cross_entropy
+
+
+__all__ = ["Evaluation", "evaluate"]
+
+
+class Evaluation(NamedTuple):
+    """How well a network does on a set of examples.
+
+    Attributes:
+      error: share of examples whose largest logit is another class's, 0 to 1.
+      loss: mean cross-entropy, in nats.
+    """
+
+    error: float
+    loss: float
+
+
+def evaluate(
+    apply: Callable[[Params, Array], Array],
+    params: Params,
+    x: Images,
+    y: Labels,
+    *,
+    chunk_size: int = 1000,
+) -> Evaluation:
+    """Error and loss of a network on a set of examples.
+
+    Args:
+      apply: ``(params, images) -> logits``, one and the same object at every call, as it is
+        compiled once; with :attr:`Network.apply`, ``params`` is the pair ``(params, rest)``.
+      params: what ``apply`` takes; sparse parameters, to measure them.
+      x: uint8 images.
+      y: labels.
+      chunk_size: images in flight, at least 1; the result does not depend on it.
+
+    Raises:
+      ValueError: if images and labels differ in number, or there are none.
+    """
+    x, y = on_device(x, y)
+    chunk = min(chunk_size, len(y))
+    # All chunks are dispatched before the first result is read.
+    parts = [_compiled_sums(apply, chunk, params, x, y, at) for at in range(0, len(y), chunk)]
+    wrong, loss = (sum(part.tolist()) for part in map(jnp.stack, zip(*parts, strict=True)))
+    return Evaluation(wrong / len(y), loss / len(y))
+
+
+def _chunk_sums(apply, chunk, params, x, y, start):
+    """Wrong answers and summed loss of the examples from ``start``, at most ``chunk``."""
+    indices = start + jnp.arange(chunk)
+    # The last chunk repeats the last example rather than compile for another shape.
+    images, labels = take_batch(x, y, jnp.minimum(indices, len(y) - 1))
+    logits = apply(params, images)
+    counts = indices < len(y)
+    wrong = counts & (jnp.argmax(logits, axis=-1) != labels)
+    return wrong.sum(), jnp.where(counts, cross_entropy(logits, labels), 0.0).sum()
+
+
+_compiled_sums = compiled(_chunk_sums, static_argnums=(0, 1))
