@@ -145,7 +145,7 @@ __all__ = [
     "warmup",
 ]
 
-_ON_DEMAND = ("data", "many", "models", "train")
+_ON_DEMAND = ("data", "many", "models", "placement", "train")
 
 
 def __getattr__(name: str) -> Any:

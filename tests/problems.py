@@ -210,3 +210,15 @@ def small_lasso():
     """60 x 100, single precision; its minimiser has 95 zeros and the objective 1.46985."""
     a = np.asarray(jax.random.normal(jax.random.key(0), (60, 100), np.float32))
     return Lasso(a, a @ np.where(np.arange(100) < 5, 3.0, 0.0).astype(np.float32), 0.1)
+
+
+def assert_same_support(tree, other, within=1e-5):
+    """The same zeros, but for entries so close to a threshold that rounding decides."""
+
+    def compare(a, b):
+        a, b = np.asarray(a), np.asarray(b)
+        differ = (a == 0) != (b == 0)
+        assert np.all(np.maximum(np.abs(a), np.abs(b))[differ] <= within)
+        assert np.mean(differ) < 0.01
+
+    jax.tree.map(compare, tree, other)

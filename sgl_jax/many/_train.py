@@ -224,7 +224,7 @@ def _epoch_abreast(
     for row in range(len(orders[0])):
         for at, (job, order) in enumerate(zip(jobs, orders, strict=True)):
             states[at], loss = compiled_step(
-                job.forward, job.tx, states[at], job.x, job.y, order, row
+                job.forward, job.tx, None, states[at], job.x, job.y, order, row
             )
             totals[at] = totals[at] + loss
     return states, [total / len(orders[0]) for total in totals]

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sgl_jax._compile import compiled
 from sgl_jax.data import batch_indices, take_batch
+from sgl_jax.placement import Placement
 from sgl_jax.train._images import Images, Labels, on_device
 from sgl_jax.train._step import TrainState, train_step
 
@@ -27,6 +27,7 @@ def train_epoch(
     *,
     batch_size: int,
     scan: bool | None = None,
+    placement: Placement | None = None,
 ) -> tuple[TrainState, Float[Array, ""]]:
     """One pass over the data in an order drawn from ``key``.
 
@@ -45,37 +46,55 @@ def train_epoch(
       y: labels.
       batch_size: examples per step; see :func:`sgl_jax.data.batch_indices` for the remainder.
       scan: whether the epoch is one compiled loop; ``None`` for what suits the device.
+      placement: many devices to train on, where the state then lies; every batch is split over
+        them. A step is the same as on one device but for rounding.
 
     Returns:
       The state after the epoch, and the mean loss over its steps.
 
     Raises:
-      ValueError: if images and labels differ in number, or ``batch_size`` is not within it.
+      ValueError: if images and labels differ in number, ``batch_size`` is not within it, or
+        the devices cannot share a batch evenly.
     """
     x, y = on_device(x, y)
     order = batch_indices(key, len(y), batch_size)
+    if placement is not None:
+        placement.check_batch(batch_size)
+        state, (x, y, order) = placement.place(state), placement.copy((x, y, order))
     if scan is None:
-        scan = all(device.platform != "cpu" for device in x.devices())
+        scan = all(device.platform != "cpu" for device in x.sharding.device_set)
     if scan:
-        return _compiled_epoch(forward, tx, state, x, y, order)
-    total = jnp.zeros(())
+        return _compiled_epoch(forward, tx, placement, state, x, y, order)
+    losses = []
     for row in range(len(order)):
-        state, loss = compiled_step(forward, tx, state, x, y, order, row)
-        total = total + loss
-    return state, total / len(order)
+        state, loss = compiled_step(forward, tx, placement, state, x, y, order, row)
+        losses.append(loss if placement is None else placement.settled(loss))
+    return state, sum(losses[1:], losses[0]) / len(order)
 
 
-def _row_step(forward, tx, state, x, y, order, row):
-    return train_step(forward, tx, state, *take_batch(x, y, order[row]))
+def _placed_step(forward, tx, placement, state, x, y, indices):
+    batch = take_batch(x, y, indices)
+    if placement is None:
+        return train_step(forward, tx, state, *batch)
+
+    def gathering(params, rest, images):
+        return forward(placement.whole(params), rest, images)
+
+    state, loss = train_step(gathering, tx, state, *placement.split(batch))
+    return placement.keep(state), loss
 
 
-def _epoch(forward, tx, state, x, y, order):
+def _row_step(forward, tx, placement, state, x, y, order, row):
+    return _placed_step(forward, tx, placement, state, x, y, order[row])
+
+
+def _epoch(forward, tx, placement, state, x, y, order):
     def step(state, indices):
-        return train_step(forward, tx, state, *take_batch(x, y, indices))
+        return _placed_step(forward, tx, placement, state, x, y, indices)
 
     state, losses = jax.lax.scan(step, state, order)
     return state, losses.mean()
 
 
-compiled_step = compiled(_row_step, static_argnums=(0, 1), donate_argnums=2)
-_compiled_epoch = compiled(_epoch, static_argnums=(0, 1), donate_argnums=2)
+compiled_step = compiled(_row_step, static_argnums=(0, 1, 2), donate_argnums=3)
+_compiled_epoch = compiled(_epoch, static_argnums=(0, 1, 2), donate_argnums=3)

@@ -9,6 +9,7 @@ from jaxtyping import Array
 from sgl_jax._compile import compiled
 from sgl_jax._typing import Params
 from sgl_jax.data import take_batch
+from sgl_jax.placement import Placement
 from sgl_jax.train._images import Images, Labels, on_device
 from sgl_jax.train._step import cross_entropy
 
@@ -35,6 +36,7 @@ def evaluate(
     y: Labels,
     *,
     chunk_size: int = 1000,
+    placement: Placement | None = None,
 ) -> Evaluation:
     """Error and loss of a network on a set of examples.
 
@@ -45,27 +47,36 @@ def evaluate(
       x: uint8 images.
       y: labels.
       chunk_size: images in flight, at least 1; the result does not depend on it.
+      placement: many devices to test on; the images in flight are split over them.
 
     Raises:
       ValueError: if images and labels differ in number, or there are none.
     """
     x, y = on_device(x, y)
     chunk = min(chunk_size, len(y))
-    # All chunks are dispatched before the first result is read.
-    parts = [_compiled_sums(apply, chunk, params, x, y, at) for at in range(0, len(y), chunk)]
+    if placement is not None:
+        params, (x, y) = placement.place(params), placement.copy((x, y))
+        chunk += -chunk % placement.mesh.size
+    # All chunks are dispatched before the first result is read, where they may be.
+    parts = []
+    for start in range(0, len(y), chunk):
+        sums = _compiled_sums(apply, chunk, placement, params, x, y, start)
+        parts.append(sums if placement is None else placement.settled(sums))
     wrong, loss = (sum(part.tolist()) for part in map(jnp.stack, zip(*parts, strict=True)))
     return Evaluation(wrong / len(y), loss / len(y))
 
 
-def _chunk_sums(apply, chunk, params, x, y, start):
+def _chunk_sums(apply, chunk, placement, params, x, y, start):
     """Wrong answers and summed loss of the examples from ``start``, at most ``chunk``."""
     indices = start + jnp.arange(chunk)
     # The last chunk repeats the last example rather than compile for another shape.
     images, labels = take_batch(x, y, jnp.minimum(indices, len(y) - 1))
+    if placement is not None:
+        images, labels = placement.split((images, labels))
     logits = apply(params, images)
     counts = indices < len(y)
     wrong = counts & (jnp.argmax(logits, axis=-1) != labels)
     return wrong.sum(), jnp.where(counts, cross_entropy(logits, labels), 0.0).sum()
 
 
-_compiled_sums = compiled(_chunk_sums, static_argnums=(0, 1))
+_compiled_sums = compiled(_chunk_sums, static_argnums=(0, 1, 2))
