@@ -1,7 +1,8 @@
 """The whole state of a training run on disk, written by Orbax, atomically.
 
 A checkpoint is a folder named by the epoch it was taken after. Orbax writes it under another name
-and renames it when all of it is there, so a folder with a number for a name is whole.
+and renames it when all of it is there, so a folder with a number for a name is whole. Of several
+processes that train together the first writes and reads.
 """
 
 import contextlib
@@ -18,9 +19,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from sgl_jax._pytree import flatten_by_path
+from sgl_jax.processes import by_first
 from sgl_jax.train import TrainState
 
 
@@ -33,16 +36,22 @@ def save(folder: Path, epoch: int, state: TrainState) -> None:
     Args:
       folder: of the checkpoints of a run; made where missing.
       epoch: epochs that led to the state.
-      state: what to keep; read, not consumed.
+      state: what to keep, whole on one device; read, not consumed.
 
     Raises:
       OSError: the folder cannot be written, or the disk is full.
     """
-    ocp, path = _orbax(), folder / str(epoch)
+    by_first(lambda: _write(folder, epoch, state))
+
+
+def _write(folder: Path, epoch: int, state: TrainState) -> None:
+    path = folder / str(epoch)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _undisturbed(), _quiet():
-            ocp.save(path.absolute(), _plain_leaves(state), overwrite=True)
+        with _undisturbed(), _quiet(), _checkpointer() as checkpointer:
+            checkpointer.save(path.absolute(), _plain_leaves(state), force=True)
+    except ImportError:
+        raise
     except Exception as error:
         _clear(folder, latest(folder))
         raise OSError(
@@ -77,12 +86,18 @@ def load(folder: Path, epoch: int, like: TrainState) -> TrainState:
     Raises:
       ValueError: it cannot be read, or is of another network or optimizer.
     """
-    ocp, path = _orbax(), (folder / str(epoch)).absolute()
-    expected = _plain_leaves(like)
+    leaves, rebuild = flatten_by_path(like)
+    expected = {name: _form(jax.eval_shape(_numbers, leaf)) for name, leaf in leaves.items()}
+    found = by_first(lambda: _read((folder / str(epoch)).absolute(), expected))
+    return rebuild({name: _typed(found[name], leaf) for name, leaf in leaves.items()})
+
+
+def _read(path: Path, expected: dict[str, str]) -> dict[str, np.ndarray]:
     try:
-        with _quiet():
-            _check(expected, ocp.metadata(path).metadata or {}, path)
-            found = ocp.load(path, {name: _abstract(leaf) for name, leaf in expected.items()})
+        with _quiet(), _checkpointer() as checkpointer:
+            stored = checkpointer.metadata(path).item_metadata
+            _check(expected, {} if stored is None else stored.tree, path)
+            return checkpointer.restore(path)
     except (ImportError, _Other):
         raise
     except Exception as error:
@@ -90,47 +105,45 @@ def load(folder: Path, epoch: int, like: TrainState) -> TrainState:
             f"A checkpoint needs to be whole, got '{_reason(error)}' for {path}: delete it and "
             "start the run anew with --overwrite."
         ) from error
-    leaves, rebuild = flatten_by_path(like)
-    return rebuild({name: _typed(found[name], leaf) for name, leaf in leaves.items()})
 
 
 class _Other(ValueError):
     """A checkpoint of another network or optimizer."""
 
 
-def _plain_leaves(state: TrainState) -> dict[str, Array]:
-    """The leaves of a state by path; keys of random streams as the numbers they are."""
-    return {path: _plain(leaf) for path, leaf in flatten_by_path(state)[0].items()}
+def _plain_leaves(state: TrainState) -> dict[str, np.ndarray]:
+    """The leaves of a state by path, on the host; keys of random streams as their numbers."""
+    return {path: np.asarray(_numbers(leaf)) for path, leaf in flatten_by_path(state)[0].items()}
 
 
 def _is_key(leaf: Array) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def _plain(leaf: Array) -> Array:
-    return jax.random.key_data(leaf) if _is_key(leaf) else jnp.asarray(leaf)
+def _numbers(leaf: Array) -> Array:
+    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
-def _typed(found: Array, like: Array) -> Array:
+def _typed(found: np.ndarray, like: Array) -> Array:
     if _is_key(like):
-        return jax.random.wrap_key_data(found, impl=jax.random.key_impl(like))
-    return found
+        return jax.random.wrap_key_data(jnp.asarray(found), impl=jax.random.key_impl(like))
+    return jax.device_put(found, like.sharding)
 
 
-def _abstract(leaf: Array) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
+def _form(leaf: Any) -> str:
+    return f"{leaf.dtype}{list(leaf.shape)}"
 
 
-def _check(expected: dict[str, Array], stored: dict[str, Any], path: Path) -> None:
+def _check(expected: dict[str, str], stored: dict[str, Any], path: Path) -> None:
     if not stored:
         raise OSError("no readable metadata")
     for name in sorted(expected.keys() | stored.keys()):
-        here, there = expected.get(name), stored.get(name)
-        forms = [None if x is None else f"{x.dtype}{list(x.shape)}" for x in (here, there)]
-        if forms[0] != forms[1]:
+        here = expected.get(name, "nothing")
+        there = _form(stored[name]) if name in stored else "nothing"
+        if here != there:
             raise _Other(
-                f"A checkpoint needs to be of this network and optimizer, which have "
-                f"{forms[0] or 'nothing'} at {name!r}, got {forms[1] or 'nothing'} there in {path}."
+                f"A checkpoint needs to be of this network and optimizer, which have {here} at "
+                f"{name!r}, got {there} there in {path}."
             )
 
 
@@ -178,12 +191,17 @@ def _quiet() -> Iterator[None]:
             logger.disabled = disabled
 
 
-def _orbax() -> Any:
+def _checkpointer() -> Any:
+    """Orbax's writer and reader, in the first process alone, whatever others there are."""
     try:
-        from orbax.checkpoint import v1 as ocp
+        import orbax.checkpoint as ocp
     except ImportError as error:
         raise ImportError(
             "Checkpoints need orbax-checkpoint, which is not installed: "
             "run `pip install 'sgl-jax[demo]'`."
         ) from error
-    return ocp
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=0, active_processes={0}, barrier_sync_key_prefix="first"
+    )
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)

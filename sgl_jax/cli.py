@@ -21,8 +21,18 @@ class Terminated(KeyboardInterrupt):
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs ``sgl-jax``; returns its exit status.
 
-    0 is success, 2 what a user can put right, 130 and 143 Ctrl-C and SIGTERM.
+    0 is success, 2 what a user can put right, 130 and 143 Ctrl-C and SIGTERM. A process that has
+    failed while others wait for it does not return, but ends.
     """
+    status = _status(argv)
+    if status and "jax" in sys.modules:
+        from sgl_jax.processes import leave
+
+        leave(status)
+    return status
+
+
+def _status(argv: Sequence[str] | None) -> int:
     try:
         with _terminated():
             _run(sys.argv[1:] if argv is None else argv)

@@ -24,9 +24,11 @@ from sgl_jax.algorithms import ALGORITHMS
 from sgl_jax.config import Config
 from sgl_jax.data import DATASETS
 from sgl_jax.experiment import measure, prepare, run, sparse_of
+from sgl_jax.launch import Launch
 from sgl_jax.models import MODELS
 from sgl_jax.optimizers import OPTIMIZERS, SCHEDULES
 from sgl_jax.penalties import PENALTIES
+from sgl_jax.processes import is_first, losses_noticed
 from sgl_jax.records import Record
 from sgl_jax.report import comparison
 from sgl_jax.runs import Mode, Reached, RunFolder
@@ -45,6 +47,7 @@ DEMO = {
 
 def train(
     config: Annotated[Config, tyro.conf.OmitArgPrefixes],
+    launch: Annotated[Launch, tyro.conf.OmitArgPrefixes] = Launch(),  # noqa: B008
     name: str | None = None,
     runs: Path = Path("runs"),
     resume: bool = False,
@@ -59,6 +62,7 @@ def train(
 
     Args:
       config: what to train.
+      launch: on which devices.
       name: of the run; made of data, model, algorithm, penalty and seed without it.
       runs: folder of the run folders.
       resume: go on with the run of this name, as it was configured; start it where there is none.
@@ -67,20 +71,23 @@ def train(
     """
     if resume and overwrite:
         raise ValueError("A run can be resumed or overwritten, got both --resume and --overwrite.")
+    placement = launch.start()
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
     folder = RunFolder(runs / (name or _name(config)))
-    config = folder.agreed(config, mode)
-    console, finished = Console(), {}
-    with _progress(console) as progress, _hint(folder.path):
-        finished["sparse"] = folder.train(config, mode, _bar(progress, "sparse", config))
+    console, finished = Console(quiet=not is_first()), {}
+    with losses_noticed(), _progress(console) as progress, _hint(folder.path):
+        config = folder.agreed(config, mode)
+        bar = _bar(progress, "sparse", config)
+        finished["sparse"] = folder.train(config, mode, bar, placement)
         if not (no_twin or config.dense):
             dense = RunFolder(folder.path / "dense")
             bar = _bar(progress, "dense", config)
-            finished = {"dense": dense.train(config.twin(), mode, bar), **finished}
+            finished = {"dense": dense.train(config.twin(), mode, bar, placement), **finished}
     console.print(comparison({name: run.records[-1] for name, run in finished.items()}))
     console.print(_said(finished["sparse"]))
     figure = folder.path / "figure.png"
-    _draw(finished, figure)
+    if is_first():
+        _draw(finished, figure)
     console.print(f"How it came about: {figure}")
 
 

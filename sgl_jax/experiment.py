@@ -14,6 +14,7 @@ from sgl_jax.config import Config, Strengths
 from sgl_jax.data import Dataset, batch_indices
 from sgl_jax.jaxprs import Product, products
 from sgl_jax.metrics import remains
+from sgl_jax.placement import Placement, gathered
 from sgl_jax.records import Record, layers_of, shares_of
 from sgl_jax.transforms import sparse_params, splitting_gap
 
@@ -32,6 +33,7 @@ class Experiment(NamedTuple):
       tx: the optimizer.
       state: the state before the first step.
       products: what the network computes, for its FLOPs; ``None`` where that cannot be told.
+      placement: the devices to train on, if many.
     """
 
     config: Config
@@ -41,10 +43,15 @@ class Experiment(NamedTuple):
     tx: optax.GradientTransformation
     state: train.TrainState
     products: list[Product] | None
+    placement: Placement | None = None
 
 
-def prepare(config: Config) -> Experiment:
+def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     """Builds everything that a run needs and traces one step of it, so that it cannot fail later.
+
+    Args:
+      config: what to train.
+      placement: the devices to train on, if many.
 
     Raises:
       ImportError: a package is missing that the data set needs.
@@ -52,6 +59,8 @@ def prepare(config: Config) -> Experiment:
       ValueError: an unknown name, a value out of its range, or parts that do not fit.
     """
     config.check()
+    if placement is not None:
+        placement.check_batch(config.batch_size)
     data = builders.dataset(config)
     count = len(data.y_train)
     order = jax.eval_shape(lambda: batch_indices(jax.random.key(0), count, config.batch_size))
@@ -62,7 +71,7 @@ def prepare(config: Config) -> Experiment:
     image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
     _trace(config, network, tx, state, image)
     found = _products(network, params, rest, image)
-    return Experiment(config, strengths, data, network, tx, state, found)
+    return Experiment(config, strengths, data, network, tx, state, found, placement)
 
 
 def epochs(
@@ -77,7 +86,8 @@ def epochs(
       done: epochs that led to ``state``.
 
     Yields:
-      The state after each further epoch, and what it has led to.
+      The state after each further epoch, whole on one device of every process, and what it has
+      led to.
 
     Raises:
       FloatingPointError: the loss is no finite number.
@@ -85,18 +95,28 @@ def epochs(
     config, data = experiment.config, experiment.data
     state = experiment.state if state is None else state
     images, labels = jnp.asarray(data.x_train), jnp.asarray(data.y_train)
-    forward, tx = experiment.network.forward, experiment.tx
+    forward, tx, placement = experiment.network.forward, experiment.tx, experiment.placement
+    if placement is not None:
+        images, labels = placement.copy((images, labels))
     for epoch in range(done + 1, config.epochs + 1):
         key = jax.random.fold_in(jax.random.key(config.seed), epoch)
         state, loss = train.train_epoch(
-            key, forward, tx, state, images, labels, batch_size=config.batch_size
+            key,
+            forward,
+            tx,
+            state,
+            images,
+            labels,
+            batch_size=config.batch_size,
+            placement=placement,
         )
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"Training needs a finite loss, got {float(loss)} in epoch {epoch}: lower the "
                 f"learning rate (now {config.learning_rate})."
             )
-        yield state, measure(experiment, state, epoch, float(loss))
+        whole = gathered(state)
+        yield whole, measure(experiment, whole, epoch, float(loss))
 
 
 def run(config: Config, on_epoch: Callable[[Record], None] = lambda record: None) -> Record:
@@ -124,7 +144,8 @@ def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: f
     config, data, network = experiment.config, experiment.data, experiment.network
 
     def test(params: Params) -> train.Evaluation:
-        return train.evaluate(network.apply, (params, state.rest), data.x_test, data.y_test)
+        variables, where = (params, state.rest), experiment.placement
+        return train.evaluate(network.apply, variables, data.x_test, data.y_test, placement=where)
 
     sparse = sparse_of(config, state)
     gap = 0.0 if config.dense else float(splitting_gap(state.opt_state, state.params))

@@ -115,6 +115,15 @@ class Placement:
                 f"{batch_size} examples: choose another batch size, or fewer devices."
             )
 
+    def summary(self) -> dict[str, int | bool]:
+        """What a record says of it."""
+        processes = len({device.process_index for device in self.mesh.devices.flat})
+        return {
+            "devices": self.mesh.size,
+            "processes": processes,
+            "shard_params": self.shard_params,
+        }
+
     def _sharding(self, *axes: Any) -> NamedSharding:
         return NamedSharding(self.mesh, PartitionSpec(*axes))
 
@@ -173,4 +182,5 @@ def _whole(leaf: Any) -> Any:
     if not isinstance(leaf, Array) or len(leaf.sharding.device_set) == 1:
         return leaf
     everywhere = NamedSharding(leaf.sharding.mesh, PartitionSpec())  # pyrefly: ignore
-    return jax.device_put(leaf, everywhere).addressable_data(0)
+    # One after the other: on CPUs programs that communicate must not overlap.
+    return jax.device_put(leaf, everywhere).block_until_ready().addressable_data(0)

@@ -4,7 +4,7 @@
 out, the same on every machine of the same kind; ``timing.jsonl`` a line per epoch of what it took;
 ``checkpoints/`` the whole state after the newest epoch. The line of an epoch is written before its
 checkpoint, and lines beyond the checkpoint are dropped on resuming, so that the folder is right at
-every moment at which it may be left.
+every moment at which it may be left. Of several processes only the first reads and writes it.
 """
 
 import dataclasses
@@ -20,6 +20,8 @@ from sgl_jax import checkpoint
 from sgl_jax._files import append_json, first_lines, write_whole
 from sgl_jax.config import Config
 from sgl_jax.experiment import Experiment, epochs, prepare
+from sgl_jax.placement import Placement
+from sgl_jax.processes import by_first
 from sgl_jax.provenance import provenance
 from sgl_jax.records import Record
 from sgl_jax.train import TrainState
@@ -58,7 +60,11 @@ class RunFolder:
     path: Path
 
     def train(
-        self, config: Config, mode: Mode = "new", on_epoch: Progress = lambda record: None
+        self,
+        config: Config,
+        mode: Mode = "new",
+        on_epoch: Progress = lambda record: None,
+        placement: Placement | None = None,
     ) -> Reached:
         """Trains in this folder, to the end.
 
@@ -69,6 +75,7 @@ class RunFolder:
           mode: what to do with a run that is there: ``"new"`` refuses it, ``"resume"`` goes on with
             it (and starts where there is none), ``"overwrite"`` deletes it.
           on_epoch: called with the record of every epoch, those done before included.
+          placement: the devices to train on, if many; a run may go on on others.
 
         Raises:
           FloatingPointError: the loss is no finite number.
@@ -76,11 +83,8 @@ class RunFolder:
           OSError: the folder is there already, or cannot be read or written.
           ValueError: a config that does not fit, or is not the one of the folder.
         """
-        experiment = prepare(self.agreed(config, mode))
-        if mode == "overwrite" and self.path.exists():
-            self._delete()
-        if not self._config_path.exists():
-            self._start(experiment)
+        experiment = prepare(self.agreed(config, mode), placement)
+        by_first(lambda: self._open(experiment, mode))
         reached = self._restored(experiment)
         for record in reached.records:
             on_epoch(record)
@@ -100,6 +104,9 @@ class RunFolder:
           OSError: the folder is there already, or cannot be read.
           ValueError: a config that is not the one of the folder.
         """
+        return by_first(lambda: self._agreed(config, mode))
+
+    def _agreed(self, config: Config, mode: Mode) -> Config:
         there = self._config_path.exists()
         taken = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
         if taken and not there:
@@ -173,13 +180,24 @@ class RunFolder:
     def _checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
+    def _open(self, experiment: Experiment, mode: Mode) -> None:
+        if mode == "overwrite" and self.path.exists():
+            self._delete()
+        if not self._config_path.exists():
+            self._start(experiment)
+
     def _start(self, experiment: Experiment) -> None:
         """Makes the folder, by one rename, with its config in it."""
-        config, strengths = experiment.config, experiment.strengths
+        config, strengths, placement = (
+            experiment.config,
+            experiment.strengths,
+            experiment.placement,
+        )
         divided_by = 1 if config.undivided else len(experiment.data.y_train)
         found = {
             "config": dataclasses.asdict(config),
             "strengths": {**strengths._asdict(), "divided_by": divided_by},
+            "placement": None if placement is None else placement.summary(),
             **provenance(),
         }
         part = self._beside("part")
@@ -205,6 +223,13 @@ class RunFolder:
 
     def _restored(self, experiment: Experiment) -> Reached:
         """Where to go on from; lines beyond it are dropped."""
+        records = by_first(self._trimmed)
+        state = experiment.state
+        if records:
+            state = checkpoint.load(self._checkpoints, len(records), experiment.state)
+        return Reached(experiment, state, records)
+
+    def _trimmed(self) -> list[Record]:
         done = checkpoint.latest(self._checkpoints)
         for name in ("record.jsonl", "timing.jsonl"):
             path = self.path / name
@@ -216,22 +241,28 @@ class RunFolder:
                 f"A run of {done} epochs needs as many lines in its record.jsonl, got "
                 f"{len(records)} in {self.path}: start it anew with --overwrite."
             )
-        return Reached(experiment, self.state(experiment) if done else experiment.state, records)
+        return records
 
     def _continued(self, start: Reached) -> Iterator[Reached]:
         experiment, records = start.experiment, list(start.records)
         began = time.perf_counter()
         for state, record in epochs(experiment, start.state, len(records)):
             seconds = round(time.perf_counter() - began, 3)
-            try:
-                append_json(self.path / "record.jsonl", record.to_json())
-                append_json(self.path / "timing.jsonl", {"epoch": record.epoch, "seconds": seconds})
-            except OSError as error:
-                raise _unwritable(self.path, error) from error
+            self._append(record, seconds)
             checkpoint.save(self._checkpoints, record.epoch, state)
             records.append(record)
             yield Reached(experiment, state, records)
             began = time.perf_counter()
+
+    def _append(self, record: Record, seconds: float) -> None:
+        def append() -> None:
+            append_json(self.path / "record.jsonl", record.to_json())
+            append_json(self.path / "timing.jsonl", {"epoch": record.epoch, "seconds": seconds})
+
+        try:
+            by_first(append)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
 
 
 def _complain(stored: Config, config: Config, path: Path) -> None:

@@ -46,8 +46,8 @@ def compiled_once(monkeypatch, experiment):
 
 
 def prepared(experiment):
-    def found(config):
-        assert config == CONFIG
+    def found(config, placement):
+        assert (config, placement) == (CONFIG, None)
         return experiment._replace(state=jax.tree.map(jnp.copy, experiment.state))
 
     return found
