@@ -8,6 +8,7 @@ it: they notice at the next sum over the devices.
 import contextlib
 import os
 import pickle
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 PATIENCE = 1.0
 """Seconds for which the first process, on which the others depend, ends after them."""
+
+WAIT = 300.0
+"""Seconds for which the other processes wait for the first one to come."""
 
 SIGNS = ("gloo", "nccl", "unavailable", "connection", "heartbeat", "coordination")
 """Words by which the message of a failed program tells that another process is gone."""
@@ -47,6 +51,8 @@ def join(
     Raises:
       ConnectionError: the others do not answer, or nothing says where they are.
     """
+    if coordinator is not None and process != 0:
+        _await(coordinator)
     try:
         jax.distributed.initialize(coordinator, processes, process)
     except (RuntimeError, ValueError) as error:
@@ -54,6 +60,23 @@ def join(
             "Processes that train together need to reach one another, got "
             f"'{_first_line(error)}': give each --coordinator HOST:PORT, --processes and --process."
         ) from error
+
+
+def _await(coordinator: str) -> None:
+    """Waits for the first process; JAX would abort where it does not come."""
+    host, _, port = coordinator.rpartition(":")
+    until = time.monotonic() + WAIT
+    while True:
+        try:
+            with socket.create_connection((host, int(port)), timeout=WAIT):
+                return
+        except (OSError, ValueError) as error:
+            if isinstance(error, ValueError) or time.monotonic() > until:
+                raise ConnectionError(
+                    f"Processes that train together need to reach the first, got '{error}' for "
+                    f"{coordinator!r}: give all the same --coordinator HOST:PORT, of process 0."
+                ) from error
+            time.sleep(min(0.2, WAIT))
 
 
 def is_first() -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from problems import assert_same_support
 
+from sgl_jax import processes
 from sgl_jax.cli import main
 from sgl_jax.config import Config
 from sgl_jax.experiment import prepare, sparse_of
@@ -67,7 +68,7 @@ def started(path, devices, **changed):
     argv += ["--distributed", "--coordinator", f"127.0.0.1:{free_port()}", "--processes", "2"]
     paths = os.pathsep.join(map(str, (HERE.parent, HERE)))
     environment = {"PYTHONPATH": paths, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "4"}
-    processes = [
+    both = [
         subprocess.Popen(
             [sys.executable, "-m", "sgl_jax", "train", *argv, "--process", str(number)],
             stdout=subprocess.PIPE,
@@ -78,9 +79,9 @@ def started(path, devices, **changed):
         for number in range(2)
     ]
     try:
-        yield processes
+        yield both
     finally:
-        for process in processes:
+        for process in both:
             process.kill()
             process.communicate()
 
@@ -89,9 +90,9 @@ def started(path, devices, **changed):
 @pytest.mark.parametrize("devices", ["data", "params"])
 def test_two_processes_train_what_one_device_trains(tmp_path, on_one_device, devices):
     path = tmp_path / "runs" / "two"
-    with started(path, devices) as processes:
-        said = [process.communicate(timeout=LONGEST) for process in processes]
-        assert [process.returncode for process in processes] == [0, 0], said
+    with started(path, devices) as both:
+        said = [process.communicate(timeout=LONGEST) for process in both]
+        assert [process.returncode for process in both] == [0, 0], said
     assert "sparse 2/2" in said[0][0]
     assert not [line for line in said[1][0].splitlines() if "[Gloo]" not in line]
     found = RunFolder(path)
@@ -115,13 +116,13 @@ def test_two_processes_train_what_one_device_trains(tmp_path, on_one_device, dev
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_process_that_is_killed_ends_the_other_and_leaves_a_checkpoint(tmp_path, victim):
     path = tmp_path / "runs" / "killed"
-    with started(path, "data", epochs=1000) as processes:
+    with started(path, "data", epochs=1000) as both:
         until = time.monotonic() + LONGEST
         while not (path / "checkpoints" / "2").exists() and time.monotonic() < until:
-            assert [process.poll() for process in processes] == [None, None]
+            assert [process.poll() for process in both] == [None, None]
             time.sleep(0.002)
-        processes[victim].send_signal(signal.SIGKILL)
-        other = processes[1 - victim]
+        both[victim].send_signal(signal.SIGKILL)
+        other = both[1 - victim]
         _, said = other.communicate(timeout=LONGEST)
     # The loss is noticed by a sum over the devices, or by JAX's own watch over the first process.
     assert (other.returncode, "needs all of its 2 processes" in said) == (2, True) or (
@@ -162,6 +163,17 @@ def test_options_that_do_not_fit_are_refused(tmp_path, capsys, options, words):
     assert words in said
     assert said.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("coordinator", ["127.0.0.1:{port}", "nowhere"])
+def test_a_first_process_that_does_not_come_is_an_error(tmp_path, capsys, monkeypatch, coordinator):
+    monkeypatch.setattr(processes, "WAIT", 0.1)
+    argv = ["train", "--runs", str(tmp_path), "--devices", "data", "--distributed"]
+    argv += ["--coordinator", coordinator.format(port=free_port())]
+    assert main([*argv, "--processes", "2", "--process", "1"]) == 2
+    said = capsys.readouterr().err
+    assert "need to reach the first" in said
+    assert said.count("\n") == 1
 
 
 def test_one_process_trains_on_all_of_its_devices(tmp_path, on_one_device):

@@ -149,17 +149,25 @@ NONCONVEX = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "solver"), [*((name, "prox_sgd") for name in NONCONVEX), ("mcp", "fista")]
-)
-def test_solver_stops_at_a_fixed_point_of_the_nonconvex_prox(name, solver):
-    both, step = NONCONVEX[name], 1 / lipschitz()
-    build, steps = SOLVERS[solver]
+STEPS = {
+    "fista": lambda state: (1 / lipschitz(), None),
+    "prox_sgd": lambda state: (1 / lipschitz(), None),
+    "prox_adam": lambda state: (0.01, sgl.directions.adam().metric(state.direction)),
+}
+"""Step size and metric of a solver's own prox."""
+
+
+@pytest.mark.parametrize("name", NONCONVEX)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_solver_stops_at_a_fixed_point_of_the_nonconvex_prox(solver, name):
+    both, (build, steps) = NONCONVEX[name], SOLVERS[solver]
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         start = {"kernel": jnp.zeros((GROUPS, SIZE))}
         params, state = descend(build(both), loss, start, steps)
         w = sgl.sparse_params(state, params)
-        moved = jax.tree.map(lambda w, g: w - step * g, w, jax.grad(loss)(w))
-        residual = np.abs(both.prox(moved, step)["kernel"] - w["kernel"])
+        step, metric = STEPS[solver](state)
+        scale = 1.0 if metric is None else metric["kernel"]
+        moved = {"kernel": w["kernel"] - step * jax.grad(loss)(w)["kernel"] / scale}
+        residual = np.abs(both.prox(moved, step, metric)["kernel"] - w["kernel"])
     assert np.max(residual) < 1e-6
     assert 0 < np.sum(np.all(np.asarray(w["kernel"]) == 0, axis=1)) < GROUPS

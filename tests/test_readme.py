@@ -28,17 +28,20 @@ def test_three_lines_fit_into_a_loop():
 
 
 def test_program_runs_and_finds_exact_zeros(capsys):
-    _, program, grid, devices = python_blocks("README.md")
+    _, program, four, grid, devices = python_blocks("README.md")
     assert len([line for line in program.splitlines() if line and not line.startswith("#")]) < 20
     names = {}
     with jax.numpy_dtype_promotion("standard"):
         exec(compile(program, "README.md", "exec"), names)
+        assert "of the weights exactly zero" in capsys.readouterr().out
+        assert jnp.sum(names["sparse"]["fc1"]["kernel"][...] == 0) > 0
         names |= {"x": names["x"][:192], "y": names["y"][:192]}
+        exec(compile(four.replace(", 10)", ", 2)"), "README.md", "exec"), names)
+        said = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
+        assert said == [*names["algorithms"]]
         exec(compile(grid, "README.md", "exec"), names)
         exec(compile(devices, "README.md", "exec"), names)
-    assert "of the weights exactly zero" in capsys.readouterr().out
     assert names["test"].error < 0.2
-    assert jnp.sum(names["sparse"]["fc1"]["kernel"][...] == 0) > 0
     assert names["losses"].shape == (12, 1)
     assert names["best"].step == 3
     assert names["state"].step == 6
