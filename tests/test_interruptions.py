@@ -20,7 +20,7 @@ from sgl_jax.runs import RunFolder
 
 HERE = Path(__file__).parent
 
-EPOCHS = 40
+EPOCHS = 16
 
 OPTIONS = ["--model", "tiny:Tiny", "--epochs", EPOCHS, "--batch-size", 512, "--learning-rate", 0.02]
 
