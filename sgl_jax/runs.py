@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from sgl_jax import checkpoint
 from sgl_jax._files import append_json, first_lines, write_whole
@@ -22,8 +22,8 @@ from sgl_jax.config import Config
 from sgl_jax.experiment import Experiment, epochs, prepare
 from sgl_jax.placement import Placement
 from sgl_jax.processes import by_first
-from sgl_jax.provenance import provenance
 from sgl_jax.records import Record
+from sgl_jax.run_config import described, read_config, refuse_another
 from sgl_jax.train import TrainState
 
 
@@ -123,7 +123,7 @@ class RunFolder:
             )
         stored = self.config()
         if config not in (stored, Config(), Config().twin()):
-            _complain(stored, config, self.path)
+            refuse_another(stored, config, self.path)
         root = config.data_root or stored.data_root
         return dataclasses.replace(stored, data_root=root, download=config.download)
 
@@ -134,20 +134,7 @@ class RunFolder:
           OSError: there is no run.
           ValueError: its config cannot be read.
         """
-        try:
-            found: dict[str, Any] = json.loads(self._config_path.read_text(encoding="utf-8"))
-            fields: dict[str, Any] = found["config"]
-            fields["milestones"] = tuple(fields["milestones"])
-            return Config(**fields)
-        except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f"A run folder needs its config.json, got none in {self.path}: check its name."
-            ) from error
-        except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"A run folder needs a config.json as `sgl-jax train` writes it, got {error} in "
-                f"{self._config_path}: use the version that wrote it, or --overwrite."
-            ) from error
+        return read_config(self._config_path)
 
     def records(self) -> list[Record]:
         """The records up to the newest checkpoint."""
@@ -188,22 +175,10 @@ class RunFolder:
 
     def _start(self, experiment: Experiment) -> None:
         """Makes the folder, by one rename, with its config in it."""
-        config, strengths, placement = (
-            experiment.config,
-            experiment.strengths,
-            experiment.placement,
-        )
-        divided_by = 1 if config.undivided else len(experiment.data.y_train)
-        found = {
-            "config": dataclasses.asdict(config),
-            "strengths": {**strengths._asdict(), "divided_by": divided_by},
-            "placement": None if placement is None else placement.summary(),
-            **provenance(),
-        }
         part = self._beside("part")
         try:
             part.mkdir(parents=True)
-            (part / "config.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            (part / "config.json").write_text(described(experiment), encoding="utf-8")
             os.replace(part, self.path)
         except OSError as error:
             shutil.rmtree(part, ignore_errors=True)
@@ -263,16 +238,6 @@ class RunFolder:
             by_first(append)
         except OSError as error:
             raise _unwritable(self.path, error) from error
-
-
-def _complain(stored: Config, config: Config, path: Path) -> None:
-    for field in dataclasses.fields(Config):
-        before, now = (getattr(each, field.name) for each in (stored, config))
-        if field.compare and before != now:
-            raise ValueError(
-                f"A run that goes on needs the config it began with, got {field.name}={now} where "
-                f"{path} has {before}: leave the options out, or choose another --name."
-            )
 
 
 def _unwritable(path: Path, error: OSError) -> OSError:

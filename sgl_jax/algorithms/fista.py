@@ -72,8 +72,7 @@ def fista(
         rate = strengths["step_size"]
         moved = jax.tree.map(lambda y, g: y - rate.astype(y.dtype) * g, y, updates)
         x = prox.plan.link(strengths).regularizer.prox(moved, rate)
-        t = 0.5 * (1.0 + jnp.sqrt(1.0 + 4.0 * state.t**2))
-        momentum = (state.t - 1.0) / t
+        t, momentum = _momentum(state.t)
         if restart:
             uphill = _uphill(y, x, prox.z)
             t, momentum = jnp.where(uphill, 1.0, t), jnp.where(uphill, 0.0, momentum)
@@ -84,6 +83,12 @@ def fista(
         return updates, FistaState(CopyState(count, strengths, prox.plan, x), t)
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _momentum(t: Array) -> tuple[Array, Array]:
+    """The next number that the momentum is made of, and the momentum."""
+    after = 0.5 * (1.0 + jnp.sqrt(1.0 + 4.0 * t**2))
+    return after, (t - 1.0) / after
 
 
 def _uphill(y: Params, x: Params, old: Params) -> Array:

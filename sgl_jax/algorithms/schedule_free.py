@@ -85,7 +85,13 @@ def schedule_free(
         plain = optax.GradientTransformation(direction.init, direction.update)
         base = optax.chain(plain, optax.scale_by_learning_rate(learning_rate))
         return optax.contrib.schedule_free(base, learning_rate, b1, weight_power)
-    term = ProximalStep(regularizer, learning_rate)
+    return _averaged(ProximalStep(regularizer, learning_rate), direction, b1, weight_power)
+
+
+def _averaged(
+    term: ProximalStep, direction: Direction, b1: Step, weight_power: Step
+) -> optax.GradientTransformationExtraArgs:
+    """The averaging around a proximal step."""
 
     def init(params: Params) -> ScheduleFreeState:
         z = jax.tree.map(jnp.copy, params)
@@ -103,17 +109,21 @@ def schedule_free(
         moved = jax.tree.map(lambda z, u: z - rate.astype(z.dtype) * u, prox.z, updates)
         metric = None if direction.metric is None else direction.metric(inner)
         z = prox.plan.link(strengths).regularizer.prox(moved, rate, metric)
-        max_rate = jnp.maximum(state.max_rate, rate)
-        weight = max_rate**weight_power
-        total = state.weight_sum + weight
-        share = weight / jnp.where(total > 0, total, 1.0)
+        total, max_rate, share = _weighed(state, rate, weight_power)
         change = partial(_change, share=share, b1=state.b1)
         updates = jax.tree.map(change, y, prox.z, z)
-        count = optax.safe_increment(prox.count)
-        prox = CopyState(count, strengths, prox.plan, z)
+        prox = CopyState(optax.safe_increment(prox.count), strengths, prox.plan, z)
         return updates, ScheduleFreeState(prox, inner, total, max_rate, state.b1)
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _weighed(state: ScheduleFreeState, rate: Array, power: Step) -> tuple[Array, Array, Array]:
+    """The sum of the weights, the largest rate, and the share of the newest iterate."""
+    max_rate = jnp.maximum(state.max_rate, rate)
+    weight = max_rate**power
+    total = state.weight_sum + weight
+    return total, max_rate, weight / jnp.where(total > 0, total, 1.0)
 
 
 def _change(y: Array, old: Array, z: Array, share: Array, b1: Array) -> Array:

@@ -16,9 +16,10 @@ from sgl_jax.many._lanes import lanes_of
 from sgl_jax.train import Images, Labels, TrainState, train_step
 
 
-__all__ = ["Job", "Keys", "compiled_epoch", "lanes_that_fit", "memory_of"]
+__all__ = ["Job", "Keys", "Losses", "compiled_epoch", "lanes_that_fit", "memory_of"]
 
 Keys: TypeAlias = Key[Array, "lanes"] | UInt32[Array, "lanes 2"]
+Losses: TypeAlias = Float[Array, "lanes epochs"]
 
 _PROBES = 2, 4
 """Numbers of lanes that are compiled to find what a lane takes; with one, XLA drops the axis."""

@@ -1,27 +1,22 @@
 """Training of many lanes: side by side in one program, or one after the other."""
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jax.lax import dynamic_index_in_dim, dynamic_update_index_in_dim
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float
 
-from sgl_jax.data import batch_indices
 from sgl_jax.many._lanes import lanes_of
-from sgl_jax.many._program import Job, Keys, compiled_epoch, lanes_that_fit
-from sgl_jax.train import Images, Labels, TrainState, train_epoch
-from sgl_jax.train._epoch import compiled_step
+from sgl_jax.many._program import Job, Keys, Losses, compiled_epoch, lanes_that_fit
+from sgl_jax.many._rows import moved, rows, with_rows
+from sgl_jax.many._turns import in_turn, on_cpu
+from sgl_jax.train import Images, Labels, TrainState
 from sgl_jax.train._images import on_device
 
 
 __all__ = ["train_many"]
-
-Losses = Float[Array, "lanes epochs"]
 
 _SHARE = 0.9
 """Share of a device's free memory that is counted on; the rest is lost between allocations."""
@@ -81,10 +76,10 @@ def train_many(
     x, y = on_device(x, y)
     devices = list(x.devices()) if mesh is None else list(mesh.devices.flat)
     if vectorize is None:
-        vectorize = not _on_cpu(devices)
+        vectorize = not on_cpu(devices)
     job, numbers = Job(forward, tx, x, y, batch_size), range(done + 1, done + epochs + 1)
     if not vectorize:
-        return _in_turn(job, keys, states, numbers, None if mesh is None else devices)
+        return in_turn(job, keys, states, numbers, None if mesh is None else devices)
     limit = _free(devices[0], (states, x, y)) if memory_limit is None else memory_limit
     each = -(-lanes // len(devices)) if chunk_size is None else max(1, chunk_size // len(devices))
     if chunk_size is None and limit is not None:
@@ -137,14 +132,14 @@ def _side_by_side(
         return _chunk(job, keys, states, numbers, mesh)
     if mesh is not None:
         home = mesh.devices.flat[0]
-        keys, states = _moved((keys, states), home)
+        keys, states = moved((keys, states), home)
     found = []
     for start in range(0, lanes, size):
         at = start + jnp.arange(size)
-        some_keys, some = _rows((keys, states), at)
+        some_keys, some = rows((keys, states), at)
         chunk, losses = _chunk(job, some_keys, some, numbers, mesh)
-        states = _with_rows(states, _moved(chunk, home), at)
-        found.append(_moved(losses, home))
+        states = with_rows(states, moved(chunk, home), at)
+        found.append(moved(losses, home))
     return states, jnp.concatenate(found)[:lanes]
 
 
@@ -152,7 +147,7 @@ def _chunk(
     job: Job, keys: Keys, states: TrainState, numbers: Sequence[int], mesh: Mesh | None
 ) -> tuple[TrainState, Losses]:
     if mesh is not None:
-        keys, states = _moved((keys, states), NamedSharding(mesh, PartitionSpec(mesh.axis_names)))
+        keys, states = moved((keys, states), NamedSharding(mesh, PartitionSpec(mesh.axis_names)))
     found = []
     for number in numbers:
         states, losses = compiled_epoch(
@@ -168,87 +163,3 @@ def _chunk(
         )
         found.append(losses)
     return states, jnp.stack(found, axis=1)
-
-
-def _in_turn(
-    job: Job,
-    keys: Keys,
-    states: TrainState,
-    numbers: Sequence[int],
-    devices: Sequence[jax.Device] | None,
-) -> tuple[TrainState, Losses]:
-    """One lane after the other, or as many at a time as there are devices."""
-    places = devices or [None]
-    keys, states = _moved((keys, states), places[0])
-    jobs = [job._replace(x=_moved(job.x, place), y=_moved(job.y, place)) for place in places]
-    lanes, found = range(len(keys)), []
-    singles = [
-        _moved(_rows((keys, states), jnp.asarray(lane)), places[lane % len(places)])
-        for lane in lanes
-    ]
-    for start in lanes[:: len(places)]:
-        group = singles[start : start + len(places)]
-        group_keys, group_states = zip(*group, strict=True)
-        trained, losses = _abreast(jobs[: len(group)], group_keys, group_states, numbers)
-        singles[start : start + len(places)] = trained
-        found += losses
-    for lane in lanes:
-        states = _with_rows(states, _moved(singles[lane], places[0]), jnp.asarray(lane))
-    return states, jnp.stack(_moved(found, places[0]))
-
-
-def _abreast(
-    jobs: Sequence[Job], keys: Sequence[Any], states: Sequence[TrainState], numbers: Sequence[int]
-) -> tuple[list[TrainState], list[Array]]:
-    """Trains single lanes, each on the device of its job."""
-    states, found = list(states), []
-    for number in numbers:
-        folded = [jax.random.fold_in(key, number) for key in keys]
-        states, losses = _epoch_abreast(jobs, folded, states)
-        found.append(losses)
-    return states, [jnp.stack(losses) for losses in zip(*found, strict=True)]
-
-
-def _epoch_abreast(
-    jobs: Sequence[Job], keys: Sequence[Any], states: list[TrainState]
-) -> tuple[list[TrainState], list[Array]]:
-    if len(jobs) == 1 or not _on_cpu(jobs[0].x.devices()):
-        found = [
-            train_epoch(key, job.forward, job.tx, state, job.x, job.y, batch_size=job.batch_size)
-            for job, key, state in zip(jobs, keys, states, strict=True)
-        ]
-        return [state for state, _ in found], [loss for _, loss in found]
-    orders = [batch_indices(key, len(jobs[0].y), jobs[0].batch_size) for key in keys]
-    totals = [jnp.zeros(()) for _ in jobs]
-    # Step by step, since a device takes in only so many before the caller has to wait for it.
-    for row in range(len(orders[0])):
-        for at, (job, order) in enumerate(zip(jobs, orders, strict=True)):
-            states[at], loss = compiled_step(
-                job.forward, job.tx, None, states[at], job.x, job.y, order, row
-            )
-            totals[at] = totals[at] + loss
-    return states, [total / len(orders[0]) for total in totals]
-
-
-def _on_cpu(devices: Iterable[jax.Device]) -> bool:
-    return any(device.platform == "cpu" for device in devices)
-
-
-def _moved(tree: Any, place: Any) -> Any:
-    return tree if place is None else jax.device_put(tree, place)
-
-
-@jax.jit
-def _rows(tree: Any, at: Array) -> Any:
-    """The lanes at these places; beyond the last it is the last."""
-    if at.ndim == 0:
-        return jax.tree.map(lambda leaf: dynamic_index_in_dim(leaf, at, keepdims=False), tree)
-    return jax.tree.map(lambda leaf: leaf.at[at].get(mode="clip"), tree)
-
-
-@partial(jax.jit, donate_argnums=0)
-def _with_rows(tree: Any, rows: Any, at: Array) -> Any:
-    """The tree with these lanes in their places, those beyond the last left out."""
-    if at.ndim == 0:
-        return jax.tree.map(lambda *leaves: dynamic_update_index_in_dim(*leaves, at, 0), tree, rows)
-    return jax.tree.map(lambda leaf, row: leaf.at[at].set(row, mode="drop"), tree, rows)
