@@ -3,6 +3,7 @@
 import inspect
 import itertools
 import json
+import math
 
 import jax
 import jax.numpy as jnp
@@ -83,6 +84,38 @@ def test_every_penalty_has_a_whole_row_of_its_own():
         assert source[-4:].isdigit(), name
 
 
+def table(ending):
+    """The cells of the table whose head ends so, by their first."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    head = next(k for k, line in enumerate(lines) if line.endswith(ending))
+    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[head + 2 :])
+    cells = ([cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows)
+    return {name: found for name, *found in cells}
+
+
+def test_costs_of_a_step_are_those_on_record():
+    record = json.loads((ROOT / "benchmarks/results/step.json").read_text(encoding="utf-8"))
+    rows = {}
+    for row in record["figures"]:
+        rows.setdefault(row["candidate"], []).append(row)
+
+    def cell(name, figure, limit, digits):
+        return " / ".join(
+            f"{row[figure]:.{digits}f}{'*' if row[figure] > (row[limit] or math.inf) else ''}"
+            for row in rows.pop(name, [])
+        )
+
+    for penalty, found in table("`prox_adam`, sparse groups |").items():
+        names = f"splitting {penalty}", f"prox_adam {penalty}", f"prox_adam {penalty} sparse groups"
+        assert found == [cell(name, "ratio", "limit", 1) for name in names], penalty
+    for name, found in table("| time | memory |").items():
+        again = rows[name]
+        assert found[0] == cell(name, "ratio", "limit", 1), name
+        rows[name] = again
+        assert found[1] == cell(name, "memory_in_turn", "memory_limit", 2), name
+    assert set(rows) == {"adam"}
+
+
 def test_costs_of_a_prox_are_those_on_record():
     record = json.loads((ROOT / "benchmarks/results/prox.json").read_text(encoding="utf-8"))
     costs = {row["operator"]: ["", "", ""] for row in record["figures"]}
@@ -92,8 +125,4 @@ def test_costs_of_a_prox_are_those_on_record():
             star = "*" if row["to_copy"] > row["limit"] else ""
             costs[row["operator"]][forms.index(row["form"])] = f"{row['to_copy']:.1f}{star}"
     del costs["copy"]
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    head = next(k for k, line in enumerate(lines) if line.endswith("and filters, exactly |"))
-    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[head + 2 :])
-    cells = [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows]
-    assert {name: found for name, *found in cells} == costs
+    assert table("and filters, exactly |") == costs
