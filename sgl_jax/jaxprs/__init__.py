@@ -1,0 +1,18 @@
+"""What a function computes, read from its jaxpr: one walker, and the operations it counts.
+
+A network is to this package a function of arrays, whatever library it was written in. A
+:class:`Program` is such a function, traced: a list of equations with the calls of inner functions
+put in place.
+"""
+
+from sgl_jax.jaxprs._derivatives import derivative as derivative
+from sgl_jax.jaxprs._products import Product as Product, products as products
+from sgl_jax.jaxprs._program import (
+    Equation as Equation,
+    Program as Program,
+    equations as equations,
+    trace as trace,
+)
+
+
+__all__ = ["Equation", "Product", "Program", "derivative", "equations", "products", "trace"]

@@ -1,0 +1,171 @@
+"""A traced function as a list of equations on numbered values."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend import core, source_info_util
+
+
+__all__ = ["Equation", "Program", "equations", "trace"]
+
+_INNER = ("jaxpr", "call_jaxpr")
+_LIBRARIES = ("site-packages", "dist-packages", "sgl_jax/jaxprs", "<frozen")
+_LOOPS = ("cond", "scan", "while")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Equation:
+    """One application of a primitive.
+
+    Attributes:
+      primitive: what is applied.
+      inputs: numbers of the values it is applied to.
+      outputs: numbers of the values it makes.
+      params: its other arguments.
+      original: the equation of the jaxpr.
+      body: for a call that means more than its body (a rule of differentiation, rematerialisation)
+        the equations in it, which make ``outputs`` from ``inputs``; else empty. Other calls are
+        replaced by what is in them.
+    """
+
+    primitive: core.Primitive
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    params: dict[str, Any]
+    original: core.JaxprEqn
+    body: tuple["Equation", ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the primitive."""
+        return self.primitive.name
+
+    @property
+    def loops(self) -> bool:
+        """Whether it runs inner functions a number of times that is not known."""
+        return self.name in _LOOPS
+
+    def __str__(self) -> str:
+        return f"{self.name} at {_line_of(self.original.source_info)}"
+
+
+@dataclasses.dataclass(eq=False)
+class Program:
+    """A traced function.
+
+    Attributes:
+      inputs: numbers of its arguments.
+      outputs: numbers of its results.
+      equations: in order of evaluation.
+      avals: shape and dtype of every value.
+      constants: the values that depend on no argument and are made by no equation: literals, and
+        arrays that the function closes over.
+      closed_over: which of the constants are arrays that the function closes over.
+    """
+
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+    equations: tuple[Equation, ...] = ()
+    avals: list[Any] = dataclasses.field(default_factory=list)
+    constants: dict[int, Any] = dataclasses.field(default_factory=dict)
+    closed_over: set[int] = dataclasses.field(default_factory=set)
+
+    def shape(self, value: int) -> tuple[int, ...]:
+        """Shape of a value."""
+        return tuple(self.avals[value].shape)
+
+    def _new(self, aval: Any) -> int:
+        self.avals.append(aval)
+        return len(self.avals) - 1
+
+    def _constant(self, value: Any, closed_over: bool = False) -> int:
+        number = self._new(jax.typeof(value))
+        self.constants[number] = value
+        if closed_over:
+            self.closed_over.add(number)
+        return number
+
+
+def equations(body: Iterable[Equation]) -> Iterator[Equation]:
+    """Every equation that computes something, those in a body in place of their call."""
+    for equation in body:
+        if equation.body:
+            yield from equations(equation.body)
+        else:
+            yield equation
+
+
+def trace(function: Callable[..., Any], *arguments: Any) -> tuple[Program, Any]:
+    """Traces ``function(*arguments)``; nothing is computed.
+
+    Args:
+      function: any function that JAX can trace.
+      *arguments: pytrees of arrays or ``jax.ShapeDtypeStruct``.
+
+    Returns:
+      The program, on the leaves of the arguments, and the structure of its result.
+    """
+    closed, result = jax.make_jaxpr(function, return_shape=True)(*arguments)
+    program = Program()
+    program.inputs = tuple(program._new(var.aval) for var in closed.jaxpr.invars)
+    program.equations, program.outputs = _inline(program, closed, program.inputs)
+    return program, jax.tree.structure(result)
+
+
+def _inline(
+    program: Program, closed: core.ClosedJaxpr, arguments: tuple[int, ...]
+) -> tuple[tuple[Equation, ...], tuple[int, ...]]:
+    """The equations and results of a jaxpr on values of the program."""
+    jaxpr = closed.jaxpr
+    numbers = dict(zip(jaxpr.invars, arguments, strict=True))
+    for var, value in zip(jaxpr.constvars, closed.consts, strict=True):
+        numbers[var] = program._constant(value, closed_over=np.ndim(value) > 0)
+
+    def number(atom):
+        return program._constant(atom.val) if isinstance(atom, core.Literal) else numbers[atom]
+
+    found = []
+    for eqn in jaxpr.eqns:
+        inputs = tuple(number(atom) for atom in eqn.invars)
+        inner = _inner(eqn)
+        if inner is not None:
+            body, results = _inline(program, inner, inputs)
+            numbers.update(zip(eqn.outvars, results, strict=True))
+            if _is_plain(eqn):
+                found += body
+                continue
+            found.append(Equation(eqn.primitive, inputs, results, eqn.params, eqn, body))
+            continue
+        outputs = tuple(program._new(var.aval) for var in eqn.outvars)
+        numbers.update(zip(eqn.outvars, outputs, strict=True))
+        found.append(Equation(eqn.primitive, inputs, outputs, eqn.params, eqn))
+    return tuple(found), tuple(number(atom) for atom in jaxpr.outvars)
+
+
+def _inner(eqn: core.JaxprEqn) -> core.ClosedJaxpr | None:
+    """The function that an equation calls just once, if it does."""
+    if eqn.primitive.name in _LOOPS:
+        return None
+    for name in _INNER:
+        inner = eqn.params.get(name)
+        if isinstance(inner, core.Jaxpr) and not inner.constvars:
+            inner = core.ClosedJaxpr(inner, [])
+        if isinstance(inner, core.ClosedJaxpr) and len(inner.jaxpr.invars) == len(eqn.invars):
+            return inner
+    return None
+
+
+def _line_of(source: source_info_util.SourceInfo) -> str:
+    """The line of the user's that an equation comes from: the innermost outside of libraries."""
+    for frame in source.traceback.frames if source.traceback else ():
+        if not any(part in frame.file_name for part in _LIBRARIES):
+            return f"{frame.file_name}:{frame.line_num} ({frame.function_name})"
+    return source_info_util.summarize(source)
+
+
+def _is_plain(eqn: core.JaxprEqn) -> bool:
+    """Whether a call means no more than what is in it."""
+    return eqn.primitive.name in ("jit", "pjit", "closed_call", "core_call")
