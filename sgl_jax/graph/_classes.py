@@ -1,0 +1,70 @@
+"""Positions that live and die together: disjoint sets, and what keeps some of them alive."""
+
+from typing import TypeAlias
+
+import numpy as np
+
+
+__all__ = ["Axis", "Classes"]
+
+Axis: TypeAlias = np.ndarray | None
+"""For every position on an axis of an array the number of its atom; ``None`` if the axis can only
+be kept as a whole."""
+
+
+class Classes:
+    """Disjoint sets of atoms.
+
+    An atom is a position on an axis. Atoms that an operation ties, because it needs as many
+    positions of one axis as of the other, are in one class. The name of a class is its least atom.
+    """
+
+    def __init__(self) -> None:
+        self._parents = np.zeros(0, int)
+        self.protected: dict[int, str] = {}
+        """Why a class cannot be removed, under the atom it was said of."""
+
+    def __len__(self) -> int:
+        return len(self._parents)
+
+    def fresh(self, count: int) -> np.ndarray:
+        """Atoms that are tied to nothing yet."""
+        atoms = np.arange(len(self), len(self) + count)
+        self._parents = np.concatenate([self._parents, atoms])
+        return atoms
+
+    def find(self, atoms: np.ndarray) -> np.ndarray:
+        """The classes of atoms."""
+        found = self._parents[atoms]
+        while True:
+            higher = self._parents[found]
+            if np.array_equal(higher, found):
+                return found
+            found = higher
+
+    def tie(self, first: np.ndarray, second: np.ndarray) -> None:
+        """Puts each atom into the class of its partner; arrays of one shape."""
+        left, right = self.find(first), self.find(second)
+        apart = left != right
+        pairs = np.unique(np.stack([left[apart], right[apart]], axis=1), axis=0)
+        for one, other in pairs.tolist():
+            one, other = self._root(one), self._root(other)
+            self._parents[max(one, other)] = min(one, other)
+
+    def protect(self, axis: Axis, why: str) -> None:
+        """Says that the classes of an axis cannot be removed; the first reason given counts."""
+        if axis is not None:
+            for atom in axis.tolist():
+                self.protected.setdefault(atom, why)
+
+    def reasons(self) -> dict[int, str]:
+        """Why classes cannot be removed, by class."""
+        found: dict[int, str] = {}
+        for atom, why in self.protected.items():
+            found.setdefault(self._root(atom), why)
+        return found
+
+    def _root(self, atom: int) -> int:
+        while self._parents[atom] != atom:
+            atom = int(self._parents[atom])
+        return atom
