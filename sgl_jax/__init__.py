@@ -18,6 +18,7 @@ from sgl_jax.algorithms import (
     splitting as splitting,
     subgradient as subgradient,
 )
+from sgl_jax.compaction import Compacted as Compacted, compact as compact
 from sgl_jax.directions import Direction as Direction
 from sgl_jax.groupings import (
     Grouping as Grouping,
@@ -85,6 +86,7 @@ __all__ = [
     "SCAD",
     "Box",
     "CappedL1",
+    "Compacted",
     "Constraint",
     "Direction",
     "ElasticNet",
@@ -120,6 +122,7 @@ __all__ = [
     "by_neuron",
     "by_tree",
     "check",
+    "compact",
     "directions",
     "fista",
     "hspg",

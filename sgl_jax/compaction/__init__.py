@@ -1,0 +1,12 @@
+"""Compaction: dead channels leave the network, and nothing changes.
+
+Sparsity is worth most as a smaller dense network. :func:`compact` takes any function of parameters
+that JAX can trace, finds the channels that change nothing, removes them and checks the answer.
+"""
+
+from sgl_jax.compaction._compact import Compacted as Compacted, compact as compact
+from sgl_jax.compaction._plan import LeafPlan as LeafPlan, Plan as Plan
+from sgl_jax.compaction._report import Report as Report, Size as Size
+
+
+__all__ = ["Compacted", "LeafPlan", "Plan", "Report", "Size", "compact"]

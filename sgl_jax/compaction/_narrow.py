@@ -1,0 +1,56 @@
+"""A network as a function of its narrow parameters."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sgl_jax._typing import Params
+from sgl_jax.compaction._evaluation import Evaluation
+from sgl_jax.compaction._plan import Plan
+from sgl_jax.compaction._slicing import Slicing
+from sgl_jax.graph import structure_of
+from sgl_jax.jaxprs import trace
+
+
+__all__ = ["Narrowed"]
+
+
+class Narrowed:
+    """A network as a function of its narrow parameters.
+
+    The full network is traced for the shapes of the inputs at hand, once for each of them, and
+    evaluated on narrow arrays, operation by operation.
+    """
+
+    def __init__(self, apply: Callable[..., Any], plan: Plan) -> None:
+        self.plan = plan
+        self._apply = apply
+        self._evaluations: dict[Any, tuple[Evaluation, Any]] = {}
+
+    def __call__(self, params: Params, *inputs: Any) -> Any:
+        full = self.plan.full(params)
+        shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), _dtype(x)), inputs)
+        leaves, treedef = jax.tree.flatten((full, shapes))
+        key = treedef, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        evaluation, result = self._evaluations.get(key) or self._read(full, shapes)
+        if not evaluation.borrows:
+            self._evaluations[key] = evaluation, result
+        return jax.tree.unflatten(result, evaluation(jax.tree.leaves((params, inputs))))
+
+    def _read(self, full: Params, shapes: Sequence[Any]) -> tuple[Evaluation, Any]:
+        program, result = trace(self._apply, full, *shapes)
+        sliceable = program.inputs[: len(self.plan.leaves)]
+        structure = structure_of(program, sliceable)
+        removed = set()
+        for value, (_, leaf) in zip(sliceable, self.plan.leaves, strict=True):
+            for axis, kept in zip(structure.axes[value], leaf.kept, strict=True):
+                if axis is not None and kept is not None:
+                    removed |= set(np.delete(axis, np.asarray(kept, int)).tolist())
+        return Evaluation(Slicing(structure, frozenset(removed))), result
+
+
+def _dtype(x: Any) -> Any:
+    return jnp.asarray(x).dtype if np.isscalar(x) else x.dtype

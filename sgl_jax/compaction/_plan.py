@@ -1,0 +1,96 @@
+"""What goes, per leaf: static, and enough to narrow any tree of the structure of the parameters."""
+
+import dataclasses
+from typing import Any, TypeAlias
+
+import jax
+import numpy as np
+
+from sgl_jax._pytree import flatten_by_path
+from sgl_jax._typing import Params, Path
+
+
+__all__ = ["Kept", "LeafPlan", "Plan"]
+
+Kept: TypeAlias = tuple[int, ...] | None
+"""The positions of an axis that stay; ``None`` for all."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LeafPlan:
+    """What stays of a leaf.
+
+    Attributes:
+      shape: its shape before.
+      kept: for every axis the positions that stay.
+    """
+
+    shape: tuple[int, ...]
+    kept: tuple[Kept, ...]
+
+    @property
+    def narrow(self) -> tuple[int, ...]:
+        """Its shape afterwards."""
+        pairs = zip(self.shape, self.kept, strict=True)
+        return tuple(size if kept is None else len(kept) for size, kept in pairs)
+
+    def take(self, leaf: Any) -> Any:
+        """The part of a leaf that stays."""
+        for axis, kept in enumerate(self.kept):
+            if kept is not None:
+                leaf = leaf[(slice(None),) * axis + (np.asarray(kept, int),)]
+        return leaf
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What stays of the leaves of a tree of parameters.
+
+    Attributes:
+      leaves: for every leaf, by its path, what stays of it.
+    """
+
+    leaves: tuple[tuple[Path, LeafPlan], ...]
+
+    def check(self, params: Params, narrow: bool) -> dict[Path, Any]:
+        """The leaves of a tree by path, after a look at their shapes.
+
+        Raises:
+          ValueError: a leaf is missing, is one too many, or has another shape.
+        """
+        leaves, _ = flatten_by_path(params)
+        plan = dict(self.leaves)
+        if set(leaves) != set(plan):
+            odd = sorted(set(leaves) ^ set(plan))
+            raise ValueError(
+                f"This network needs the leaves {', '.join(plan)}, got a tree in which these are "
+                f"missing or too many: {', '.join(odd)}."
+            )
+        for path, leaf in leaves.items():
+            shape = plan[path].narrow if narrow else plan[path].shape
+            if np.shape(leaf) != shape:
+                which = "Compacted" if narrow else "Full"
+                raise ValueError(
+                    f"{which} parameters need a leaf {path!r} of shape {shape}, got "
+                    f"{np.shape(leaf)}."
+                )
+        return leaves
+
+    def narrowed(self, params: Params) -> Params:
+        """A tree of the full shapes without what goes."""
+        self.check(params, narrow=False)
+        plan = dict(self.leaves)
+        leaves, rebuild = flatten_by_path(params)
+        return rebuild({path: plan[path].take(leaf) for path, leaf in leaves.items()})
+
+    def full(self, params: Params) -> Params:
+        """Shapes of the full tree, with the dtypes of the leaves of a narrow one."""
+        self.check(params, narrow=True)
+        plan = dict(self.leaves)
+        leaves, rebuild = flatten_by_path(params)
+        return rebuild(
+            {
+                p: jax.ShapeDtypeStruct(plan[p].shape, jax.numpy.asarray(leaf).dtype)
+                for p, leaf in leaves.items()
+            }
+        )

@@ -1,0 +1,88 @@
+"""What cannot be compacted is refused, in a sentence."""
+
+import re
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sgl_jax._pytree import flatten_by_path
+from sgl_jax._typing import Params, Path
+from sgl_jax.compaction._search import Search
+from sgl_jax.graph import Structure
+
+
+__all__ = ["checked", "leaves_of", "protect_leaves", "refuse", "refuse_closed_over"]
+
+
+def checked(params: Params) -> dict[Path, Any]:
+    leaves, _ = flatten_by_path(params)
+    for path, leaf in leaves.items():
+        if isinstance(leaf, jax.core.Tracer):
+            raise ValueError(
+                f"compact needs the numbers of the parameters, got a tracer at {path!r}: call it "
+                "outside of jit."
+            )
+        if (
+            jnp.issubdtype(leaf.dtype, jnp.floating)
+            and not np.isfinite(np.asarray(leaf, float)).all()
+        ):
+            raise ValueError(f"compact needs finite parameters, got {path!r} with others.")
+    return leaves
+
+
+def protect_leaves(structure: Structure, values: dict[Path, int], pattern: str | None) -> None:
+    found = [path for path in values if pattern is not None and re.search(pattern, path)]
+    if pattern is not None and not found:
+        raise ValueError(
+            f"protect needs the path of a leaf, got {pattern!r}, which finds none of "
+            f"{', '.join(values)}."
+        )
+    for path in found:
+        for axis in structure.axes[values[path]]:
+            structure.classes.protect(axis, f"{path} is protected")
+
+
+def refuse(structure: Structure, values: dict[Path, int], strict: bool) -> None:
+    """Raises at loops over channels, and in strict mode at whatever is not understood."""
+    if strict and structure.unknown:
+        raise ValueError(
+            f"compact has no rule for {structure.unknown[0]}; without strict it keeps whole what "
+            "that reads."
+        )
+    reasons = structure.classes.reasons()
+    for equation, axes in structure.loops:
+        for axis in axes:
+            free = [root for root in structure.classes.find(axis).tolist() if root not in reasons]
+            for path in leaves_of(structure, values, set(free)):
+                raise ValueError(
+                    f"compact cannot look into {equation}, which runs over channels of {path!r}; "
+                    f"keep them with protect={path!r}."
+                )
+            structure.protect(axis, equation)
+
+
+def refuse_closed_over(structure: Structure, values: dict[Path, int], search: Search) -> None:
+    for number in structure.program.closed_over:
+        for axis in structure.axes[number]:
+            if search.keep(axis) is not None:
+                (path, *_) = leaves_of(structure, values, set(search.roots[axis].tolist()))
+                reader = structure.uses[number][0]
+                raise ValueError(
+                    f"compact slices only what is in params, got an array of shape "
+                    f"{structure.shape(number)} that is closed over and goes with channels of "
+                    f"{path!r} ({reader}): put it into params."
+                )
+
+
+def leaves_of(structure: Structure, values: dict[Path, int], classes: set[int]) -> list[Path]:
+    """The leaves that have positions in some classes."""
+    return [
+        path
+        for path, value in values.items()
+        if any(
+            axis is not None and not classes.isdisjoint(structure.classes.find(axis).tolist())
+            for axis in structure.axes[value]
+        )
+    ]

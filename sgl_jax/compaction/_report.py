@@ -1,0 +1,82 @@
+"""What compaction did to a network, in numbers and sentences."""
+
+import dataclasses
+import math
+
+from sgl_jax._typing import Path
+from sgl_jax.compaction._plan import Plan
+
+
+__all__ = ["Report", "Size", "shapes_of"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """The size of a network.
+
+    Attributes:
+      parameters: entries of its leaves.
+      flops: twice the multiply-adds of its convolutions and matrix products for the example inputs.
+      bytes: bytes of its leaves.
+    """
+
+    parameters: int
+    flops: int
+    bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What went, what stayed and why, and how well the answers agree.
+
+    Attributes:
+      shapes: for every leaf that lost something its shape before and after.
+      before: size of the full network.
+      after: size of the compacted network.
+      error: the largest difference between their outputs, on the example inputs and on random ones.
+      scale: the largest output of the full network, in magnitude.
+      kept: channels that carry the same number for every input, and stay; each with the reason.
+      revived: leaves of which everything could go, and that keep a channel.
+      folded: leaves that took up constants.
+      unknown: operations without a rule, which keep what they read whole.
+    """
+
+    shapes: dict[Path, tuple[tuple[int, ...], tuple[int, ...]]]
+    before: Size
+    after: Size
+    error: float
+    scale: float
+    kept: tuple[str, ...] = ()
+    revived: tuple[Path, ...] = ()
+    folded: tuple[Path, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"{path}: {_by(old)} -> {_by(new)}" for path, (old, new) in self.shapes.items()]
+        for name in ("parameters", "flops", "bytes"):
+            old, new = getattr(self.before, name), getattr(self.after, name)
+            lines.append(f"{name}: {old:,} -> {new:,} ({_share(new, old)})")
+        lines.append(f"largest difference: {self.error:.1e}, of outputs up to {self.scale:.1e}")
+        for words, items in (
+            ("constant, but kept", self.kept),
+            ("one channel left, where none was needed", self.revived),
+            ("took up constants", self.folded),
+            ("not understood, kept whole what it reads", self.unknown),
+        ):
+            lines += [f"{words}: {item}" for item in items]
+        return "\n".join(lines)
+
+
+def shapes_of(plan: Plan) -> dict[Path, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Shapes before and after of the leaves that lose something."""
+    return {
+        path: (leaf.shape, leaf.narrow) for path, leaf in plan.leaves if leaf.shape != leaf.narrow
+    }
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(str(size) for size in shape) or "1"
+
+
+def _share(new: int, old: int) -> str:
+    return f"{100 * new / old:.1f} %" if old and math.isfinite(old) else "-"

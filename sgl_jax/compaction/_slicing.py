@@ -1,0 +1,49 @@
+"""What is removed from a program, as slices of its values."""
+
+from typing import Any
+
+import numpy as np
+
+from sgl_jax.graph import Axis, Structure
+
+
+__all__ = ["Slicing"]
+
+
+class Slicing:
+    """A program without some of its channels.
+
+    Attributes:
+      structure: the program, read.
+      removed: atoms of which the classes are removed.
+      gone: for every atom whether it is.
+    """
+
+    def __init__(self, structure: Structure, removed: frozenset[int]) -> None:
+        self.structure, self.removed = structure, removed
+        roots = structure.classes.find(np.arange(len(structure.classes)))
+        gone = np.zeros(len(roots), bool)
+        gone[roots[list(removed)]] = True
+        self.gone = gone[roots]
+
+    def kept(self, axis: Axis) -> np.ndarray | None:
+        """Which positions of an axis stay; ``None`` if all do."""
+        if axis is None or not self.gone[axis].any():
+            return None
+        return ~self.gone[axis]
+
+    def keeps(self, value: int) -> list[np.ndarray | None]:
+        """Of every axis of a value which positions stay."""
+        return [self.kept(axis) for axis in self.structure.axes[value]]
+
+    def shape(self, value: int) -> tuple[int, ...]:
+        """The shape of a value without what is removed."""
+        pairs = zip(self.structure.shape(value), self.keeps(value), strict=True)
+        return tuple(size if keep is None else int(keep.sum()) for size, keep in pairs)
+
+    def take(self, value: int, array: Any) -> Any:
+        """What stays of an array that is a whole value."""
+        for k, keep in enumerate(self.keeps(value)):
+            if keep is not None:
+                array = array[(slice(None),) * k + (np.flatnonzero(keep),)]
+        return array
