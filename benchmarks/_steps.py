@@ -1,14 +1,25 @@
 """Parameter trees of well-known networks, and compiled optimizer steps on them."""
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
 
-__all__ = ["TREES", "Copy", "Step", "drawn"]
+__all__ = [
+    "SCANNED",
+    "TREES",
+    "Copy",
+    "Program",
+    "Scan",
+    "Step",
+    "drawn",
+    "noise",
+    "on_cpu",
+    "program",
+]
 
 
 def lenet5() -> dict[str, tuple[int, ...]]:
@@ -38,6 +49,13 @@ def wrn28_10() -> dict[str, tuple[int, ...]]:
 
 TREES = {"lenet5": lenet5, "wrn28_10": wrn28_10}
 
+SCANNED = {"lenet5": 100, "wrn28_10": 20}
+"""Steps of a scan, a gradient each."""
+
+
+def on_cpu() -> bool:
+    return jax.default_backend() == "cpu"
+
 
 def drawn(tree: str) -> tuple[Any, Any]:
     """Parameters of a tree, and gradients."""
@@ -50,74 +68,156 @@ def drawn(tree: str) -> tuple[Any, Any]:
     return params, jax.tree.map(lambda w: 0.01 * w + 1e-3, params)
 
 
-def allocated(compiled: Any) -> int:
-    """Bytes of a program: its arguments, outputs that alias none of them, temporaries."""
-    use = compiled.memory_analysis()
-    held = use.argument_size_in_bytes + use.output_size_in_bytes - use.alias_size_in_bytes
-    return held + use.temp_size_in_bytes
+def noise(params: Any, steps: int) -> Any:
+    """So many gradients of a tree, drawn at random."""
+    keys = jax.random.split(jax.random.key(1), len(params))
+    return {
+        path: 0.01 * jax.random.normal(key, (steps, *w.shape))
+        for key, (path, w) in zip(keys, params.items(), strict=True)
+    }
 
 
-class Timed:
-    """A compiled program that can be run again and again, with what it took.
+class Program(NamedTuple):
+    """``update`` and ``apply_updates`` of an optimizer, compiled; state and parameters are donated.
 
     Attributes:
-      seconds: of every run.
-      traffic: bytes that it must move: what it is given, read once, what it returns, written once.
-      memory: bytes allocated for it.
+      tx: the optimizer.
+      step: one step.
+      scan: so many steps as one ``lax.scan``, over a stack of gradients; ``None`` on a CPU.
+      traffic: bytes that a step must move: what it is given, read once, what it returns, written
+        once.
+      memory: bytes allocated for a step: arguments, outputs that alias none of them, temporaries.
+      memory_in_turn: the same where the leaves are done one after the other.
     """
 
-    def __init__(self, compiled: Any):
-        self.compiled, self.seconds = compiled, []
-        use = compiled.memory_analysis()
-        self.traffic = use.argument_size_in_bytes + use.output_size_in_bytes
-        self.memory = allocated(compiled)
-
-    def run(self) -> None:
-        start = time.perf_counter()
-        jax.block_until_ready(self.once())
-        self.seconds.append(time.perf_counter() - start)
-
-    def once(self) -> Any:
-        raise NotImplementedError
+    tx: optax.GradientTransformation
+    step: Any
+    scan: Any
+    traffic: int
+    memory: int
+    memory_in_turn: int
 
 
 LEAF_BY_LEAF = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 """By default XLA starts all leaves at once on a CPU; by this option it saves memory."""
 
 
-class Step(Timed):
-    """``update`` and ``apply_updates`` of an optimizer, on a state of its own, which is donated.
+def program(tx: optax.GradientTransformation, params: Any, steps: int) -> Program:
+    """Compiles a step, and off the CPU a scan of so many; parameters are read for shapes only."""
 
-    Attributes:
-      memory_in_turn: bytes allocated for it where the leaves are done one after the other.
+    @jax.jit  # traced once for both
+    def step(grads, state, params):
+        updates, state = tx.update(grads, state, params)
+        return optax.apply_updates(params, updates), state
+
+    def scan(stack, state, params):
+        def body(carry, grads):
+            return step(grads, *carry)[::-1], None
+
+        return jax.lax.scan(body, (state, params), stack)[0][::-1]
+
+    shapes = jax.tree.map(lambda w: jax.ShapeDtypeStruct(w.shape, w.dtype), params)
+    state = jax.eval_shape(tx.init, shapes)
+    lowered = jax.jit(step, donate_argnums=(1, 2)).lower(shapes, state, shapes)
+    once = lowered.compile()
+    use, memory = once.memory_analysis(), allocated(once)
+    traffic = use.argument_size_in_bytes + use.output_size_in_bytes
+    if on_cpu():
+        in_turn = allocated(lowered.compile(LEAF_BY_LEAF))
+        return Program(tx, once, None, traffic, memory, in_turn)
+    stack = jax.tree.map(lambda w: jax.ShapeDtypeStruct((steps, *w.shape), w.dtype), shapes)
+    several = jax.jit(scan, donate_argnums=(1, 2)).lower(stack, state, shapes).compile()
+    return Program(tx, once, several, traffic, memory, memory)
+
+
+def allocated(compiled: Any) -> int:
+    use = compiled.memory_analysis()
+    held = use.argument_size_in_bytes + use.output_size_in_bytes - use.alias_size_in_bytes
+    return held + use.temp_size_in_bytes
+
+
+class Timed:
+    """Something that can be run again and again, with the seconds that it took each time."""
+
+    def __init__(self):
+        self.seconds: list[float] = []
+
+    def run(self) -> None:
+        steps = self.prepare()
+        start = time.perf_counter()
+        jax.block_until_ready(self.once(steps))
+        self.seconds.append((time.perf_counter() - start) / steps)
+
+    def prepare(self) -> int:
+        """Makes ready for a run; returns of how many steps."""
+        return 1
+
+    def once(self, steps: int) -> Any:
+        raise NotImplementedError
+
+
+class Step(Timed):
+    """Steps of an optimizer, a call each, on a state of their own.
+
+    Args:
+      program: what to call.
+      params: parameters to start from.
+      grads: their gradients, the same at every step.
+      in_a_row: ``None`` for one step a run, each from where the last one led; or how many steps a
+        run takes from the start, none of which waits for the one before it.
     """
 
-    def __init__(self, tx: optax.GradientTransformation, params: Any, grads: Any):
-        def step(grads, state, params):
-            updates, state = tx.update(grads, state, params)
-            return optax.apply_updates(params, updates), state
+    def __init__(self, program: Program, params: Any, grads: Any, in_a_row: int | None = None):
+        super().__init__()
+        self.call, self.grads, self.in_a_row = program.step, grads, in_a_row
+        self.start = program.tx.init(params), params
+        self.state, self.params = jax.tree.map(jnp.copy, self.start)
 
-        self.grads, self.params = grads, jax.tree.map(jnp.copy, params)
-        self.state = tx.init(self.params)
-        lowered = jax.jit(step, donate_argnums=(1, 2)).lower(grads, self.state, self.params)
-        super().__init__(lowered.compile())
-        on_cpu = jax.default_backend() == "cpu"
-        self.memory_in_turn = allocated(lowered.compile(LEAF_BY_LEAF)) if on_cpu else self.memory
+    def prepare(self) -> int:
+        if self.in_a_row is None:
+            return 1
+        self.state, self.params = jax.block_until_ready(jax.tree.map(jnp.copy, self.start))
+        return self.in_a_row
 
-    def once(self) -> Any:
-        self.params, self.state = self.compiled(self.grads, self.state, self.params)
+    def once(self, steps: int) -> Any:
+        for _ in range(steps):
+            self.params, self.state = self.call(self.grads, self.state, self.params)
         return self.params, self.state
 
 
+class Scan(Step):
+    """Steps of an optimizer as one scan from the start, a gradient of a stack for each."""
+
+    def __init__(self, program: Program, params: Any, stack: Any):
+        super().__init__(program, params, stack, len(jax.tree.leaves(stack)[0]))
+        self.call = program.scan
+
+    def once(self, steps: int) -> Any:
+        return super().once(1)
+
+
 class Copy(Timed):
-    """A copy of a tree into a donated one, which says how fast memory is."""
+    """A copy into a donated array, which says how fast memory is.
+
+    On a CPU it is that of a tree, elsewhere of one array that no cache holds: there a tree of many
+    leaves takes the time of many launches.
+
+    Attributes:
+      traffic: bytes that it moves.
+    """
 
     def __init__(self, params: Any):
-        self.source, self.target = params, jax.tree.map(jnp.copy, params)
+        super().__init__()
+        self.source = params if on_cpu() else jnp.ones(2**27)
+        self.target = jax.tree.map(jnp.copy, self.source)
         jitted = jax.jit(lambda source, target: source, donate_argnums=1, keep_unused=True)
-        super().__init__(jitted.lower(self.source, self.target).compile())
-        self.traffic = 2 * sum(leaf.nbytes for leaf in jax.tree.leaves(params))
+        self.call = jitted.lower(self.source, self.target).compile()
+        self.traffic = 2 * sum(leaf.nbytes for leaf in jax.tree.leaves(self.source))
 
-    def once(self) -> Any:
-        self.target = self.compiled(self.source, self.target)
+    def prepare(self) -> int:
+        return 1 if on_cpu() else 10
+
+    def once(self, steps: int) -> Any:
+        for _ in range(steps):
+            self.target = self.call(self.source, self.target)
         return self.target

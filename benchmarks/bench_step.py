@@ -2,139 +2,151 @@
 
 Times ``update`` and ``apply_updates`` on the parameter trees of LeNet-5 (0.43M) and WRN-28-10
 (36.5M): the optimizer alone, without a network, with donated buffers. Each algorithm takes turns
-with plain Adam and with a copy of the parameters, so that the ratios of the medians hold on a noisy
-machine. ``ratio`` is to Adam, ``to_traffic`` to the time in which the copy's bandwidth moves what
-the step must at least move: every argument read once, every result written once. ``memory_ratio``
-is what XLA allocates for the step, to Adam's, ``memory_in_turn`` the same where a CPU takes the
-leaves one after the other. ``limit`` and ``memory_limit`` (of the latter) are what they should
-stay under. What acts at a period acts at every step here.
+with plain Adam and with a copy, so that the ratios of the medians hold on a noisy machine.
+``ratio`` is to Adam, ``to_traffic`` to the time in which the copy's bandwidth moves what the step
+must at least move: every argument read once, every result written once. ``memory_ratio`` is what
+XLA allocates for the step, to Adam's, ``memory_in_turn`` the same where a CPU takes the leaves one
+after the other. ``limit`` and ``memory_limit`` (of the latter) are what they should stay under.
+What acts at a period acts at every step here.
 
-    python benchmarks/bench_step.py [--tree lenet5|wrn28_10] [--rounds N] [--only NAME]
+On a CPU a step is a call. On a GPU, where a call of hundreds of buffers takes longer than what it
+starts, ``median_ms`` and ``ratio`` are those of a step within one ``lax.scan``, as
+``train_epoch`` runs it there, every one with a gradient of its own; ``call_ms`` and ``call_ratio``
+are those of calls that do not wait for each other. Everything is compiled before anything is timed.
+
+    python benchmarks/bench_step.py [--tree lenet5|wrn28_10] [--rounds N] [--only REGEX]
+        [--skip REGEX] [--workers N] [--seconds N] [--results DIR]
 """
 
 import argparse
-import functools
 import gc
+import os
+import re
 import statistics
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import jax
-import optax
-from _record import save
-from _steps import TREES, Copy, Step, drawn
-
-import sgl_jax as sgl
+from _candidates import LAM, Row, candidates
+from _record import RESULTS, save
+from _steps import SCANNED, TREES, Copy, Program, Scan, Step, drawn, noise, on_cpu, program
 
 
-LAM = 1e-4
-"""Strength of every penalty: small, as in training."""
-
-RATE = 1e-3
-
-CLOSED = ("capped_l1", "elastic_net", "l0", "l1", "mcp", "scad")
-"""Penalties whose prox is a closed form; that of the others solves an equation."""
-
-ENTRIES = {"transformed_l1": 2.2}
-"""Limits on entries of those that solve an equation, where there is one."""
-
-LEAN = 1.05
-"""Limit of the memory where no second copy of the parameters is kept."""
+ROUNDS = {True: {"lenet5": 100, "wrn28_10": 7}, False: {"lenet5": 20, "wrn28_10": 7}}
+"""Timed rounds on a CPU, and elsewhere."""
 
 
-class Row(NamedTuple):
-    """An optimizer, and the limits on its time and memory, in those of Adam."""
+class Optimizer:
+    """The ways in which an optimizer's step is timed; the last is the one that counts."""
 
-    make: Callable[[], optax.GradientTransformation]
-    limit: float | None = None
-    memory_limit: float | None = None
+    def __init__(self, compiled: Program, params: Any, grads: Any, stack: Any):
+        self.program = compiled
+        if on_cpu():
+            self.ways = [Step(compiled, params, grads)]
+        else:
+            self.ways = [Step(compiled, params, grads, 10), Scan(compiled, params, stack)]
+
+    def medians(self) -> list[float]:
+        """Seconds a step, without the first round, which warms up; forgets them."""
+        found = [statistics.median(way.seconds[1:]) for way in self.ways]
+        for way in self.ways:
+            way.seconds = []
+        return found
 
 
-def entry_limit(name: str) -> float | None:
-    closed = 1.5 if jax.default_backend() == "cpu" else 1.2
-    return closed if name in CLOSED else ENTRIES.get(name)
+class Bench:
+    """A tree, plain Adam and a copy to compare with; the same for all candidates.
+
+    Args:
+      tree: name of the tree.
+      rounds: timed rounds.
+      adam: plain Adam, compiled.
+    """
+
+    def __init__(self, tree: str, rounds: int, adam: Program):
+        self.tree, self.rounds = tree, rounds
+        self.params, self.grads = drawn(tree)
+        self.stack = None if on_cpu() else noise(self.params, SCANNED[tree])
+        self.adam, self.copy = self.optimizer(adam), Copy(self.params)
+
+    def optimizer(self, compiled: Program) -> Optimizer:
+        return Optimizer(compiled, self.params, self.grads, self.stack)
+
+    def figure(self, name: str, row: Row, compiled: Program) -> dict[str, Any]:
+        """Times a candidate beside Adam and a copy, in turn."""
+        own = self.optimizer(compiled)
+        for _ in range(self.rounds + 1):
+            for each in (self.copy, *self.adam.ways, *own.ways):
+                each.run()
+        moved = statistics.median(self.copy.seconds[1:])
+        self.copy.seconds = []
+        seconds, base = own.medians(), self.adam.medians()
+        least, adam = compiled.traffic * moved / self.copy.traffic, self.adam.program
+        called = {
+            "call_ms": round(1e3 * seconds[0], 4),
+            "call_ratio": round(seconds[0] / base[0], 3),
+        }
+        return {
+            "tree": self.tree,
+            "candidate": name,
+            "median_ms": round(1e3 * seconds[-1], 4),
+            "ratio": round(seconds[-1] / base[-1], 3),
+            "limit": row.limit,
+            **({} if on_cpu() else called),
+            "megabytes": round(compiled.traffic / 1e6, 2),
+            "to_traffic": round(seconds[-1] / least, 3),
+            "memory_ratio": round(compiled.memory / adam.memory, 3),
+            "memory_in_turn": round(compiled.memory_in_turn / adam.memory_in_turn, 3),
+            "memory_limit": row.memory_limit,
+        }
 
 
-def of_penalties() -> dict[str, Row]:
-    """The paper's splitting and proximal Adam with every penalty they take."""
-    entries, found = sgl.by_entry(only="kernel"), {}
-    for name, penalty in sgl.PENALTIES.items():
-        if name == "nuclear":  # a singular value decomposition a step
-            continue
-        both = sgl.SparseGroup(penalty(LAM), sgl.L1(LAM))
-        split = functools.partial(sgl.splitting, RATE, both, beta=3e-2)
-        found[f"splitting {name}"] = Row(split, entry_limit(name), LEAN)
-        if issubclass(penalty, sgl.NormPenalty):
-            single = sgl.Regularizer(penalty(LAM), entries)
-            alone = functools.partial(sgl.prox_adam, RATE, single)
-            found[f"prox_adam {name}"] = Row(alone, entry_limit(name), LEAN)
-            joint = functools.partial(sgl.prox_adam, RATE, both)
-            limit = 4 if name == "l1" else 15 if name in CLOSED else 35
-            found[f"prox_adam {name} sparse groups"] = Row(joint, limit, LEAN)
+def compiled(
+    rows: dict[str, Row], trees: list[str], workers: int, seconds: float
+) -> dict[tuple[str, str], Program | str]:
+    """The programs of all rows on all trees; or why there is none."""
+    params, start = {tree: drawn(tree)[0] for tree in trees}, time.monotonic()
+
+    def build(name: str, tree: str) -> Program | str:
+        if time.monotonic() > start + seconds:
+            return f"not begun after {seconds:.0f} s"
+        try:
+            return program(rows[name].make(), params[tree], SCANNED[tree])
+        except jax.errors.JaxRuntimeError as error:
+            return f"not compiled: {error}"
+
+    tasks = [(name, tree) for name in rows for tree in trees]
+    with ThreadPoolExecutor(workers) as pool:
+        found = dict(zip(tasks, pool.map(lambda task: build(*task), tasks), strict=True))
+    print(f"compiled {len(tasks)} candidates in {time.monotonic() - start:.0f} s", flush=True)
     return found
 
 
-def of_algorithms() -> dict[str, Row]:
-    """The other algorithms, most of them with the sparse group lasso."""
-    both = sgl.SparseGroup(sgl.L1(LAM), sgl.L1(LAM))
-    groups = sgl.Regularizer(sgl.L1(LAM), sgl.by_neuron())
-    largest = sgl.Regularizer(sgl.TopK(0.2), sgl.by_layer(only="kernel"))
-    adam = {"base": optax.adam}
-    algorithms = {
-        "prox_adam l1 groups": (sgl.prox_adam, groups, {}, 4, LEAN),
-        "prox_sgd": (sgl.prox_sgd, both, {}, None, LEAN),
-        "subgradient": (sgl.subgradient, both, {}, None, LEAN),
-        "fista": (sgl.fista, both, {}, None, None),
-        "rda": (sgl.rda, both, {}, None, None),
-        "schedule_free": (sgl.schedule_free, both, {}, None, None),
-        "admm": (sgl.admm, both, {"rho": 1e-2, "period": 1}, None, None),
-        "relaxed_splitting": (sgl.relaxed_splitting, both, {"period": 1, **adam}, None, None),
-        "hspg": (sgl.hspg, groups, adam, None, LEAN),
-        "magnitude": (sgl.magnitude, largest, {"period": 1}, None, None),
-    }
-    return {
-        name: Row(functools.partial(algorithm, RATE, regularizer, **options), limit, memory_limit)
-        for name, (algorithm, regularizer, options, limit, memory_limit) in algorithms.items()
-    }
-
-
-def compared(row: Row, params: Any, grads: Any, rounds: int) -> dict[str, Any]:
-    """Times a row beside Adam and a copy, in turn; the first round warms up."""
-    adam, step, copy = (
-        Step(optax.adam(RATE), params, grads),
-        Step(row.make(), params, grads),
-        Copy(params),
-    )
-    for _ in range(rounds + 1):
-        for each in (copy, adam, step):
-            each.run()
-    base, own, moved = (statistics.median(each.seconds[1:]) for each in (adam, step, copy))
-    least = step.traffic * moved / copy.traffic
-    return {
-        "median_ms": round(1e3 * own, 3),
-        "ratio": round(own / base, 3),
-        "limit": row.limit,
-        "megabytes": round(step.traffic / 1e6, 2),
-        "to_traffic": round(own / least, 3),
-        "memory_ratio": round(step.memory / adam.memory, 3),
-        "memory_in_turn": round(step.memory_in_turn / adam.memory_in_turn, 3),
-        "memory_limit": row.memory_limit,
-    }
-
-
-def measure(tree: str, rounds: int, only: str) -> list[dict[str, Any]]:
-    """A figure per optimizer on one tree."""
-    params, grads = drawn(tree)
-    rows = {"adam": Row(lambda: optax.adam(RATE)), **of_algorithms(), **of_penalties()}
+def measure(rows: dict[str, Row], options: argparse.Namespace) -> None:
+    """Times every row on every tree, and saves the record after each if it is to be kept."""
+    trees = [options.tree] if options.tree else sorted(TREES)
+    programs = compiled(rows, trees, options.workers, options.seconds)
+    rounds = {tree: options.rounds or ROUNDS[on_cpu()][tree] for tree in trees}
+    benches = {tree: Bench(tree, rounds[tree], programs["adam", tree]) for tree in trees}
+    config = {"rounds": rounds, "lam": LAM}
+    if not on_cpu():
+        config |= {"scanned": SCANNED}
+    if left_out := {" ".join(at): why for at, why in programs.items() if isinstance(why, str)}:
+        config |= {"left_out": left_out}
     figures = []
-    for name, row in rows.items():
-        if only in name:
-            figures.append(
-                {"tree": tree, "candidate": name, **compared(row, params, grads, rounds)}
-            )
-            print(shown(figures[-1]), flush=True)
-            gc.collect()
-    return figures
+    for (name, tree), found in programs.items():
+        if isinstance(found, str):
+            print(f"{tree:9} {name:36} {found}", flush=True)
+            continue
+        figures.append(benches[tree].figure(name, rows[name], found))
+        print(shown(figures[-1]), flush=True)
+        gc.collect()
+        if options.results:
+            path = save("step", config, figures, options.results)
+    if options.results:
+        print(path)
 
 
 def shown(row: dict[str, Any]) -> str:
@@ -153,14 +165,23 @@ def shown(row: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tree", choices=sorted(TREES), default=None, help="one tree (both)")
-    parser.add_argument("--rounds", type=int, default=None, help="timed rounds (100; 7)")
-    parser.add_argument("--only", default="", help="candidates whose name contains this")
+    parser.add_argument(
+        "--rounds", type=int, default=None, help="timed rounds (100, 7; off the CPU 20, 7)"
+    )
+    parser.add_argument("--only", default="", help="candidates in whose name this is found")
+    parser.add_argument("--skip", default="(?!)", help="candidates to leave out, likewise")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="compile at a time")
+    parser.add_argument("--seconds", type=float, default=3600, help="begin no compilation after")
+    parser.add_argument("--results", type=Path, default=None, help="folder of the record")
     options = parser.parse_args()
-    figures, defaults = [], {"lenet5": 100, "wrn28_10": 7}
-    for tree in [options.tree] if options.tree else sorted(TREES):
-        figures += measure(tree, options.rounds or defaults[tree], options.only)
-    if not options.only and not options.tree:
-        print(save("step", {"rounds": options.rounds or defaults, "lam": LAM}, figures))
+    if not (options.only or options.tree or options.results):
+        options.results = RESULTS
+    rows = {
+        name: row
+        for name, row in candidates().items()
+        if name == "adam" or (re.search(options.only, name) and not re.search(options.skip, name))
+    }
+    measure(rows, options)
 
 
 if __name__ == "__main__":
