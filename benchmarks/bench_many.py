@@ -1,26 +1,39 @@
 """What a grid of LeNet-5 costs as one call, beside its single runs one after the other.
 
-Five seeds and four strengths of proximal Adam: ``train_many`` and the twenty runs of
-``train_epoch``, in turn within one process, an epoch per round, so that the ratios of the medians
-hold on a noisy machine. The first round compiles and is left out. On a GPU five penalties, five
-strengths and five seeds on MNIST follow: the 25 lanes of a penalty as one job, in images per
-second, beside the same runs one by one and beside PyTorch, if it is installed
-(``pip install '.[bench]'``).
+On a CPU (``--grid small``) five seeds and four strengths of proximal Adam: ``train_many`` and the
+twenty runs of ``train_epoch``, in turn within one process, an epoch per round, so that the ratios
+of the medians hold on a noisy machine. The first round compiles and is left out.
 
-    python benchmarks/bench_many.py [--rounds N] [--images N] [--batch-size N] [--data-root DIR]
+On a GPU (``--grid mnist``) five penalties, five strengths and five seeds on MNIST as one job. A
+penalty is code, not a number, so it is five calls of ``train_many``, 25 lanes in each. Rates are
+images per second, of all lanes together; beside each call five of its runs (the seeds of one
+strength) go one by one through ``train_epoch``, which is one scan there. PyTorch, if it is
+installed, trains the same network in batches of the same size with its own Adam and without a
+penalty, a little less work, for which plain ``optax.adam`` stands here: step by step, and with each
+step as a CUDA graph. It runs in a process of its own, with TensorFloat-32 where JAX was found to
+use it; ``errors`` are those of a product and of a convolution in float32, relative to full
+precision.
+
+    python benchmarks/bench_many.py [--grid small|mnist] [--rounds N] [--images N]
+        [--batch-size N] [--data-root DIR] [--results DIR]
 """
 
 import argparse
+import functools
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from _record import save
+from _record import RESULTS, save
+from _torch import epochs as torch_epochs
 from flax import nnx
 
 import sgl_jax as sgl
@@ -28,7 +41,7 @@ from sgl_jax import many, train
 
 
 SEEDS = 5
-STRENGTHS = [1e-5, 3e-5, 1e-4, 3e-4]
+STRENGTHS = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4]
 PENALTIES = {
     "l1": sgl.L1,
     "l0": sgl.L0,
@@ -42,6 +55,7 @@ Epoch = Callable[[int], None]
 """Trains everything for the epoch of this number and waits for it."""
 
 
+@functools.cache
 def models() -> list[tuple[train.Network, Any, Any]]:
     """LeNet-5 from every seed."""
     return [train.split(sgl.models.LeNet5(rngs=nnx.Rngs(seed))) for seed in range(SEEDS)]
@@ -57,8 +71,12 @@ def as_one(tx: Any, lanes: dict[str, np.ndarray], data: Data, batch_size: int) -
     states = [many.init_many(tx, *variables, hyperparams=strengths)]
 
     def epoch(number: int) -> None:
+        # That all lanes fit is known here; to estimate it would compile the program twice more.
         states[0], losses = many.train_many(
-            keys, forward, tx, states[0], *data, batch_size=batch_size, done=number
+            *(keys, forward, tx, states[0], *data),
+            batch_size=batch_size,
+            done=number,
+            chunk_size=len(seeds),
         )
         jax.block_until_ready((states[0], losses))
 
@@ -86,33 +104,6 @@ def one_by_one(tx: Any, lanes: dict[str, np.ndarray], data: Data, batch_size: in
     return epoch
 
 
-def in_torch(data: Data, batch_size: int) -> Epoch:
-    """One run of LeNet-5 with Adam and no penalty in PyTorch, on its GPU."""
-    import torch
-    from torch import nn
-
-    if not torch.cuda.is_available():
-        raise ImportError("PyTorch finds no GPU.")
-    x = torch.from_numpy(np.ascontiguousarray(np.asarray(data[0]).transpose(0, 3, 1, 2))).cuda()
-    y = torch.from_numpy(np.asarray(data[1])).long().cuda()
-    convolutions = (nn.Conv2d(1, 20, 5), nn.ReLU(), nn.MaxPool2d(2))
-    convolutions += (nn.Conv2d(20, 50, 5), nn.ReLU(), nn.MaxPool2d(2))
-    dense = (nn.Flatten(), nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10))
-    model = nn.Sequential(*convolutions, *dense).cuda()
-    adam, loss_fn = torch.optim.Adam(model.parameters(), 1e-3), nn.CrossEntropyLoss()
-
-    def epoch(number: int) -> None:
-        del number
-        order = torch.randperm(len(y), device="cuda")
-        for indices in order[: len(y) // batch_size * batch_size].view(-1, batch_size):
-            adam.zero_grad()
-            loss_fn(model(x[indices].float() / 255), y[indices]).backward()
-            adam.step()
-        torch.cuda.synchronize()
-
-    return epoch
-
-
 def timed(epochs: dict[str, Epoch], rounds: int) -> dict[str, float]:
     """Median seconds of an epoch of each, in turn; the first round warms up."""
     seconds: dict[str, list[float]] = {name: [] for name in epochs}
@@ -124,61 +115,130 @@ def timed(epochs: dict[str, Epoch], rounds: int) -> dict[str, float]:
     return {name: statistics.median(times[1:]) for name, times in seconds.items()}
 
 
-def small(options: argparse.Namespace) -> list[dict[str, Any]]:
+def small(options: argparse.Namespace) -> None:
     """Five seeds and four strengths, on images drawn at random."""
-    generator = np.random.default_rng(0)
-    x = generator.integers(0, 256, (options.images, 28, 28, 1), dtype=np.uint8)
-    y = generator.integers(0, 10, options.images, dtype=np.int32)
+    generator, images = np.random.default_rng(0), options.images or 1920
+    x = generator.integers(0, 256, (images, 28, 28, 1), dtype=np.uint8)
+    y = generator.integers(0, 10, images, dtype=np.int32)
     data = jnp.asarray(x), jnp.asarray(y)
-    lanes = many.grid(seed=range(SEEDS), entry_lam=STRENGTHS)
+    lanes = many.grid(seed=range(SEEDS), entry_lam=[1e-5, 3e-5, 1e-4, 3e-4])
     tx = sgl.prox_adam(1e-3, sgl.SparseGroup(sgl.L1(1e-5), sgl.L1(1e-5)))
     ways = {"train_many": as_one, "single runs": one_by_one}
     runs = {name: way(tx, lanes, data, options.batch_size) for name, way in ways.items()}
     medians = timed(runs, options.rounds)
     base = medians["single runs"]
-    return [
+    figures = [
         {"candidate": name, "lanes": 20, "median_s": round(t, 3), "ratio": round(t / base, 3)}
         for name, t in medians.items()
     ]
+    for figure in figures:
+        print(shown(figure))
+    config = {"rounds": options.rounds, "images": images, "batch_size": options.batch_size}
+    print(save("many", config, figures, options.results))
 
 
-def large(options: argparse.Namespace) -> list[dict[str, Any]]:
+def large(options: argparse.Namespace) -> None:
     """Five penalties, five strengths and five seeds on MNIST, in images per second."""
     mnist = sgl.data.DATASETS["mnist"](root=options.data_root)
-    data = jnp.asarray(mnist.x_train), jnp.asarray(mnist.y_train)
-    images = len(mnist.y_train) // options.batch_size * options.batch_size
-    lanes = many.grid(seed=range(SEEDS), lam=[1e-6, 3e-6, *STRENGTHS[:3]])
-    found = []
+    x, y = mnist.x_train[: options.images], mnist.y_train[: options.images]
+    config = {"rounds": options.rounds, "images": len(y), "batch_size": options.batch_size}
+    config |= {"jax_default_matmul_precision": jax.config.jax_default_matmul_precision}
+    config |= {"errors": rounding()}
+    figures = in_torch(x, y, options, config["errors"])
+    data = jnp.asarray(x), jnp.asarray(y)
+    dense = one_by_one(optax.adam(1e-3), {"seed": np.arange(SEEDS)}, data, options.batch_size)
+    seconds = timed({"adam": dense}, options.rounds)["adam"]
+    figures.append(rate("adam, single runs", SEEDS, len(y), options, seconds))
     for name, penalty in PENALTIES.items():
-        tx = sgl.prox_adam(1e-3, sgl.Regularizer(penalty(1e-5), sgl.by_entry(only="kernel")))
-        ways = {f"{name}, train_many": as_one, f"{name}, single runs": one_by_one}
-        runs = {key: way(tx, lanes, data, options.batch_size) for key, way in ways.items()}
-        found += [(key, 25, t) for key, t in timed(runs, options.rounds).items()]
-    try:
-        run = in_torch(data, options.batch_size)
-        found += [("torch", 1, timed({"torch": run}, options.rounds)["torch"])]
-    except ImportError:
-        print("PyTorch for a GPU is not installed: left out.")
+        figures += of_penalty(name, penalty(1e-5), data, options)
+        save("many", config, figures, options.results)
+    jobs = [figure for figure in figures if figure["lanes"] == SEEDS * len(STRENGTHS)]
+    lanes, seconds = (sum(job[column] for job in jobs) for column in ("lanes", "epoch_s"))
+    figures.append(rate("all penalties, train_many", lanes, len(y), options, seconds))
+    print(save("many", config, figures, options.results))
+
+
+def of_penalty(
+    name: str, penalty: Any, data: Data, options: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """The lanes of a penalty as one call, and some of them one by one."""
+    tx = sgl.prox_adam(1e-3, sgl.Regularizer(penalty, sgl.by_entry(only="kernel")))
+    lanes = many.grid(seed=range(SEEDS), lam=STRENGTHS)
+    some = {key: column[:: len(STRENGTHS)] for key, column in lanes.items()}
+    runs = {
+        "train_many": as_one(tx, lanes, data, options.batch_size),
+        "single runs": one_by_one(tx, some, data, options.batch_size),
+    }
+    counts = SEEDS * len(STRENGTHS), SEEDS
     return [
-        {"candidate": name, "lanes": count, "images_per_s": round(count * images / t)}
-        for name, count, t in found
+        rate(f"{name}, {way}", count, len(data[1]), options, seconds)
+        for count, (way, seconds) in zip(counts, timed(runs, options.rounds).items(), strict=True)
     ]
+
+
+def rounding() -> dict[str, float]:
+    """Relative errors of a product and a convolution at JAX's default precision."""
+    keys = jax.random.split(jax.random.key(0), 4)
+    x, w = jax.random.normal(keys[0], (64, 800)), jax.random.normal(keys[1], (800, 500))
+    images, kernel = (
+        jax.random.normal(keys[2], (64, 12, 12, 20)),
+        jax.random.normal(keys[3], (5, 5, 20, 50)),
+    )
+    layout = {"dimension_numbers": ("NHWC", "HWIO", "NHWC")}
+    found = {
+        "product": lambda precision: jnp.dot(x, w, precision=precision),
+        "convolution": lambda precision: jax.lax.conv_general_dilated(
+            images, kernel, (1, 1), "VALID", precision=precision, **layout
+        ),
+    }
+    return {name: float(relative(f(None), f("highest"))) for name, f in found.items()}
+
+
+def relative(found: jax.Array, exact: jax.Array) -> jax.Array:
+    return jnp.linalg.norm((found - exact).ravel()) / jnp.linalg.norm(exact.ravel())
+
+
+def in_torch(
+    x: np.ndarray, y: np.ndarray, options: argparse.Namespace, errors: dict[str, float]
+) -> list[dict[str, Any]]:
+    """One run in each of PyTorch's ways, in a process of its own, as exact as JAX was found."""
+    tf32 = {name: error > 1e-5 for name, error in errors.items()}
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        task = pool.submit(torch_epochs, x, y, options.batch_size, options.rounds, tf32)
+        try:
+            found = task.result()
+        except (ImportError, RuntimeError) as error:
+            print(f"PyTorch is left out: {error}")
+            return []
+    return [rate(name, 1, len(y), options, seconds) for name, seconds in found.items()]
+
+
+def rate(
+    name: str, lanes: int, images: int, options: argparse.Namespace, seconds: float
+) -> dict[str, Any]:
+    """What a number of lanes reach together, which is printed, too."""
+    done = lanes * (images // options.batch_size * options.batch_size)
+    figure = {"candidate": name, "lanes": lanes, "epoch_s": round(seconds, 4)}
+    figure |= {"images_per_s": round(done / seconds)}
+    print(shown(figure), flush=True)
+    return figure
+
+
+def shown(figure: dict[str, Any]) -> str:
+    return "  ".join(f"{key} {value}" for key, value in figure.items())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    suits = "small" if jax.default_backend() == "cpu" else "mnist"
+    parser.add_argument("--grid", choices=("small", "mnist"), default=suits, help="which grid")
     parser.add_argument("--rounds", type=int, default=5, help="timed epochs (5)")
-    parser.add_argument("--images", type=int, default=1920, help="images of the small grid (1920)")
+    parser.add_argument("--images", type=int, default=None, help="images of an epoch (1920; all)")
     parser.add_argument("--batch-size", type=int, default=64, help="images per step (64)")
-    parser.add_argument("--data-root", default=None, help="folder of MNIST, for the GPU's grid")
+    parser.add_argument("--data-root", default=None, help="folder of MNIST")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the record")
     options = parser.parse_args()
-    figures = small(options)
-    if jax.default_backend() != "cpu":
-        figures += large(options)
-    for row in figures:
-        print("  ".join(f"{key} {value}" for key, value in row.items()))
-    config = {name: value for name, value in vars(options).items() if name != "data_root"}
-    print(save("many", config, figures))
+    {"small": small, "mnist": large}[options.grid](options)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from _record import save
+from _torch import lenet5, tensors
 from flax import nnx
 
 import sgl_jax as sgl
@@ -96,22 +97,9 @@ def torch_step(batch_size: int) -> Callable[[], None]:
     import torch
     from torch import nn
 
-    images, labels = data()
-    x = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-    y = torch.from_numpy(labels).long()
+    x, y = tensors(*data())
     order = np.random.default_rng(1)
-    model = nn.Sequential(
-        nn.Conv2d(1, 20, 5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(20, 50, 5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(800, 500),
-        nn.ReLU(),
-        nn.Linear(500, 10),
-    )
+    model = lenet5()
     adam, loss_fn = torch.optim.Adam(model.parameters(), 1e-3), nn.CrossEntropyLoss()
 
     def run() -> None:
