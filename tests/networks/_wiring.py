@@ -52,15 +52,9 @@ class Wiring:
         reads: Sequence[Place] = (),
         gates: Sequence[Place] = (),
     ) -> Unit:
-        """The unit of the channels that some layers write, others normalise, read or multiply.
+        """The channels that some layers write, some normalise, read, or multiply (``gates``).
 
-        Args:
-          width: number of channels.
-          writes: layers by their outputs; a depthwise layer too.
-          bias: whether these have a bias.
-          norms: normalisations with scale, shift and statistics.
-          reads: layers by their inputs.
-          gates: layers with a bias whose outputs multiply the channels.
+        A depthwise layer writes too. ``bias`` is of the writing layers; gates have one.
         """
         made = self._patterns(self._made(bias), writes, width)
         affine = [(self.scale, self.channels), (self.shift, self.channels)]

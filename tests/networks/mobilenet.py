@@ -67,7 +67,7 @@ MOBILE = {
         in_nnx(functools.partial(MobileNet, strides=(1, 2, 1))),
         mobilenet_units,
         (16, 16, 3),
-        (6, 7, 8, 10),
+        (8, 9, 10, 12),
         (32, 64, 128, 128),
         (32, 32, 3),
     )

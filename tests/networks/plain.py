@@ -1,21 +1,26 @@
 """Networks in which one layer follows the other."""
 
+from collections.abc import Callable
+
 import jax
+import numpy as np
 from flax import nnx
 
 from networks._base import Spec, Unit, Widths
 from networks._values import in_nnx
-from networks._wiring import flattened, unit
+from networks._wiring import NNX, Wiring, flattened, unit
 from sgl_jax.models import LeNet5
 from sgl_jax.models._base import max_pool
 
 
-def lenet5_units(widths: Widths) -> list[Unit]:
+def lenet5_units(
+    widths: Widths, wiring: Wiring = NNX, rows: Callable[[int, int], np.ndarray] = flattened
+) -> list[Unit]:
     filters1, filters2, units = widths
     return [
-        unit(filters1, writes=["conv1"], reads=["conv2"]),
-        unit(filters2, writes=["conv2"], reads=[("fc1", flattened(filters2, 16))]),
-        unit(units, writes=["fc1"], reads=["fc2"]),
+        wiring.unit(filters1, writes=["conv1"], reads=["conv2"]),
+        wiring.unit(filters2, writes=["conv2"], reads=[("fc1", rows(filters2, 16))]),
+        wiring.unit(units, writes=["fc1"], reads=["fc2"]),
     ]
 
 
@@ -91,10 +96,10 @@ PLAIN = {
     ),
     "cnn4": Spec(in_nnx(CNN4), cnn4_units, (28, 28, 1), (6, 8, 12), (32, 64, 1000), (28, 28, 1)),
     "vgg16": Spec(
-        in_nnx(VGG16, gain=2.0),
+        in_nnx(VGG16, gain=2.5),
         vgg16_units,
         (32, 32, 3),
-        (4, 5, 6, 4, 5, 6, 4, 5, 6, 4, 5, 6, 7, 8),
+        (8, 9, 10, 8, 9, 10, 8, 9, 10, 8, 9, 10, 11, 12),
         VGG_WIDTHS,
         (32, 32, 3),
     ),
