@@ -19,6 +19,7 @@ from sgl_jax.compaction._refusals import (
     protect_leaves,
     refuse,
     refuse_closed_over,
+    tie_unread,
 )
 from sgl_jax.compaction._report import Report, Size, shapes_of
 from sgl_jax.compaction._search import Search
@@ -112,7 +113,11 @@ def compact(
       >>> import jax.numpy as jnp, sgl_jax as sgl
       >>> def apply(params, x):
       ...     return jnp.maximum(x @ params["a"] + params["b"], 0.0) @ params["c"]
-      >>> params = {"a": jnp.ones((3, 4)).at[:, 1].set(0), "b": jnp.zeros(4), "c": jnp.ones((4, 2))}
+      >>> params = {
+      ...     "a": jnp.ones((3, 4)).at[:, 1].set(0),
+      ...     "b": jnp.zeros((1, 4)),
+      ...     "c": jnp.ones((4, 2)),
+      ... }
       >>> sgl.compact(apply, params, jnp.ones((1, 3))).params["a"].shape
       (3, 3)
     """
@@ -120,6 +125,7 @@ def compact(
     program, _ = trace(apply, params, *inputs)
     values = dict(zip(leaves, program.inputs, strict=False))
     structure = structure_of(program, tuple(values.values()))
+    tie_unread(structure, values)
     protect_leaves(structure, values, protect)
     refuse(structure, values, strict)
     facts = facts_of(structure, {values[path]: np.asarray(leaf) for path, leaf in leaves.items()})

@@ -153,7 +153,7 @@ def _concatenate(structure: Structure, equation: Equation, facts: Sequence[Fact]
 
 def _split(structure: Structure, equation: Equation, facts: Sequence[Fact]) -> list[Fact]:
     at = equation.params["axis"]
-    ends = np.cumsum([int(size) for size in equation.params["sizes"]])[:-1]
+    ends = np.cumsum(equation.params["sizes"])[:-1]
 
     def pieces(x):
         return [x] * (len(ends) + 1) if x.shape[at] == 1 else np.split(x, ends, at)

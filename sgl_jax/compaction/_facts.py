@@ -42,16 +42,16 @@ class Fact:
     @property
     def zero(self) -> np.ndarray:
         """Which entries are zero for every input."""
-        return self.known & (self.value == 0)
+        return np.asarray(self.known & (self.value == 0))
 
     @property
     def live(self) -> np.ndarray:
         """Which entries may be other than zero."""
-        return ~self.zero
+        return np.logical_not(self.zero)
 
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Fact":
         """The fact of an array whose entries are moved, of which none is made or joined."""
-        return Fact(function(self.known), function(self.value))
+        return Fact(np.asarray(function(self.known)), np.asarray(function(self.value)))
 
     def full(self, axes: Sequence[int], shape: Sequence[int]) -> "Fact":
         """The same with all positions on some axes."""

@@ -71,11 +71,11 @@ def _end_to_end(structure: Structure, parts: list[Axis], lengths: list[int]) -> 
 def _split(structure: Structure, equation: Equation) -> list[Axes]:
     axes = structure.axes[equation.inputs[0]]
     at, sizes = equation.params["axis"], equation.params["sizes"]
-    ends = np.cumsum([int(size) for size in sizes])
+    ends = np.cumsum(sizes)
     pieces = []
     for stop, size in zip(ends, sizes, strict=True):
         axis = axes[at]
-        piece = None if axis is None else axis[stop - int(size) : stop]
+        piece = None if axis is None else axis[stop - size : stop]
         pieces.append((*axes[:at], piece, *axes[at + 1 :]))
     return pieces
 
@@ -106,7 +106,7 @@ def _pad(structure: Structure, equation: Equation) -> list[Axes]:
             structure.protect(axis, equation)
             found += structure.fresh((size,))
         else:
-            edges = structure.classes.fresh(int(low)), structure.classes.fresh(int(high))
+            edges = structure.classes.fresh(low), structure.classes.fresh(high)
             found.append(np.concatenate([edges[0], axis, edges[1]]))
     return [tuple(found)]
 

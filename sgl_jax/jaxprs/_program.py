@@ -130,6 +130,7 @@ def _inline(
     found = []
     for eqn in jaxpr.eqns:
         inputs = tuple(number(atom) for atom in eqn.invars)
+        params = {name: _python(value) for name, value in eqn.params.items()}
         inner = _inner(eqn)
         if inner is not None:
             body, results = _inline(program, inner, inputs)
@@ -137,12 +138,21 @@ def _inline(
             if _is_plain(eqn):
                 found += body
                 continue
-            found.append(Equation(eqn.primitive, inputs, results, eqn.params, eqn, body))
+            found.append(Equation(eqn.primitive, inputs, results, params, eqn, body))
             continue
         outputs = tuple(program._new(var.aval) for var in eqn.outvars)
         numbers.update(zip(eqn.outvars, outputs, strict=True))
-        found.append(Equation(eqn.primitive, inputs, outputs, eqn.params, eqn))
+        found.append(Equation(eqn.primitive, inputs, outputs, params, eqn))
     return tuple(found), tuple(number(atom) for atom in jaxpr.outvars)
+
+
+def _python(value: Any) -> Any:
+    """Axes and sizes as Python's own numbers, which they not always are."""
+    if isinstance(value, np.integer):
+        return int(value)
+    if type(value) in (tuple, list):
+        return type(value)(map(_python, value))
+    return value
 
 
 def _inner(eqn: core.JaxprEqn) -> core.ClosedJaxpr | None:
