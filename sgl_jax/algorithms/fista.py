@@ -42,7 +42,9 @@ def fista(
     The parameters are :math:`y`, where the gradient is wanted; :func:`~sgl_jax.sparse_params`
     returns :math:`x`, whose zeros are exact. The momentum starts anew when it points uphill,
     :math:`\langle y_k - x_k, x_k - x_{k-1} \rangle > 0`. Made for full batches and rates up to one
-    over the Lipschitz constant of :math:`\nabla L`.
+    over the Lipschitz constant of :math:`\nabla L`. Goes last: what changes its step afterwards
+    breaks the recurrence, and no link sees it (behind a decay of the weights by a thousandth a
+    lasso keeps 91 of its 95 zeros).
 
     Args:
       learning_rate: :math:`\eta \ge 0`, a number or a schedule.

@@ -62,6 +62,8 @@ def schedule_free(
     exact. The average :math:`x`, which is dense while the support still changes, is
     ``optax.contrib.schedule_free_eval_params(state, params)``. (With a proximal step inside of
     ``optax.contrib.schedule_free`` none of the three has zeros.)
+    Goes last: what changes its step afterwards breaks the average, and no link sees it (behind a
+    decay of the weights by a thousandth the objective of :math:`z` on a lasso is 39, not 1.47).
 
     Args:
       learning_rate: :math:`\eta \ge 0`, a number or a schedule; one that warms up.
