@@ -159,19 +159,15 @@ def test_one_program_of_narrow_lenet5_is_its_single_runs(narrow):
     assert np.all(np.diff(zeros(found[0]).reshape(SEEDS, 4)) > 0)
 
 
-@pytest.mark.parametrize("vectorize", [False, True])
+@pytest.mark.parametrize("vectorize", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_lanes_are_their_single_runs_in_double_precision(vectorize, narrow, adam):
-    lanes = {name: column[1:7:3] for name, column in LANES.items()}
-    strengths = {"entry_lam": lanes["entry_lam"]}
     with jax.enable_x64(True):
         double = Problem.__new__(Problem)
         vars(double).update(vars(narrow))
         double.variables = jax.tree.map(lambda w: w.astype(jnp.float64), narrow.variables)
-        states = double.states(adam, lanes["seed"], strengths)
-        keys = jax.vmap(jax.random.key)(lanes["seed"])
-        found = double.train(adam, states, keys, vectorize=vectorize)
+        found = double.train(adam, double.states(adam), vectorize=vectorize)
         assert found[0].params["fc1"]["kernel"].dtype == jnp.float64
-        assert_same_training(found, double.singles(adam, lanes=lanes), atol=1e-9)
+        assert_same_training(found, double.singles(adam), atol=1e-9)
 
 
 @pytest.mark.parametrize("vectorize", [None, True])
