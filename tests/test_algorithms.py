@@ -81,6 +81,20 @@ def test_algorithm_keeps_the_form_of_its_state(name):
 
 
 @pytest.mark.parametrize("name", sgl.ALGORITHMS)
+def test_algorithm_keeps_half_precision(name):
+    tx = built(name)
+    params = draw(0, 0.03, jnp.bfloat16)
+    before = tx.init(params)
+    moved, after = run(tx, params, gradients(5, dtype=jnp.bfloat16))
+    sparse = sgl.sparse_params(after, moved)
+    assert {leaf.dtype for leaf in jax.tree.leaves((moved, sparse))} == {jnp.dtype(jnp.bfloat16)}
+    assert (zeros(sparse) > 0) == (name != "subgradient")
+    jax.tree.map(
+        lambda a, b: np.testing.assert_equal((a.shape, a.dtype), (b.shape, b.dtype)), before, after
+    )
+
+
+@pytest.mark.parametrize("name", sgl.ALGORITHMS)
 def test_algorithm_takes_a_schedule_for_its_rate(name):
     falling = built(name, lambda count: jnp.where(count < 5, 0.05, 0.01))
     found, _ = run(falling, draw(0, 0.03), gradients(5))

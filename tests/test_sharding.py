@@ -148,6 +148,18 @@ def test_training_is_the_same_on_eight_devices(method, place):
         assert_placed(tree, place)
 
 
+OTHERS = ("admm", "fista", "hspg", "magnitude", "rda", "relaxed_splitting", "schedule_free")
+
+
+@pytest.mark.parametrize("place", [("Explicit", "inputs")], indirect=True)
+@pytest.mark.parametrize("method", OTHERS)
+def test_training_of_the_others_is_the_same_on_eight_devices(method, place):
+    found = train(METHODS[method](), place)
+    assert_same(found, trained_on_one_device(method), rtol=1e-5)
+    for tree in found:
+        assert_placed(tree, place)
+
+
 def test_splitting_by_layer_is_the_same_on_eight_devices(place):
     tx = optax.chain(sgl.sgl_transform(sgl.L1MinusL2(0.005), beta=0.05), optax.sgd(0.1))
     found = train(tx, place)
