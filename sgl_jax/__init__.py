@@ -20,6 +20,7 @@ from sgl_jax.algorithms import (
 )
 from sgl_jax.compaction import Compacted as Compacted, compact as compact
 from sgl_jax.directions import Direction as Direction
+from sgl_jax.graph import ChannelGroups as ChannelGroups, channel_groups as channel_groups
 from sgl_jax.groupings import (
     Grouping as Grouping,
     by_entry as by_entry,
@@ -86,6 +87,7 @@ __all__ = [
     "SCAD",
     "Box",
     "CappedL1",
+    "ChannelGroups",
     "Compacted",
     "Constraint",
     "Direction",
@@ -121,6 +123,7 @@ __all__ = [
     "by_layer",
     "by_neuron",
     "by_tree",
+    "channel_groups",
     "check",
     "compact",
     "directions",

@@ -14,7 +14,7 @@ convolutions.
 
 import dataclasses
 import re
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -132,7 +132,17 @@ class Grouping:
         return ndim - 1 if role == "out" else ndim - 2
 
 
-GroupingLike: TypeAlias = Grouping | Groups
+@runtime_checkable
+class GroupingLike(Protocol):
+    """What stands wherever a grouping does: a frozen, hashable value that is a static pytree.
+
+    A :class:`Grouping`, resolved :class:`~sgl_jax.Groups`, or the channels of a network,
+    :class:`~sgl_jax.ChannelGroups`.
+    """
+
+    def resolve(self, params: Params, /) -> Groups:
+        """Finds the groups of a tree of parameters."""
+        ...
 
 
 def resolved_paths(*groupings: GroupingLike | None) -> frozenset[Path]:

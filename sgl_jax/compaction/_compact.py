@@ -19,12 +19,11 @@ from sgl_jax.compaction._refusals import (
     protect_leaves,
     refuse,
     refuse_closed_over,
-    tie_unread,
 )
 from sgl_jax.compaction._report import Report, Size, shapes_of
 from sgl_jax.compaction._search import Search
 from sgl_jax.compaction._values import facts_of
-from sgl_jax.graph import Structure, structure_of
+from sgl_jax.graph import Structure, structure_of, tie_unread
 from sgl_jax.jaxprs import products, trace
 
 

@@ -13,7 +13,7 @@ from sgl_jax.compaction._search import Search
 from sgl_jax.graph import Structure
 
 
-__all__ = ["checked", "leaves_of", "protect_leaves", "refuse", "refuse_closed_over", "tie_unread"]
+__all__ = ["checked", "leaves_of", "protect_leaves", "refuse", "refuse_closed_over"]
 
 
 def checked(params: Params) -> dict[Path, Any]:
@@ -42,27 +42,6 @@ def protect_leaves(structure: Structure, values: dict[Path, int], pattern: str |
     for path in found:
         for axis in structure.axes[values[path]]:
             structure.classes.protect(axis, f"{path} is protected")
-
-
-def tie_unread(structure: Structure, values: dict[Path, int]) -> None:
-    """Leaves that the network never reads follow a leaf of their shape beside them, if any.
-
-    So do the counters and hidden averages of running statistics. Others stay whole.
-    """
-    for path, value in values.items():
-        if value in structure.uses or value in structure.program.outputs:
-            continue
-        beside = [
-            other
-            for name, other in values.items()
-            if name.rpartition("/")[0] == path.rpartition("/")[0]
-            and other in structure.uses
-            and structure.shape(other) == structure.shape(value)
-        ]
-        for k, axis in enumerate(structure.axes[value]):
-            if axis is not None and beside:
-                structure.classes.tie(axis, np.asarray(structure.axes[beside[0]][k]))
-            structure.classes.protect(None if beside else axis, f"{path} is never read")
 
 
 def refuse(structure: Structure, values: dict[Path, int], strict: bool) -> None:

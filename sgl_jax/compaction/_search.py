@@ -95,10 +95,12 @@ class Search:
 
     def _term(self, sink: Sink, facts: dict[int, Fact]) -> Term:
         factors, summed = [], []
-        for value, at in zip(sink.equation.inputs, sink.axes, strict=False):
+        for value, at, gone in zip(sink.equation.inputs, sink.axes, sink.summed, strict=False):
             axes = self.structure.axes[value]
             summed += [axes[at]] if axes[at] is not None else []
-            factors.append(self._factor(facts[value].live, axes, at))
+            # What is summed over with it does not excuse a term: both of them could go.
+            free = [None if k in gone else axis for k, axis in enumerate(axes)]
+            factors.append(self._factor(facts[value].live, free, at))
         fold = fold_of(self.structure, facts, sink, frozenset(self.parameters))
         return Term(summed[0], factors, fold, sink)
 

@@ -1,11 +1,18 @@
 """The graph of channels: which axes of which parameters live and die together."""
 
+from sgl_jax.graph._channels import Channels as Channels, Slot as Slot
 from sgl_jax.graph._classes import Axis as Axis, Classes as Classes
+from sgl_jax.graph._drawing import mermaid as mermaid
+from sgl_jax.graph._grouping import (
+    ChannelGroups as ChannelGroups,
+    channel_groups as channel_groups,
+)
 from sgl_jax.graph._layout import gathered_axis as gathered_axis
 from sgl_jax.graph._read import read as read, structure_of as structure_of
 from sgl_jax.graph._reshape import blocks as blocks
 from sgl_jax.graph._rules import ELEMENTWISE as ELEMENTWISE, RULES as RULES
 from sgl_jax.graph._structure import Axes as Axes, Sink as Sink, Structure as Structure
+from sgl_jax.graph._unread import tie_unread as tie_unread
 
 
 __all__ = [
@@ -13,11 +20,17 @@ __all__ = [
     "RULES",
     "Axes",
     "Axis",
+    "ChannelGroups",
+    "Channels",
     "Classes",
     "Sink",
+    "Slot",
     "Structure",
     "blocks",
+    "channel_groups",
     "gathered_axis",
+    "mermaid",
     "read",
     "structure_of",
+    "tie_unread",
 ]

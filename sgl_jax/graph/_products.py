@@ -7,7 +7,10 @@ from sgl_jax.graph._structure import Axes, Rule, Sink, Structure
 from sgl_jax.jaxprs import Equation
 
 
-__all__ = ["PRODUCTS"]
+__all__ = ["PRODUCTS", "SLIDES"]
+
+SLIDES = "slides over it"
+"""Why the window of a convolution is no set of channels."""
 
 
 def _dot_general(structure: Structure, equation: Equation) -> list[Axes]:
@@ -39,7 +42,7 @@ def _conv(structure: Structure, equation: Equation) -> list[Axes] | None:
     for axis in [image[k] for k in numbers.lhs_spec[2:]] + [
         kernel[k] for k in numbers.rhs_spec[2:]
     ]:
-        structure.protect(axis, equation, "slides over it")
+        structure.protect(axis, equation, SLIDES)
     groups = equation.params["feature_group_count"]
     made = kernel[outputs]
     if groups == 1:
@@ -78,7 +81,7 @@ def _window(structure: Structure, equation: Equation) -> list[Axes]:
     for k, axis in enumerate(axes):
         still = params["window_dimensions"][k] == 1 == params["window_strides"][k]
         if not still or any(params["padding"][k]) or params["base_dilation"][k] != 1:
-            structure.protect(axis, equation, "slides over it")
+            structure.protect(axis, equation, SLIDES)
             axis = None
         found.append(axis)
     return [tuple(found)]

@@ -29,6 +29,13 @@ class Sink:
     equation: Equation
     axes: tuple[int, ...]
 
+    @property
+    def summed(self) -> tuple[tuple[int, ...], ...]:
+        """For every operand all axes that the operation sums over."""
+        if self.equation.name == "dot_general":
+            return self.equation.params["dimension_numbers"][0]
+        return (self.equation.params["axes"],) if len(self.axes) == 1 else tuple(zip(self.axes))
+
 
 class Structure:
     """The ties between the axes of a program, from its shapes alone.
@@ -38,6 +45,7 @@ class Structure:
       axes: for every value its axes.
       classes: the classes of their atoms.
       sinks: where positions are summed over.
+      ties: what tied an axis to another.
       unknown: operations without a rule that met an axis and need it whole.
       loops: loops and branches, likewise, with the axes that they met.
       static: values that depend on no argument, where they are small: indices.
@@ -48,6 +56,7 @@ class Structure:
         self.classes = classes or Classes()
         self.axes: dict[int, Axes] = {}
         self.sinks: list[Sink] = []
+        self.ties: list[tuple[np.ndarray, Equation]] = []
         self.unknown: list[Equation] = []
         self.loops: list[tuple[Equation, list[np.ndarray]]] = []
         self.static: dict[int, np.ndarray] = {}
@@ -79,6 +88,7 @@ class Structure:
         found = [axis for axis in axes if axis is not None]
         for axis in found[1:]:
             self.classes.tie(found[0], axis)
+            self.ties.append((axis, equation))
         if not found or len(found) == len(axes):
             return found[0] if found else None
         self.classes.protect(found[0], f"{equation} joins it with an axis that is not sliced")
