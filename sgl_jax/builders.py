@@ -1,7 +1,7 @@
 """From the words of a Config to objects: data set, network, optimizer."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,16 @@ from sgl_jax.algorithms import ALGORITHMS
 from sgl_jax.catalogues import lookup
 from sgl_jax.config import Config, Strengths
 from sgl_jax.data import DATASETS, Dataset
+from sgl_jax.graph import channel_groups
+from sgl_jax.groupings import GroupingLike, by_neuron
 from sgl_jax.models import MODELS
 from sgl_jax.optimizers import OPTIMIZERS, SCHEDULES, accepted, staircase
-from sgl_jax.penalties import L1, PENALTIES, Penalty
+from sgl_jax.penalties import PENALTIES, Penalty
 from sgl_jax.regularizers import SparseGroup
 from sgl_jax.schedules import warmup
 
 
-__all__ = ["dataset", "model", "transformation"]
+__all__ = ["dataset", "grouping", "model", "transformation"]
 
 
 def dataset(config: Config) -> Dataset:
@@ -72,10 +74,34 @@ def model(config: Config, classes: int) -> nnx.Module:
     return model
 
 
+def grouping(
+    config: Config, apply: Callable[[Params, Any], Any], params: Params, image: Any
+) -> tuple[GroupingLike, Any]:
+    """What shrinks together, and the weight of a group.
+
+    Args:
+      config: says which.
+      apply: the network in use, as a function of what is trained.
+      params: what is trained.
+      image: the shape of an example.
+
+    Raises:
+      ValueError: the network has no channels that could be removed.
+    """
+    if config.groups == "neurons" or config.dense:
+        return by_neuron(), "sqrt_size"
+    channels = channel_groups(apply, params, image)
+    return channels, channels.flops_weights() if config.group_weight == "flops" else "sqrt_size"
+
+
 def transformation(
-    config: Config, strengths: Strengths, params: Params, steps: int
+    config: Config,
+    strengths: Strengths,
+    params: Params,
+    steps: int,
+    groups: tuple[GroupingLike, Any] = (by_neuron(), "sqrt_size"),
 ) -> optax.GradientTransformation:
-    """The optimizer of a run of ``steps`` steps an epoch.
+    """The optimizer of a run of ``steps`` steps an epoch, with the groups of :func:`grouping`.
 
     Raises:
       ValueError: an unknown name, or parts that do not fit.
@@ -97,7 +123,7 @@ def transformation(
     regularizer = None
     if not config.dense:
         # Without a group lasso the entries need no joint prox, which not every penalty has.
-        both = _sparse_group(config, strengths, steps)
+        both = _sparse_group(config, strengths, steps, *groups)
         alone = own and not strengths.group_lam
         regularizer = both.resolved(params).entries_part if alone else both
     takes = accepted(
@@ -120,11 +146,15 @@ def _betas(config: Config, strengths: Strengths, milestones: Sequence[int]) -> d
     return betas
 
 
-def _sparse_group(config: Config, strengths: Strengths, steps: int) -> SparseGroup:
+def _sparse_group(
+    config: Config, strengths: Strengths, steps: int, grouping: GroupingLike, weight: Any
+) -> SparseGroup:
     def rising(value: float) -> Strength:
         return warmup(value, steps * config.lam_warmup) if config.lam_warmup else value
 
-    return SparseGroup(_penalty(config, rising(strengths.lam)), L1(rising(strengths.group_lam)))
+    entry = _penalty(config, rising(strengths.lam))
+    group: Any = lookup("penalty", PENALTIES, config.group_penalty)
+    return SparseGroup(entry, group(rising(strengths.group_lam)), grouping, weight)
 
 
 def _penalty(config: Config, lam: Strength) -> Penalty:

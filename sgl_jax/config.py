@@ -36,6 +36,10 @@ class Config:
       shape: shape parameter of the penalty (a, gamma or alpha); its default without it.
       lam: strength of the penalty of single weights; divided by N.
       group_lam: strength of the group lasso; divided by N; that of lam without it.
+      groups: what shrinks together: the paper's neurons, or all that makes a channel (filter, bias,
+        scale and shift of its norm), so that it can be removed once it is zero.
+      group_penalty: of the norms of groups: a name, or package.module:Name.
+      group_weight: of a group of channels: the root of its size, or the FLOPs that go with it.
       beta: coupling of the splitting; divided by N; the other algorithms have none.
       undivided: take lam, group_lam and beta as they are, not divided by N.
       lam_warmup: epochs over which lam and group_lam rise from 0.
@@ -64,6 +68,9 @@ class Config:
     shape: float | None = None
     lam: float = 0.4
     group_lam: float | None = None
+    groups: Literal["neurons", "channels"] = "neurons"
+    group_penalty: str = "l1"
+    group_weight: Literal["sqrt_size", "flops"] = "sqrt_size"
     beta: float = 2.5
     undivided: bool = False
     lam_warmup: int = 0
@@ -92,6 +99,11 @@ class Config:
             self._require(name, "> 0", lambda value: value > 0)
         for name in ("epochs", "batch_size"):
             self._require(name, ">= 1", lambda value: value >= 1)
+        self._require(
+            "group_weight",
+            "'sqrt_size' without groups='channels'",
+            lambda value: value == "sqrt_size" or self.groups == "channels",
+        )
         self._require(
             "milestones",
             "in ascending order from 1 on",

@@ -63,6 +63,28 @@ def test_record_comes_back_from_json(records):
         assert Record.from_json(json.loads(json.dumps(record.to_json()))) == record
 
 
+def test_groups_of_channels_die_as_wholes():
+    config = dataclasses.replace(
+        SHORT,
+        model="tiny:Wider",
+        groups="channels",
+        group_penalty="transformed_l1",
+        group_weight="flops",
+        lam=0.0,
+        group_lam=2000.0,
+    )
+    *_, (state, _) = epochs(prepare(config))
+    filters, biases = state.params["conv"]["kernel"][...], state.params["conv"]["bias"][...]
+    dead = np.asarray(jnp.abs(filters).max((0, 1, 2)) == 0)
+    assert dead.any()
+    np.testing.assert_array_equal(dead, np.asarray(biases) == 0)
+
+
+def test_weight_by_flops_needs_groups_of_channels():
+    with pytest.raises(ValueError, match="group_weight 'sqrt_size' without groups='channels'"):
+        prepare(dataclasses.replace(SHORT, group_weight="flops"))
+
+
 def test_same_seed_gives_the_same_record(records):
     assert run(SHORT) == records["prox_adam"]
 

@@ -71,8 +71,8 @@ def channel_groups(
 
     ``Regularizer(penalty, channel_groups(apply, params, *inputs))`` drives to zero what
     :func:`~sgl_jax.compact` then removes. Its groups are disjoint, and its prox is exact. A channel
-    of zeros stays only where something is added to all channels alike, as by the bias of a layer that
-    mixes tokens.
+    of zeros stays only where something is added to all channels alike, as the bias of a layer that
+    mixes tokens is.
 
     Args:
       apply: ``(params, *inputs) -> outputs``, in inference mode.
