@@ -22,6 +22,7 @@ from sgl_jax.compaction._refusals import (
 )
 from sgl_jax.compaction._report import Report, Size, shapes_of
 from sgl_jax.compaction._search import Search
+from sgl_jax.compaction._states import narrowed_state
 from sgl_jax.compaction._values import facts_of
 from sgl_jax.graph import Structure, structure_of, tie_unread
 from sgl_jax.jaxprs import products, trace
@@ -48,28 +49,24 @@ class Compacted:
     plan: Plan
 
     def shrink(self, tree: Any) -> Any:
-        """Narrows what has the structure of the parameters: moments, averages, masks, gradients.
+        """Narrows what belongs to the parameters: moments, averages, masks, gradients.
+
+        Training goes on with the state of its optimizer, of this package or of Optax. A weight of
+        groups that is a rule, such as the square root of their size, is that of the narrow groups
+        from then on; one that is a tree of numbers per group has to be narrowed by hand.
 
         Args:
           tree: the full parameters, or any tree with such trees in it, as the state of an optimizer
-            is; its other leaves stay as they are.
+            is: of all leaves or of some of them, by their paths. Groups are narrowed, too; single
+            numbers and all else stay as they are.
 
         Returns:
           The same tree, without what is gone.
 
         Raises:
-          ValueError: a tree of the structure of the parameters has leaves of other shapes.
+          ValueError: a leaf in the place of one of the parameters has another shape.
         """
-        structure = jax.tree.structure(self.params)
-
-        def is_params(node):
-            return jax.tree.structure(node) == structure
-
-        return jax.tree.map(
-            lambda node: self.plan.narrowed(node) if is_params(node) else node,
-            tree,
-            is_leaf=is_params,
-        )
+        return narrowed_state(self.plan, tree)
 
 
 def compact(
@@ -120,7 +117,7 @@ def compact(
       >>> sgl.compact(apply, params, jnp.ones((1, 3))).params["a"].shape
       (3, 3)
     """
-    leaves = checked(params)
+    leaves = checked(params, inputs)
     program, _ = trace(apply, params, *inputs)
     values = dict(zip(leaves, program.inputs, strict=False))
     structure = structure_of(program, tuple(values.values()))

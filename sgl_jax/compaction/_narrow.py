@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from sgl_jax._typing import Params
 from sgl_jax.compaction._evaluation import Evaluation
-from sgl_jax.compaction._plan import Plan
+from sgl_jax.compaction._plan import Plan, shape_of
 from sgl_jax.compaction._slicing import Slicing
 from sgl_jax.graph import structure_of
 from sgl_jax.jaxprs import trace
@@ -32,9 +31,9 @@ class Narrowed:
 
     def __call__(self, params: Params, *inputs: Any) -> Any:
         full = self.plan.full(params)
-        shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), _dtype(x)), inputs)
+        shapes = jax.tree.map(shape_of, inputs)
         leaves, treedef = jax.tree.flatten((full, shapes))
-        key = treedef, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        key = treedef, tuple((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves)
         evaluation, result = self._evaluations.get(key) or self._read(full, shapes)
         if not evaluation.borrows:
             self._evaluations[key] = evaluation, result
@@ -49,8 +48,12 @@ class Narrowed:
             for axis, kept in zip(structure.axes[value], leaf.kept, strict=True):
                 if axis is not None and kept is not None:
                     removed |= set(np.delete(axis, np.asarray(kept, int)).tolist())
-        return Evaluation(Slicing(structure, frozenset(removed))), result
-
-
-def _dtype(x: Any) -> Any:
-    return jnp.asarray(x).dtype if np.isscalar(x) else x.dtype
+        slicing = Slicing(structure, frozenset(removed))
+        for value, (path, leaf) in zip(sliceable, self.plan.leaves, strict=True):
+            if slicing.shape(value) != leaf.narrow or slicing.broken:
+                raise ValueError(
+                    f"This network was compacted for inputs with which it does something else: "
+                    f"with these, {path!r} would lose other channels, or some have to stay "
+                    f"({slicing.broken}); compact it with inputs like these."
+                )
+        return Evaluation(slicing), result

@@ -1,6 +1,8 @@
 """What goes, per leaf: static, and enough to narrow any tree of the structure of the parameters."""
 
 import dataclasses
+import functools
+import math
 from typing import Any, TypeAlias
 
 import jax
@@ -10,7 +12,7 @@ from sgl_jax._pytree import flatten_by_path
 from sgl_jax._typing import Params, Path
 
 
-__all__ = ["Kept", "LeafPlan", "Plan"]
+__all__ = ["Kept", "LeafPlan", "Plan", "shape_of"]
 
 Kept: TypeAlias = tuple[int, ...] | None
 """The positions of an axis that stay; ``None`` for all."""
@@ -34,6 +36,11 @@ class LeafPlan:
         pairs = zip(self.shape, self.kept, strict=True)
         return tuple(size if kept is None else len(kept) for size, kept in pairs)
 
+    @property
+    def gone(self) -> int:
+        """How many entries it loses."""
+        return math.prod(self.shape) - math.prod(self.narrow)
+
     def take(self, leaf: Any) -> Any:
         """The part of a leaf that stays."""
         for axis, kept in enumerate(self.kept):
@@ -52,6 +59,11 @@ class Plan:
 
     leaves: tuple[tuple[Path, LeafPlan], ...]
 
+    @functools.cached_property
+    def paths(self) -> frozenset[Path]:
+        """Names of the leaves."""
+        return frozenset(path for path, _ in self.leaves)
+
     def check(self, params: Params, narrow: bool) -> dict[Path, Any]:
         """The leaves of a tree by path, after a look at their shapes.
 
@@ -67,30 +79,45 @@ class Plan:
                 f"missing or too many: {', '.join(odd)}."
             )
         for path, leaf in leaves.items():
-            shape = plan[path].narrow if narrow else plan[path].shape
-            if np.shape(leaf) != shape:
-                which = "Compacted" if narrow else "Full"
-                raise ValueError(
-                    f"{which} parameters need a leaf {path!r} of shape {shape}, got "
-                    f"{np.shape(leaf)}."
-                )
+            _check_shape(path, leaf, plan[path].narrow if narrow else plan[path].shape)
         return leaves
 
     def narrowed(self, params: Params) -> Params:
         """A tree of the full shapes without what goes."""
         self.check(params, narrow=False)
+        return self.narrowed_leaves(params)
+
+    def narrowed_leaves(self, tree: Any) -> Any:
+        """A tree of some of the leaves without what goes; single numbers stay.
+
+        Raises:
+          ValueError: a leaf has another shape.
+        """
         plan = dict(self.leaves)
-        leaves, rebuild = flatten_by_path(params)
-        return rebuild({path: plan[path].take(leaf) for path, leaf in leaves.items()})
+        leaves, rebuild = flatten_by_path(tree)
+        for path, leaf in leaves.items():
+            if np.ndim(leaf):
+                _check_shape(path, leaf, plan[path].shape)
+                leaves[path] = plan[path].take(leaf)
+        return rebuild(leaves)
 
     def full(self, params: Params) -> Params:
         """Shapes of the full tree, with the dtypes of the leaves of a narrow one."""
         self.check(params, narrow=True)
         plan = dict(self.leaves)
         leaves, rebuild = flatten_by_path(params)
-        return rebuild(
-            {
-                p: jax.ShapeDtypeStruct(plan[p].shape, jax.numpy.asarray(leaf).dtype)
-                for p, leaf in leaves.items()
-            }
+        return rebuild({path: shape_of(leaf, plan[path].shape) for path, leaf in leaves.items()})
+
+
+def _check_shape(path: Path, leaf: Any, shape: tuple[int, ...]) -> None:
+    if np.shape(leaf) != shape:
+        raise ValueError(
+            f"This network needs a leaf {path!r} of shape {shape}, got {np.shape(leaf)}."
         )
+
+
+def shape_of(x: Any, shape: tuple[int, ...] | None = None) -> jax.ShapeDtypeStruct:
+    """What there is to know of an array before its numbers; with another shape, if given."""
+    aval = jax.typeof(x)
+    shape = aval.shape if shape is None else shape
+    return jax.ShapeDtypeStruct(shape, aval.dtype, weak_type=aval.weak_type)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -48,3 +49,26 @@ class Member:
         """The group of every entry, of the shape of the leaf."""
         of_position = np.arange(self.positions) if self.index is None else np.array(self.index, int)
         return np.broadcast_to(of_position.reshape(self.keepdims), self.shape)
+
+    def owners_of(self, kept: Sequence[Sequence[int] | None]) -> np.ndarray:
+        """The group of every position, where of each axis only some positions are left."""
+        of_position = np.arange(self.positions) if self.index is None else np.array(self.index, int)
+        owners = of_position.reshape([self.shape[axis] for axis in self.kept])
+        for k, axis in enumerate(self.kept):
+            left = kept[axis]
+            if left is not None:
+                owners = owners.take(np.asarray(left, int), k)
+        return owners.ravel()
+
+    def narrowed(self, kept: Sequence[Sequence[int] | None], groups: np.ndarray) -> "Member":
+        """The same where of each axis only some positions are left, and of the groups ``groups``.
+
+        Args:
+          kept: for every axis the positions that are left; ``None`` for all.
+          groups: the groups that are left, ascending; they get new numbers in this order.
+        """
+        pairs = zip(self.shape, kept, strict=True)
+        shape = tuple(size if left is None else len(left) for size, left in pairs)
+        index = np.searchsorted(groups, self.owners_of(kept))
+        plain = np.array_equal(index, np.arange(len(groups)))
+        return Member(self.path, shape, self.axes, None if plain else tuple(index.tolist()))

@@ -2,10 +2,11 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from sgl_jax._pytree import flatten_by_path
 from sgl_jax._typing import Params, Path
@@ -57,6 +58,20 @@ class Groups:
                         f"{found}; resolve the grouping on these parameters."
                     )
         return self
+
+    def narrowed(self, kept: Mapping[Path, Sequence[Sequence[int] | None]]) -> "Groups":
+        """The groups of what is left of the leaves.
+
+        Args:
+          kept: for every leaf, and every axis of it, the positions that are left; ``None`` for all.
+        """
+        families = []
+        for family in self:
+            owners = [member.owners_of(kept[member.path]) for member in family.members]
+            left = np.unique(np.concatenate(owners))
+            members = [member.narrowed(kept[member.path], left) for member in family.members]
+            families.append(Group(tuple(members)))
+        return Groups(tuple(families))
 
     def restrict(self, paths: frozenset[Path]) -> "Groups":
         """The families all of whose members are among ``paths``."""
