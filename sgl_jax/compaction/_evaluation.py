@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from sgl_jax.compaction._narrow_rules import NARROW
 from sgl_jax.compaction._slicing import Slicing
 from sgl_jax.graph import RULES, Structure, read
-from sgl_jax.jaxprs import Equation, derivative
+from sgl_jax.jaxprs import Equation, derivative, smooth
 
 
 __all__ = ["Evaluation"]
@@ -22,7 +21,7 @@ class Evaluation:
     def __init__(self, slicing: Slicing) -> None:
         self.slicing, self.program = slicing, slicing.structure.program
         self._constants = {n: self.slicing.take(n, x) for n, x in self.program.constants.items()}
-        self._rules: dict[tuple[Equation, bool], Evaluation | None] = {}
+        self._rules: dict[tuple[Equation, bool], Evaluation] = {}
 
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
         env = self._constants | dict(zip(self.program.inputs, arguments, strict=True))
@@ -47,7 +46,7 @@ class Evaluation:
         rule = None if whole else NARROW.get(equation.name)
         if rule is not None:
             return rule(self.slicing, equation, arguments)
-        found = _bind(equation, arguments)
+        found = equation.bind(arguments)
         if equation.name in RULES and equation.inputs:
             return found
         # What came out is whole, since what went in is.
@@ -66,39 +65,33 @@ class Evaluation:
         wrap = _CALLS.get(equation.name)
         return wrap(self, equation, body)(*arguments) if wrap else body(*arguments)
 
-    def rule_of(self, equation: Equation, transposed: bool) -> "Evaluation | None":
+    def rule_of(self, equation: Equation, transposed: bool) -> "Evaluation":
         """The rule of differentiation of a call, as a program without what is removed.
 
-        ``None`` if it does something with a narrowed axis that is not understood.
+        Raises:
+          ValueError: it needs what is removed.
         """
         key = equation, transposed
         if key not in self._rules:
             self._rules[key] = self._read_rule(equation, transposed)
         return self._rules[key]
 
-    def _read_rule(self, equation: Equation, transposed: bool) -> "Evaluation | None":
+    def _read_rule(self, equation: Equation, transposed: bool) -> "Evaluation":
         avals = [self.program.avals[value] for value in equation.inputs]
-        if not all(jnp.issubdtype(aval.dtype, jnp.floating) for aval in avals):
-            return None
         program = derivative(equation, avals, transposed)
-        structure = Structure(program, self.slicing.structure.classes)
-        like = [*equation.inputs, *(equation.outputs if transposed else equation.inputs)]
-        for value, same in zip(program.inputs, like, strict=True):
+        structure = Structure(program, self.slicing.structure.classes.copy())
+        moving = equation.outputs if transposed else equation.inputs
+        moving = [moving[k] for k in smooth([self.program.avals[value] for value in moving])]
+        for value, same in zip(program.inputs, [*equation.inputs, *moving], strict=True):
             structure.axes[value] = self.slicing.structure.axes[same]
-        protected = set(structure.classes.protected)
         read(structure)
         slicing = Slicing(structure, self.slicing.removed)
-        new = [atom for atom in structure.classes.protected if atom not in protected]
-        gone = self.slicing.gone
-        same = np.array_equal(slicing.gone[: len(gone)], gone)
-        return Evaluation(slicing) if same and not slicing.gone[new].any() else None
-
-
-def _bind(equation: Equation, arguments: list[Any]) -> list[Any]:
-    params = equation.primitive.get_bind_params(equation.params)
-    with equation.original.ctx.manager:
-        found = equation.primitive.bind(*arguments, **params)
-    return list(found) if equation.primitive.multiple_results else [found]
+        if slicing.breaks(self.slicing):
+            raise ValueError(
+                f"The rule of differentiation of {equation} needs channels that were removed: keep "
+                "them with protect=, or leave the rule out."
+            )
+        return Evaluation(slicing)
 
 
 def _checkpointed(evaluation: Evaluation, equation: Equation, body: Callable) -> Callable:
@@ -112,10 +105,9 @@ def _with_jvp(evaluation: Evaluation, equation: Equation, body: Callable) -> Cal
     @function.defjvp
     def rule(primals, tangents):
         own = evaluation.rule_of(equation, transposed=False)
-        if own is None:
-            return jax.jvp(body, primals, tangents)
-        found = own([*primals, *tangents])
-        return found[: len(found) // 2], found[len(found) // 2 :]
+        found = own([*primals, *(tangents[k] for k in smooth(primals))])
+        results, changes = found[: len(equation.outputs)], found[len(equation.outputs) :]
+        return results, _among(results, changes, lambda x: np.zeros(x.shape, jax.dtypes.float0))
 
     return function
 
@@ -125,17 +117,31 @@ def _with_vjp(evaluation: Evaluation, equation: Equation, body: Callable) -> Cal
 
     def backward(primals, cotangents):
         own = evaluation.rule_of(equation, transposed=True)
-        if own is None:
-            return jax.vjp(body, *primals)[1](cotangents)
-        return tuple(own([*primals, *cotangents]))
+        found = own(
+            [
+                *primals,
+                *(
+                    cotangents[k]
+                    for k in smooth([evaluation.program.avals[value] for value in equation.outputs])
+                ),
+            ]
+        )
+        return tuple(_among(primals, found, lambda x: None))
 
     function.defvjp(lambda *primals: (body(*primals), primals), backward)
     return function
+
+
+def _among(values: Sequence[Any], changes: Sequence[Any], rest: Callable[[Any], Any]) -> list[Any]:
+    """The changes of smooth values, in the place of those, and something for the others."""
+    of = dict(zip(smooth(values), changes, strict=True))
+    return [of[k] if k in of else rest(value) for k, value in enumerate(values)]
 
 
 _CALLS = {
     "checkpoint": _checkpointed,
     "custom_jvp_call": _with_jvp,
     "custom_vjp_call": _with_vjp,
+    "remat": _checkpointed,
     "remat2": _checkpointed,
 }

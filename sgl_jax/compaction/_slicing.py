@@ -26,6 +26,22 @@ class Slicing:
         gone[roots[list(removed)]] = True
         self.gone = gone[roots]
 
+    def breaks(self, before: "Slicing") -> bool:
+        """Whether something goes that did not before, among the first atoms, or has to stay."""
+        same = np.array_equal(self.gone[: len(before.gone)], before.gone)
+        return not same or self.broken is not None
+
+    @property
+    def broken(self) -> str | None:
+        """Why something that goes has to stay, if it has to."""
+        for name, why in self.structure.classes.reasons().items():
+            if self.gone[name]:
+                return why
+        for equation, axes in self.structure.loops:
+            if any(self.gone[axis].any() for axis in axes):
+                return f"{equation} runs over it"
+        return None
+
     def kept(self, axis: Axis) -> np.ndarray | None:
         """Which positions of an axis stay; ``None`` if all do."""
         if axis is None or not self.gone[axis].any():

@@ -24,6 +24,12 @@ class Classes:
         self.protected: dict[int, str] = {}
         """Why a class cannot be removed, under the atom it was said of."""
 
+    def copy(self) -> "Classes":
+        """The same classes, to be tied on their own."""
+        other = Classes()
+        other._parents, other.protected = self._parents.copy(), self.protected.copy()
+        return other
+
     def __len__(self) -> int:
         return len(self._parents)
 

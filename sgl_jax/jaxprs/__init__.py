@@ -5,7 +5,7 @@ A network is to this package a function of arrays, whatever library it was writt
 put in place.
 """
 
-from sgl_jax.jaxprs._derivatives import derivative as derivative
+from sgl_jax.jaxprs._derivatives import derivative as derivative, smooth as smooth
 from sgl_jax.jaxprs._products import Product as Product, products as products
 from sgl_jax.jaxprs._program import (
     Equation as Equation,
@@ -15,4 +15,13 @@ from sgl_jax.jaxprs._program import (
 )
 
 
-__all__ = ["Equation", "Product", "Program", "derivative", "equations", "products", "trace"]
+__all__ = [
+    "Equation",
+    "Product",
+    "Program",
+    "derivative",
+    "equations",
+    "products",
+    "smooth",
+    "trace",
+]

@@ -4,12 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-from jax.extend import core
+import jax.numpy as jnp
 
 from sgl_jax.jaxprs._program import Equation, Program, trace
 
 
-__all__ = ["derivative"]
+__all__ = ["derivative", "smooth"]
+
+
+def smooth(avals: Sequence[Any]) -> list[int]:
+    """Which arrays can be differentiated: those of real or complex numbers."""
+    return [k for k, aval in enumerate(avals) if jnp.issubdtype(aval.dtype, jnp.inexact)]
 
 
 def derivative(equation: Equation, avals: Sequence[Any], transposed: bool) -> Program:
@@ -19,30 +24,37 @@ def derivative(equation: Equation, avals: Sequence[Any], transposed: bool) -> Pr
       equation: a call with a body.
       avals: shapes and dtypes of its inputs.
       transposed: ``False`` for results and tangents of results, from inputs and tangents of inputs;
-        ``True`` for cotangents of inputs, from inputs and cotangents of results.
+        ``True`` for cotangents of inputs, from inputs and cotangents of results. Arrays that are
+        not :func:`smooth` have neither.
 
     Returns:
       The program, on the inputs and then the tangents or cotangents.
     """
-    call = _call(equation.original)
     primals = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in avals]
-    if transposed:
+    inputs = smooth(primals)
 
-        def rule(primals, cotangents):
-            return jax.vjp(call, *primals)[1](cotangents)
+    def call(primals: Sequence[Any]) -> Callable[..., Any]:
+        """Its smooth results as a function of its smooth inputs; and all of its results."""
 
-        return trace(rule, primals, jax.eval_shape(call, *primals))[0]
+        def function(*moving):
+            arguments = list(primals)
+            for k, value in zip(inputs, moving, strict=True):
+                arguments[k] = value
+            results = equation.bind(arguments)
+            return [results[k] for k in smooth(results)], results
 
-    def rule(primals, tangents):
-        return jax.jvp(call, tuple(primals), tuple(tangents))
+        return function
 
-    return trace(rule, primals, primals)[0]
+    def tangents(primals, moving):
+        starts = [primals[k] for k in inputs]
+        _, changes, results = jax.jvp(call(primals), starts, list(moving), has_aux=True)
+        return results, changes
 
+    def cotangents(primals, moving):
+        starts = [primals[k] for k in inputs]
+        return jax.vjp(call(primals), *starts, has_aux=True)[1](list(moving))
 
-def _call(eqn: core.JaxprEqn) -> Callable[..., list[Any]]:
-    """The function that one equation computes."""
-    inner = eqn.params["call_jaxpr"].jaxpr
-    alone = inner.replace(
-        constvars=[], invars=list(eqn.invars), outvars=list(eqn.outvars), eqns=[eqn]
-    )
-    return core.jaxpr_as_fun(core.ClosedJaxpr(alone, []))
+    if not transposed:
+        return trace(tangents, primals, [primals[k] for k in inputs])[0]
+    results = jax.eval_shape(lambda primals: equation.bind(primals), primals)
+    return trace(cotangents, primals, [results[k] for k in smooth(results)])[0]

@@ -1,7 +1,7 @@
 """A traced function as a list of equations on numbered values."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -11,7 +11,8 @@ from jax.extend import core, source_info_util
 
 __all__ = ["Equation", "Program", "equations", "trace"]
 
-_INNER = ("jaxpr", "call_jaxpr")
+_CALLS = ("jit", "pjit", "closed_call", "core_call")
+_REGIONS = ("checkpoint", "custom_jvp_call", "custom_vjp_call", "remat", "remat2")
 _LIBRARIES = ("site-packages", "dist-packages", "sgl_jax/jaxprs", "<frozen")
 _LOOPS = ("cond", "scan", "while")
 
@@ -47,6 +48,13 @@ class Equation:
     def loops(self) -> bool:
         """Whether it runs inner functions a number of times that is not known."""
         return self.name in _LOOPS
+
+    def bind(self, arguments: Sequence[Any]) -> list[Any]:
+        """Applies it, with whatever it means, to arrays."""
+        params = self.primitive.get_bind_params(self.original.params)
+        with self.original.ctx.manager:
+            found = self.primitive.bind(*arguments, **params)
+        return list(found) if self.primitive.multiple_results else [found]
 
     def __str__(self) -> str:
         return f"{self.name} at {_line_of(self.original.source_info)}"
@@ -135,7 +143,7 @@ def _inline(
         if inner is not None:
             body, results = _inline(program, inner, inputs)
             numbers.update(zip(eqn.outvars, results, strict=True))
-            if _is_plain(eqn):
+            if eqn.primitive.name in _CALLS:
                 found += body
                 continue
             found.append(Equation(eqn.primitive, inputs, results, params, eqn, body))
@@ -157,15 +165,10 @@ def _python(value: Any) -> Any:
 
 def _inner(eqn: core.JaxprEqn) -> core.ClosedJaxpr | None:
     """The function that an equation calls just once, if it does."""
-    if eqn.primitive.name in _LOOPS:
+    if eqn.primitive.name not in _CALLS + _REGIONS:
         return None
-    for name in _INNER:
-        inner = eqn.params.get(name)
-        if isinstance(inner, core.Jaxpr) and not inner.constvars:
-            inner = core.ClosedJaxpr(inner, [])
-        if isinstance(inner, core.ClosedJaxpr) and len(inner.jaxpr.invars) == len(eqn.invars):
-            return inner
-    return None
+    inner = eqn.params["jaxpr" if "jaxpr" in eqn.params else "call_jaxpr"]
+    return inner if isinstance(inner, core.ClosedJaxpr) else core.ClosedJaxpr(inner, [])
 
 
 def _line_of(source: source_info_util.SourceInfo) -> str:
@@ -174,8 +177,3 @@ def _line_of(source: source_info_util.SourceInfo) -> str:
         if not any(part in frame.file_name for part in _LIBRARIES):
             return f"{frame.file_name}:{frame.line_num} ({frame.function_name})"
     return source_info_util.summarize(source)
-
-
-def _is_plain(eqn: core.JaxprEqn) -> bool:
-    """Whether a call means no more than what is in it."""
-    return eqn.primitive.name in ("jit", "pjit", "closed_call", "core_call")
