@@ -25,15 +25,17 @@ def check_equal(
 ) -> tuple[float, float]:
     """Compares outputs on some inputs and on random ones of the same shapes.
 
+    Every output may differ by the tolerance times its own largest entry; integers may not differ.
+    What is not finite must be so, and the same, in both.
+
     Returns:
       The largest difference, and the largest output of the full network in magnitude.
 
     Raises:
-      ValueError: the difference is over the tolerance.
+      ValueError: a difference is over the tolerance.
     """
     full, narrow = jax.jit(full), jax.jit(narrow)
     error = scale = 0.0
-    allowed = 0.0
     for arguments in (inputs, _random(inputs)):
         pairs = zip(
             jax.tree.leaves(full(full_params, *arguments)),
@@ -41,32 +43,43 @@ def check_equal(
             strict=True,
         )
         for expected, found in pairs:
-            own = _TOLERANCES.get(str(expected.dtype), 5e-2) if tolerance is None else tolerance
-            wide = [
-                np.asarray(x, np.complex128 if jnp.iscomplexobj(x) else float)
-                for x in (expected, found)
-            ]
-            error = max(error, float(np.max(np.abs(wide[0] - wide[1]), initial=0.0)))
-            scale = max(scale, float(np.max(np.abs(wide[0]), initial=0.0)))
-            allowed = max(allowed, own)
-    if not error <= allowed * max(scale, np.finfo(np.float32).tiny):
-        raise ValueError(
-            f"The compacted network must give the same answers, got a difference of {error:.2e} "
-            f"where outputs reach {scale:.2e} and the tolerance is {allowed:.0e} of that; pass "
-            "tolerance= if that is rounding, or report this network."
-        )
+            own = _allowed(expected.dtype) if tolerance is None else tolerance
+            far, size = _compared(expected, found)
+            if not far <= own * size:
+                raise ValueError(
+                    "The compacted network must give the same answers, got a difference of "
+                    f"{far:.2e} where outputs reach {size:.2e} and the tolerance is {own:.0e} of "
+                    "that; pass tolerance= if that is rounding, or report this network."
+                )
+            error, scale = max(error, far), max(scale, size)
     return error, scale
 
 
+def _allowed(dtype: Any) -> float:
+    return _TOLERANCES.get(str(dtype), 5e-2 if jnp.issubdtype(dtype, jnp.inexact) else 0.0)
+
+
+def _compared(expected: Any, found: Any) -> tuple[float, float]:
+    """The largest difference, infinite at what is not finite in one alone, and largest entry."""
+    wide = np.complex128 if jnp.iscomplexobj(expected) else float
+    one, other = np.asarray(expected, wide), np.asarray(found, wide)
+    finite = np.isfinite(one)
+    with np.errstate(invalid="ignore"):
+        apart = np.where(finite, np.abs(one - other), np.inf)
+    apart[np.isnan(one) & np.isnan(other) | (one == other)] = 0.0
+    apart[np.isnan(apart)] = np.inf
+    largest = np.max(np.abs(one), where=finite, initial=0.0)
+    return float(np.max(apart, initial=0.0)), float(largest)
+
+
 def _random(inputs: Sequence[Any]) -> Any:
-    """Inputs of the same shapes: normal numbers; integers as they are, in another order."""
+    """Inputs of the same shapes: normal numbers; integers and Python's numbers as they are."""
     leaves, treedef = jax.tree.flatten(inputs)
     keys = jax.random.split(jax.random.key(0), max(len(leaves), 1))
     drawn = []
     for key, leaf in zip(keys, leaves, strict=False):
-        leaf = jnp.asarray(leaf)
-        if jnp.issubdtype(leaf.dtype, jnp.floating):
-            drawn.append(jax.random.normal(key, leaf.shape, leaf.dtype))
-        else:
-            drawn.append(leaf)
+        dtype = getattr(leaf, "dtype", np.dtype(int))
+        if jnp.issubdtype(dtype, jnp.floating):
+            leaf = jax.random.normal(key, leaf.shape, dtype)
+        drawn.append(leaf)
     return jax.tree.unflatten(treedef, drawn)

@@ -26,7 +26,7 @@ def _evaluated(
     """An elementwise primitive of small arrays that broadcast."""
     function = _NUMPY.get(equation.name)
     if function is not None:
-        return function(*arguments)
+        return np.asarray(function(*arguments))
     dtypes = [structure.program.avals[value].dtype for value in equation.inputs]
     shape = np.broadcast_shapes(*(a.shape for a in arguments if a.ndim))
     wide = [
@@ -241,7 +241,9 @@ RULES: dict[str, FactRule] = {
     "conv_general_dilated": conv,
     "dot_general": dot_general,
     "gather": _gather,
-    "optimization_barrier": lambda structure, equation, facts: list(facts),
+    **dict.fromkeys(
+        ("device_put", "optimization_barrier"), lambda structure, equation, facts: list(facts)
+    ),
     "pad": _pad,
     "select_n": _select,
     "split": _split,

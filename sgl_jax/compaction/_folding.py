@@ -55,7 +55,7 @@ def fold_of(
             return Fold(known, values, why_not=f"{equation} pads it, with other numbers")
         factor, outputs = equation.inputs[1 - side], _outputs(structure, sink, 1 - side)
         if outputs is None or not facts[factor].known.all():
-            return Fold(known, values, why_not=f"{equation} multiplies it with no parameter")
+            return Fold(known, values, why_not=f"{equation} multiplies it with no known matrix")
         bias = _bias(structure, equation, structure.axes[factor][outputs], sliceable)
         if bias is None:
             return Fold(known, values, why_not=f"no bias follows {equation}")
@@ -67,39 +67,38 @@ def fold_of(
 
 
 def _outputs(structure: Structure, sink: Sink, side: int) -> int | None:
-    """The one axis of a factor that makes outputs."""
+    """The axis of a factor that makes outputs, if all it does besides is to sum over inputs."""
     if sink.equation.name == "conv_general_dilated":
         numbers = sink.equation.params["dimension_numbers"]
         return numbers.rhs_spec[0] if side == 1 else None
     contracted, batch = sink.equation.params["dimension_numbers"]
     rank = len(structure.shape(sink.equation.inputs[side]))
     outputs = [k for k in range(rank) if k not in (*contracted[side], *batch[side])]
-    return outputs[0] if len(outputs) == 1 else None
+    return outputs[0] if len(outputs) == 1 and not batch[side] and sink.alone else None
 
 
 def _bias(
     structure: Structure, equation: Equation, outputs: Axis, sliceable: frozenset[int]
 ) -> tuple[int, int] | None:
     """The parameter that the next operation adds or subtracts per output, and its sign."""
-    uses, made = structure.uses, equation.outputs[0]
-    readers = uses.get(made, [])
-    if len(readers) != 1 or made in structure.program.outputs or outputs is None:
+    made = equation.outputs[0]
+    if outputs is None or not structure.read_once(made):
         return None
-    (following,) = readers
+    (following,) = structure.uses[made]
     if (
         following.name not in ("add", "sub")
         or made not in following.inputs[: _SIDES[following.name]]
     ):
         return None
     other = following.inputs[1] if following.inputs[0] == made else following.inputs[0]
-    while other not in sliceable:
+    while structure.read_once(other) and other not in sliceable:
         maker = structure.makers.get(other)
-        if maker is None or maker.name not in _MOVES or len(uses[other]) != 1:
+        if maker is None or maker.name not in _MOVES:
             return None
         other = maker.inputs[0]
     per_output = [axis for axis in structure.axes[other] if axis is not None]
     one = len(per_output) == 1 and np.prod(structure.shape(other)) == len(outputs)
-    if not one or len(uses[other]) != 1:
+    if not one or not structure.read_once(other):
         return None
     if not np.array_equal(structure.classes.find(per_output[0]), structure.classes.find(outputs)):
         return None

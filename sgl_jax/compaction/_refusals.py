@@ -1,6 +1,7 @@
 """What cannot be compacted is refused, in a sentence."""
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -16,20 +17,25 @@ from sgl_jax.graph import Structure
 __all__ = ["checked", "leaves_of", "protect_leaves", "refuse", "refuse_closed_over"]
 
 
-def checked(params: Params) -> dict[Path, Any]:
+def checked(params: Params, inputs: Sequence[Any]) -> dict[Path, Any]:
+    _refuse_tracers("inputs", jax.tree.leaves(inputs))
     leaves, _ = flatten_by_path(params)
+    _refuse_tracers("parameters", leaves.values())
     for path, leaf in leaves.items():
-        if isinstance(leaf, jax.core.Tracer):
-            raise ValueError(
-                f"compact needs the numbers of the parameters, got a tracer at {path!r}: call it "
-                "outside of jit."
-            )
-        if (
-            jnp.issubdtype(leaf.dtype, jnp.floating)
-            and not np.isfinite(np.asarray(leaf, float)).all()
+        if not hasattr(leaf, "dtype"):
+            raise ValueError(f"compact needs arrays as parameters, got {leaf!r} at {path!r}.")
+        if jnp.issubdtype(leaf.dtype, jnp.inexact) and not np.all(
+            np.isfinite(np.asarray(leaf, complex))
         ):
             raise ValueError(f"compact needs finite parameters, got {path!r} with others.")
     return leaves
+
+
+def _refuse_tracers(what: str, values: Iterable[Any]) -> None:
+    if any(isinstance(value, jax.core.Tracer) for value in values):
+        raise ValueError(
+            f"compact needs the numbers of all {what}, got a tracer: call it outside of jit."
+        )
 
 
 def protect_leaves(structure: Structure, values: dict[Path, int], pattern: str | None) -> None:
@@ -51,6 +57,7 @@ def refuse(structure: Structure, values: dict[Path, int], strict: bool) -> None:
             f"compact has no rule for {structure.unknown[0]}; without strict it keeps whole what "
             "that reads."
         )
+    _refuse_tracers("arrays that the function closes over", structure.program.constants.values())
     reasons = structure.classes.reasons()
     for equation, axes in structure.loops:
         for axis in axes:

@@ -98,7 +98,7 @@ class Search:
         for value, at, gone in zip(sink.equation.inputs, sink.axes, sink.summed, strict=False):
             axes = self.structure.axes[value]
             summed += [axes[at]] if axes[at] is not None else []
-            # What is summed over with it does not excuse a term: both of them could go.
+            # Whether one of two positions that are summed over stays does not excuse the other.
             free = [None if k in gone else axis for k, axis in enumerate(axes)]
             factors.append(self._factor(facts[value].live, free, at))
         fold = fold_of(self.structure, facts, sink, frozenset(self.parameters))

@@ -16,8 +16,11 @@ SLIDES = "slides over it"
 def _dot_general(structure: Structure, equation: Equation) -> list[Axes]:
     left, right = (structure.axes[value] for value in equation.inputs)
     contracted, batch = equation.params["dimension_numbers"]
+    summed = tuple(map(tuple, contracted))
     for pair in zip(*contracted, strict=True):
-        _sum_over(structure, equation, (left[pair[0]], right[pair[1]]), pair)
+        _sum_over(
+            structure, equation, (left[pair[0]], right[pair[1]]), Sink(equation, pair, summed)
+        )
     shared = [structure.tie((left[i], right[j]), equation) for i, j in zip(*batch, strict=True)]
     free = [
         [axis for k, axis in enumerate(axes) if k not in (*contracted[side], *batch[side])]
@@ -26,11 +29,9 @@ def _dot_general(structure: Structure, equation: Equation) -> list[Axes]:
     return [(*shared, *free[0], *free[1])]
 
 
-def _sum_over(
-    structure: Structure, equation: Equation, axes: tuple[Axis, ...], at: tuple[int, ...]
-) -> None:
+def _sum_over(structure: Structure, equation: Equation, axes: tuple[Axis, ...], sink: Sink) -> None:
     if structure.tie(axes, equation) is not None:
-        structure.sinks.append(Sink(equation, at))
+        structure.sinks.append(sink)
 
 
 def _conv(structure: Structure, equation: Equation) -> list[Axes] | None:
@@ -46,7 +47,8 @@ def _conv(structure: Structure, equation: Equation) -> list[Axes] | None:
     groups = equation.params["feature_group_count"]
     made = kernel[outputs]
     if groups == 1:
-        _sum_over(structure, equation, (image[channels], kernel[inputs]), (channels, inputs))
+        sink = Sink(equation, (channels, inputs), ((channels,), (inputs,)))
+        _sum_over(structure, equation, (image[channels], kernel[inputs]), sink)
     else:
         made = _tie_groups(structure, equation, image[channels], made, groups)
         structure.protect(kernel[inputs], equation, "has it in every group")
@@ -71,7 +73,7 @@ def _tie_groups(
 def _reduce_sum(structure: Structure, equation: Equation) -> list[Axes]:
     axes = structure.axes[equation.inputs[0]]
     gone = equation.params["axes"]
-    structure.sinks += [Sink(equation, (k,)) for k in gone if axes[k] is not None]
+    structure.sinks += [Sink(equation, (k,), (gone,)) for k in gone if axes[k] is not None]
     return [tuple(axis for k, axis in enumerate(axes) if k not in gone)]
 
 

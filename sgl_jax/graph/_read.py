@@ -41,7 +41,8 @@ def read(structure: Structure) -> None:
     """Reads all equations into a structure whose arguments have their axes already."""
     for number, value in structure.program.constants.items():
         structure.axes[number] = structure.fresh(np.shape(value))
-        if np.size(value) <= _MOST_STATIC and not _is_key(structure.program.avals[number]):
+        opaque = isinstance(value, jax.core.Tracer) or _is_key(structure.program.avals[number])
+        if np.size(value) <= _MOST_STATIC and not opaque:
             structure.static[number] = np.asarray(value)
     for equation in equations(structure.program.equations):
         rule = RULES.get(equation.name)
@@ -55,12 +56,12 @@ def read(structure: Structure) -> None:
 def _opaque(structure: Structure, equation: Equation) -> list[Axes]:
     """Operands stay whole; what comes out is whole, and may be sliced behind it."""
     met = [axis for v in equation.inputs for axis in structure.axes[v] if axis is not None]
-    if equation.loops:
+    if equation.loops:  # which may meet them only if they stay for another reason
         structure.loops.append((equation, met))
     elif met:
         structure.unknown.append(equation)
-    for axis in met:
-        structure.protect(axis, equation)
+        for axis in met:
+            structure.protect(axis, equation)
     return [structure.fresh(structure.shape(value)) for value in equation.outputs]
 
 

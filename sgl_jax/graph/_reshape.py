@@ -47,8 +47,11 @@ def reshaped(
 def blocks(before: Shape, after: Shape) -> Iterator[Block]:
     """The least runs of axes, before and after, with equal numbers of entries.
 
-    Axes of one position are in none.
+    Axes of one position are in none; those of an array without entries are all in one.
     """
+    if 0 in before:
+        yield tuple(range(len(before))), tuple(range(len(after)))
+        return
     left = [k for k, size in enumerate(before) if size != 1]
     right = [k for k, size in enumerate(after) if size != 1]
     while left and right:

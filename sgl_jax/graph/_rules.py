@@ -33,6 +33,7 @@ ELEMENTWISE = frozenset(
         "cbrt",
         "ceil",
         "clamp",
+        "complex",
         "conj",
         "convert_element_type",
         "copy",
@@ -64,6 +65,7 @@ ELEMENTWISE = frozenset(
         "max",
         "min",
         "mul",
+        "name",
         "ne",
         "neg",
         "nextafter",
@@ -155,6 +157,6 @@ RULES: dict[str, Rule] = {
         functools.partial(_along, axis="axis"),
     ),
     "iota": _source,
-    "optimization_barrier": _each,
+    **dict.fromkeys(("device_put", "optimization_barrier"), _each),
     "sort": functools.partial(_along, axis="dimension"),
 }

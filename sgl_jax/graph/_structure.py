@@ -24,10 +24,17 @@ class Sink:
     Attributes:
       equation: the operation.
       axes: the axis summed over, of the first operand and, in a product, of the second.
+      summed: for each of these operands all axes that are summed over at once.
     """
 
     equation: Equation
     axes: tuple[int, ...]
+    summed: tuple[tuple[int, ...], ...]
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other axis is summed over at once."""
+        return all(len(axes) == 1 for axes in self.summed)
 
     @property
     def summed(self) -> tuple[tuple[int, ...], ...]:
@@ -75,6 +82,10 @@ class Structure:
         """For every value that is made the equation that makes it."""
         made = equations(self.program.equations)
         return {value: equation for equation in made for value in equation.outputs}
+
+    def read_once(self, value: int) -> bool:
+        """Whether one equation reads a value, and nobody else."""
+        return len(self.uses.get(value, ())) == 1 and value not in self.program.outputs
 
     def fresh(self, shape: Sequence[int]) -> Axes:
         """Axes of atoms of their own. A single position is never removed, so it has none."""
