@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import jax
@@ -12,7 +13,7 @@ from sgl_jax._pytree import flatten_by_path
 from sgl_jax._typing import Params, Path
 
 
-__all__ = ["Kept", "LeafPlan", "Plan", "shape_of"]
+__all__ = ["Kept", "LeafPlan", "Plan", "shape_of", "taken"]
 
 Kept: TypeAlias = tuple[int, ...] | None
 """The positions of an axis that stay; ``None`` for all."""
@@ -43,10 +44,7 @@ class LeafPlan:
 
     def take(self, leaf: Any) -> Any:
         """The part of a leaf that stays."""
-        for axis, kept in enumerate(self.kept):
-            if kept is not None:
-                leaf = leaf[(slice(None),) * axis + (np.asarray(kept, int),)]
-        return leaf
+        return taken(leaf, self.kept)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +112,25 @@ def _check_shape(path: Path, leaf: Any, shape: tuple[int, ...]) -> None:
         raise ValueError(
             f"This network needs a leaf {path!r} of shape {shape}, got {np.shape(leaf)}."
         )
+
+
+def taken(array: Any, kept: Sequence[Sequence[int] | np.ndarray | None]) -> Any:
+    """Some positions of every axis of an array; nothing is traced if the array has its numbers."""
+    where = [(k, np.asarray(left, int)) for k, left in enumerate(kept) if left is not None]
+    if where and _has_numbers(array):
+        replicated = array.sharding.is_fully_replicated
+        narrow = taken(np.asarray(array), kept)
+        with jax.ensure_compile_time_eval():
+            return jax.device_put(narrow, array.sharding if replicated else None)
+    for axis, left in where:
+        array = array[(slice(None),) * axis + (left,)]
+    return array
+
+
+def _has_numbers(array: Any) -> bool:
+    """Whether it is an array of JAX with numbers, not of keys and not traced."""
+    concrete = isinstance(array, jax.Array) and not isinstance(array, jax.core.Tracer)
+    return concrete and not jax.dtypes.issubdtype(array.dtype, jax.dtypes.extended)
 
 
 def shape_of(x: Any, shape: tuple[int, ...] | None = None) -> jax.ShapeDtypeStruct:

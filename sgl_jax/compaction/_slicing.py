@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from sgl_jax.compaction._plan import taken
 from sgl_jax.graph import Axis, Structure
 
 
@@ -59,7 +60,4 @@ class Slicing:
 
     def take(self, value: int, array: Any) -> Any:
         """What stays of an array that is a whole value."""
-        for k, keep in enumerate(self.keeps(value)):
-            if keep is not None:
-                array = array[(slice(None),) * k + (np.flatnonzero(keep),)]
-        return array
+        return taken(array, [None if k is None else np.flatnonzero(k) for k in self.keeps(value)])
