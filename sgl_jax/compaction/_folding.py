@@ -43,27 +43,43 @@ def fold_of(
     structure: Structure, facts: dict[int, Fact], sink: Sink, sliceable: frozenset[int]
 ) -> Fold | None:
     """How constant channels of a sum could be replaced; ``None`` if none of them is constant."""
+    whole = [facts[value].known.all() for value in sink.equation.inputs]
+    found = [
+        _fold(structure, facts, sink, sliceable, side)
+        for side in range(len(sink.axes))
+        if all(whole) or not whole[side]  # else these are the weights of what is not known
+    ]
+    folds = [fold for fold in found if fold is not None]
+    return next((fold for fold in folds if fold.bias is not None), folds[0] if folds else None)
+
+
+def _fold(
+    structure: Structure,
+    facts: dict[int, Fact],
+    sink: Sink,
+    sliceable: frozenset[int],
+    side: int,
+) -> Fold | None:
+    """The same for one of the factors."""
     equation = sink.equation
-    for side, at in enumerate(sink.axes):
-        value = equation.inputs[side]
-        known, values = channel_fact(facts[value], at, structure.shape(value))
-        if not known.any() or facts[value].known.all():
-            continue
-        if len(sink.axes) == 1:
-            return Fold(known, values, why_not=f"{equation} sums it without weights")
-        if equation.name == "conv_general_dilated" and has_borders(equation):
-            return Fold(known, values, why_not=f"{equation} pads it, with other numbers")
-        factor, outputs = equation.inputs[1 - side], _outputs(structure, sink, 1 - side)
-        if outputs is None or not facts[factor].known.all():
-            return Fold(known, values, why_not=f"{equation} multiplies it with no known matrix")
-        bias = _bias(structure, equation, structure.axes[factor][outputs], sliceable)
-        if bias is None:
-            return Fold(known, values, why_not=f"no bias follows {equation}")
-        full = np.broadcast_to(facts[factor].value, structure.shape(factor))
-        weights = np.moveaxis(full, (sink.axes[1 - side], outputs), (-2, -1))
-        weights = weights.reshape(-1, *weights.shape[-2:]).sum(axis=0)
-        return Fold(known, values, weights, *bias)
-    return None
+    value = equation.inputs[side]
+    known, values = channel_fact(facts[value], sink.axes[side], structure.shape(value))
+    if not known.any():
+        return None
+    if len(sink.axes) == 1:
+        return Fold(known, values, why_not=f"{equation} sums it without weights")
+    if equation.name == "conv_general_dilated" and has_borders(equation):
+        return Fold(known, values, why_not=f"{equation} pads it, with other numbers")
+    factor, outputs = equation.inputs[1 - side], _outputs(structure, sink, 1 - side)
+    if outputs is None or not facts[factor].known.all():
+        return Fold(known, values, why_not=f"{equation} multiplies it with no known matrix")
+    bias = _bias(structure, equation, structure.axes[factor][outputs], sliceable)
+    if bias is None:
+        return Fold(known, values, why_not=f"no bias follows {equation}")
+    full = np.broadcast_to(facts[factor].value, structure.shape(factor))
+    weights = np.moveaxis(full, (sink.axes[1 - side], outputs), (-2, -1))
+    weights = weights.reshape(-1, *weights.shape[-2:]).sum(axis=0)
+    return Fold(known, values, weights, *bias)
 
 
 def _outputs(structure: Structure, sink: Sink, side: int) -> int | None:
