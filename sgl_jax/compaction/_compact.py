@@ -19,6 +19,7 @@ from sgl_jax.compaction._refusals import (
     protect_leaves,
     refuse,
     refuse_closed_over,
+    unknown_of,
 )
 from sgl_jax.compaction._report import Report, Size, shapes_of
 from sgl_jax.compaction._search import Search
@@ -143,7 +144,7 @@ def compact(
         _sentences(structure, values, search),
         tuple(_owners(structure, values, search, search.revived)),
         tuple(folded),
-        tuple(map(str, structure.unknown)),
+        unknown_of(structure, values),
     )
     return Compacted(narrow, narrowed, report, plan)
 

@@ -14,7 +14,14 @@ from sgl_jax.compaction._search import Search
 from sgl_jax.graph import Structure
 
 
-__all__ = ["checked", "leaves_of", "protect_leaves", "refuse", "refuse_closed_over"]
+__all__ = [
+    "checked",
+    "leaves_of",
+    "protect_leaves",
+    "refuse",
+    "refuse_closed_over",
+    "unknown_of",
+]
 
 
 def checked(params: Params, inputs: Sequence[Any]) -> dict[Path, Any]:
@@ -52,10 +59,10 @@ def protect_leaves(structure: Structure, values: dict[Path, int], pattern: str |
 
 def refuse(structure: Structure, values: dict[Path, int], strict: bool) -> None:
     """Raises at loops over channels, and in strict mode at whatever is not understood."""
-    if strict and structure.unknown:
+    unknown = unknown_of(structure, values)
+    if strict and unknown:
         raise ValueError(
-            f"compact has no rule for {structure.unknown[0]}; without strict it keeps whole what "
-            "that reads."
+            f"compact has no rule for {unknown[0]}; without strict it keeps whole what that reads."
         )
     _refuse_tracers("arrays that the function closes over", structure.program.constants.values())
     reasons = structure.classes.reasons()
@@ -68,6 +75,25 @@ def refuse(structure: Structure, values: dict[Path, int], strict: bool) -> None:
                     f"keep them with protect={path!r}."
                 )
             structure.protect(axis, equation)
+
+
+def unknown_of(structure: Structure, values: dict[Path, int]) -> tuple[str, ...]:
+    """The operations without a rule that meet axes of parameters."""
+    return tuple(
+        str(equation)
+        for equation in structure.unknown
+        if leaves_of(
+            structure,
+            values,
+            {
+                name
+                for value in equation.inputs
+                for axis in structure.axes[value]
+                if axis is not None
+                for name in structure.classes.find(axis).tolist()
+            },
+        )
+    )
 
 
 def refuse_closed_over(structure: Structure, values: dict[Path, int], search: Search) -> None:

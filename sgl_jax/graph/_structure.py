@@ -36,13 +36,6 @@ class Sink:
         """Whether no other axis is summed over at once."""
         return all(len(axes) == 1 for axes in self.summed)
 
-    @property
-    def summed(self) -> tuple[tuple[int, ...], ...]:
-        """For every operand all axes that the operation sums over."""
-        if self.equation.name == "dot_general":
-            return self.equation.params["dimension_numbers"][0]
-        return (self.equation.params["axes"],) if len(self.axes) == 1 else tuple(zip(self.axes))
-
 
 class Structure:
     """The ties between the axes of a program, from its shapes alone.

@@ -27,6 +27,7 @@ class Equation:
       outputs: numbers of the values it makes.
       params: its other arguments.
       original: the equation of the jaxpr.
+      calls: the calls that it is in, innermost first.
       body: for a call that means more than its body (a rule of differentiation, rematerialisation)
         the equations in it, which make ``outputs`` from ``inputs``; else empty. Other calls are
         replaced by what is in them.
@@ -37,6 +38,7 @@ class Equation:
     outputs: tuple[int, ...]
     params: dict[str, Any]
     original: core.JaxprEqn
+    calls: tuple[core.JaxprEqn, ...] = ()
     body: tuple["Equation", ...] = ()
 
     @property
@@ -57,7 +59,7 @@ class Equation:
         return list(found) if self.primitive.multiple_results else [found]
 
     def __str__(self) -> str:
-        return f"{self.name} at {_line_of(self.original.source_info)}"
+        return f"{self.name} at {_line_of((self.original, *self.calls))}"
 
 
 @dataclasses.dataclass(eq=False)
@@ -124,7 +126,10 @@ def trace(function: Callable[..., Any], *arguments: Any) -> tuple[Program, Any]:
 
 
 def _inline(
-    program: Program, closed: core.ClosedJaxpr, arguments: tuple[int, ...]
+    program: Program,
+    closed: core.ClosedJaxpr,
+    arguments: tuple[int, ...],
+    calls: tuple[core.JaxprEqn, ...] = (),
 ) -> tuple[tuple[Equation, ...], tuple[int, ...]]:
     """The equations and results of a jaxpr on values of the program."""
     jaxpr = closed.jaxpr
@@ -141,16 +146,16 @@ def _inline(
         params = {name: _python(value) for name, value in eqn.params.items()}
         inner = _inner(eqn)
         if inner is not None:
-            body, results = _inline(program, inner, inputs)
+            body, results = _inline(program, inner, inputs, (eqn, *calls))
             numbers.update(zip(eqn.outvars, results, strict=True))
             if eqn.primitive.name in _CALLS:
                 found += body
                 continue
-            found.append(Equation(eqn.primitive, inputs, results, params, eqn, body))
+            found.append(Equation(eqn.primitive, inputs, results, params, eqn, calls, body))
             continue
         outputs = tuple(program._new(var.aval) for var in eqn.outvars)
         numbers.update(zip(eqn.outvars, outputs, strict=True))
-        found.append(Equation(eqn.primitive, inputs, outputs, params, eqn))
+        found.append(Equation(eqn.primitive, inputs, outputs, params, eqn, calls))
     return tuple(found), tuple(number(atom) for atom in jaxpr.outvars)
 
 
@@ -171,9 +176,13 @@ def _inner(eqn: core.JaxprEqn) -> core.ClosedJaxpr | None:
     return inner if isinstance(inner, core.ClosedJaxpr) else core.ClosedJaxpr(inner, [])
 
 
-def _line_of(source: source_info_util.SourceInfo) -> str:
-    """The line of the user's that an equation comes from: the innermost outside of libraries."""
-    for frame in source.traceback.frames if source.traceback else ():
-        if not any(part in frame.file_name for part in _LIBRARIES):
-            return f"{frame.file_name}:{frame.line_num} ({frame.function_name})"
-    return source_info_util.summarize(source)
+def _line_of(eqns: tuple[core.JaxprEqn, ...]) -> str:
+    """The line of the user's that an equation comes from: the innermost outside of libraries.
+
+    An equation and the calls it is in; what is compiled once, such as ``jnp.sort``, keeps no line.
+    """
+    for source in (eqn.source_info for eqn in eqns):
+        for frame in source.traceback.frames if source.traceback else ():
+            if not any(part in frame.file_name for part in _LIBRARIES):
+                return f"{frame.file_name}:{frame.line_num} ({frame.function_name})"
+    return source_info_util.summarize(eqns[0].source_info)
