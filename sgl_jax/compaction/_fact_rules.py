@@ -43,6 +43,7 @@ _NUMPY = {
     "min": np.minimum,
     "mul": np.multiply,
     "neg": np.negative,
+    "rsqrt": lambda x: np.reciprocal(np.sqrt(x)),
     "sqrt": np.sqrt,
     "square": np.square,
     "sub": np.subtract,

@@ -45,17 +45,22 @@ class Classes:
         while True:
             higher = self._parents[found]
             if np.array_equal(higher, found):
+                self._parents[atoms] = found
                 return found
             found = higher
 
     def tie(self, first: np.ndarray, second: np.ndarray) -> None:
         """Puts each atom into the class of its partner; arrays of one shape."""
-        left, right = self.find(first), self.find(second)
-        apart = left != right
-        pairs = np.unique(np.stack([left[apart], right[apart]], axis=1), axis=0)
-        for one, other in pairs.tolist():
-            one, other = self._root(one), self._root(other)
-            self._parents[max(one, other)] = min(one, other)
+        if first is second:
+            return
+        while True:
+            left, right = self.find(first), self.find(second)
+            apart = left != right
+            if not apart.any():
+                return
+            left, right = left[apart], right[apart]
+            # Of several partners that a root has, it gets the least; the others meet it next time.
+            np.minimum.at(self._parents, np.maximum(left, right), np.minimum(left, right))
 
     def protect(self, axis: Axis, why: str) -> None:
         """Says that the classes of an axis cannot be removed; the first reason given counts."""

@@ -100,7 +100,8 @@ class Structure:
 
     def protect(self, axis: Axis, equation: Equation, why: str = "needs it whole") -> None:
         """Keeps an axis whole for the sake of an equation."""
-        self.classes.protect(axis, f"{equation} {why}")
+        if axis is not None:
+            self.classes.protect(axis, f"{equation} {why}")
 
     def shape(self, value: int) -> tuple[int, ...]:
         """Shape of a value."""
