@@ -22,6 +22,15 @@ def flops_of(apply, params, x):
     return sum(product.flops for product in products(apply, params, x))
 
 
+def test_products_have_the_precision_of_the_time_of_the_call():
+    params = {"a": jnp.ones((3, 4)).at[:, 1].set(0), "c": jnp.ones((4, 2))}
+    x = jnp.ones((1, 3))
+    small = sgl.compact(lambda params, x: x @ params["a"] @ params["c"], params, x)
+    assert "HIGHEST" not in str(jax.make_jaxpr(small.apply)(small.params, x))
+    with jax.default_matmul_precision("highest"):
+        assert "HIGHEST" in str(jax.make_jaxpr(small.apply)(small.params, x))
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_dead_channels_go_and_live_ones_stay(name):
     spec = NETWORKS[name]

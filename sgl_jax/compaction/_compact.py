@@ -10,7 +10,7 @@ import numpy as np
 
 from sgl_jax._pytree import flatten_by_path
 from sgl_jax._typing import Params, Path
-from sgl_jax.compaction._equality import check_equal
+from sgl_jax.compaction._equality import check_equal, full_precision
 from sgl_jax.compaction._narrow import Narrowed
 from sgl_jax.compaction._plan import LeafPlan, Plan
 from sgl_jax.compaction._refusals import (
@@ -134,7 +134,8 @@ def compact(
     _, rebuild = flatten_by_path(params)
     narrow = plan.narrowed(rebuild(leaves | folded))
     narrowed = Narrowed(apply, plan)
-    error, scale = check_equal(apply, params, narrowed, narrow, inputs, tolerance)
+    with full_precision():
+        error, scale = check_equal(apply, params, narrowed, narrow, inputs, tolerance)
     report = Report(
         shapes_of(plan),
         _size(apply, params, inputs),

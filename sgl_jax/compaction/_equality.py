@@ -1,5 +1,6 @@
 """Whether two networks give the same answers."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,9 +11,15 @@ import numpy as np
 from sgl_jax._typing import Params
 
 
-__all__ = ["check_equal"]
+__all__ = ["check_equal", "full_precision"]
 
 _TOLERANCES = {"float64": 1e-12, "float32": 1e-5}
+
+
+def full_precision() -> contextlib.AbstractContextManager[Any]:
+    """Products as exact as their dtypes; on a CPU they are, and compiled programs can be shared."""
+    on_cpu = jax.default_backend() == "cpu"
+    return contextlib.nullcontext() if on_cpu else jax.default_matmul_precision("highest")
 
 
 def check_equal(

@@ -20,8 +20,8 @@ __all__ = ["Narrowed"]
 class Narrowed:
     """A network as a function of its narrow parameters.
 
-    The full network is traced for the shapes of the inputs at hand, once for each of them, and
-    evaluated on narrow arrays, operation by operation.
+    The full network is traced for the shapes of the inputs at hand, once for each of them (and for
+    each default precision of products), and evaluated on narrow arrays, operation by operation.
     """
 
     def __init__(self, apply: Callable[..., Any], plan: Plan) -> None:
@@ -33,7 +33,9 @@ class Narrowed:
         full = self.plan.full(params)
         shapes = jax.tree.map(shape_of, inputs)
         leaves, treedef = jax.tree.flatten((full, shapes))
-        key = treedef, tuple((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves)
+        precision = jax.config.jax_default_matmul_precision  # pyrefly: ignore
+        described = tuple((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves)
+        key = treedef, precision, described
         evaluation, result = self._evaluations.get(key) or self._read(full, shapes)
         if not evaluation.borrows:
             self._evaluations[key] = evaluation, result
