@@ -1,0 +1,80 @@
+"""Where the time of ``sgl.compact`` goes.
+
+    python benchmarks/_phases.py NETWORK [ROUNDS]
+
+prints the seconds of the first of some calls and the medians of the later ones as JSON, half of the
+channels dead.
+"""
+
+import contextlib
+import functools
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import jax
+from _dead import dead_networks, example
+from _rounds import in_short
+
+import sgl_jax as sgl
+from sgl_jax.compaction import _compact
+
+
+__all__ = ["PHASES", "phases"]
+
+PHASES = {
+    "tracing": [(_compact, "trace")],
+    "graph": [(_compact, "structure_of")],
+    "facts": [(_compact, "facts_of")],
+    "search": [(_compact, "Search"), (_compact.Search, "run")],
+    "narrowing": [(_compact.Plan, "narrowed")],
+    "check": [(_compact, "check_equal")],
+}
+"""What each phase of a call runs; what is in none of them is ``rest``."""
+
+
+@contextlib.contextmanager
+def phases() -> Iterator[dict[str, float]]:
+    """Fills a dict with the seconds that calls of ``sgl.compact`` within it spend in each phase."""
+    found = dict.fromkeys(PHASES, 0.0)
+    with contextlib.ExitStack() as stack:
+        for phase, places in PHASES.items():
+            for owner, name in places:
+                function = _timed(getattr(owner, name), phase, found)
+                stack.enter_context(mock.patch.object(owner, name, function))
+        began = time.perf_counter()
+        yield found
+        whole = time.perf_counter() - began
+    found["rest"] = whole - sum(found.values())
+    found["all but check"] = whole - found["check"]
+    found["all"] = whole
+
+
+def _timed(function: Callable[..., Any], phase: str, found: dict[str, float]) -> Callable[..., Any]:
+    @functools.wraps(function, updated=())
+    def run(*args, **kwargs):
+        began = time.perf_counter()
+        result = function(*args, **kwargs)
+        found[phase] += time.perf_counter() - began
+        return result
+
+    return run
+
+
+def main() -> None:
+    name, rounds = sys.argv[1], int((sys.argv[2:] or ["5"])[0])
+    (dead,) = dead_networks(name, [0.5]).values()
+    x, found = jax.block_until_ready((example(name, 1), []))
+    for _ in range(rounds):
+        with phases() as seconds:
+            small = sgl.compact(dead.apply, dead.params, x)
+        found.append(seconds)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(small.params[0]))
+    print(json.dumps(in_short(found) | {"parameters": parameters}))
+
+
+if __name__ == "__main__":
+    main()
