@@ -5,7 +5,7 @@ name and the rest as a static plan, so that the views of :mod:`sgl_jax.transform
 wherever it is in an Optax state.
 """
 
-from sgl_jax._links._footprint import Footprint as Footprint
+from sgl_jax._links._footprint import Checksum as Checksum, Footprint as Footprint
 from sgl_jax._links._last import (
     GroupsLink as GroupsLink,
     LastLink as LastLink,
@@ -33,6 +33,7 @@ from sgl_jax._links._link import (
 
 
 __all__ = [
+    "Checksum",
     "CopyState",
     "Footprint",
     "GroupsLink",

@@ -1,14 +1,18 @@
-"""What a proximal step asked for, so that the next one can tell whether it came to be."""
+"""What an update asked for, so that the next one can tell whether it came to be."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array
 
-from sgl_jax._typing import Path
+from sgl_jax._numerics import working_dtype
+from sgl_jax._pytree import flatten_by_path
+from sgl_jax._typing import Params, Path, Updates
 
 
-__all__ = ["Footprint"]
+__all__ = ["Checksum", "Footprint"]
 
 
 class Footprint(NamedTuple):
@@ -31,14 +35,7 @@ class Footprint(NamedTuple):
         Counting costs a pass over the leaves. ``share``, in [0, 1], of their entries is watched at
         most: the smallest leaves, at least one.
         """
-        budget = share * sum(leaf.size for leaf in leaves.values())
-        watched: list[Path] = []
-        for path in sorted(leaves, key=lambda path: (leaves[path].size, path)):
-            budget -= leaves[path].size
-            if watched and budget < 0:
-                break
-            watched.append(path)
-        zeros = {path: jnp.zeros((), jnp.int32) for path in watched}
+        zeros = {path: jnp.zeros((), jnp.int32) for path in _watched(leaves, share)}
         return cls(zeros, jnp.zeros((), jnp.int32))
 
     def followed(
@@ -49,9 +46,84 @@ class Footprint(NamedTuple):
         for path, zeros in self.zeros.items():
             missed |= _zeros(found[path]) < zeros
         zeros = {path: _zeros(asked[path]) for path in self.zeros}
-        kept = jnp.where(self.mismatches > 1, self.mismatches, 0)
-        more = self.mismatches + (2 if lasting else 1)
-        return Footprint(zeros, jnp.where(missed, more, kept))
+        return Footprint(zeros, _counted(self.mismatches, missed, 2 if lasting else 1))
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong if there are too many mismatches."""
+        return (
+            "A link that sets zeros must be the last link of its chain, got parameters with "
+            "fewer of them than it had asked for; move it behind the learning rate and every "
+            "other link."
+        )
+
+
+class Checksum(NamedTuple):
+    """Where the last update led in the watched leaves, and how often they were found elsewhere.
+
+    For a method whose parameters have no zeros to count, but must be what it made them.
+
+    Attributes:
+      sums: of the magnitudes of each watched leaf, after the last update.
+      within: how far off rounding may have them; infinite before the first update.
+      mismatches: as in :class:`Footprint`.
+    """
+
+    sums: dict[Path, Array]
+    within: dict[Path, Array]
+    mismatches: Array
+
+    @classmethod
+    def empty(cls, params: Params, share: float) -> "Checksum":
+        """That of a link that has not led anywhere; ``share`` as in :meth:`Footprint.empty`."""
+        leaves, _ = flatten_by_path(params)
+        sums = {path: _magnitude(jnp.zeros_like(leaves[path])) for path in _watched(leaves, share)}
+        within = {path: jnp.full_like(total, jnp.inf) for path, total in sums.items()}
+        return cls(sums, within, jnp.zeros((), jnp.int32))
+
+    def followed(self, params: Params, updates: Updates) -> "Checksum":
+        """Compares the parameters with where the last update led; notes where these lead."""
+        (leaves, _), (steps, _) = flatten_by_path(params), flatten_by_path(updates)
+        missed, sums, within = jnp.zeros((), bool), {}, {}
+        for path, total in self.sums.items():
+            w = leaves[path]
+            found, asked = _magnitude(w), _magnitude(optax.apply_updates(w, steps[path]))
+            missed |= jnp.abs(found - total) > self.within[path]
+            # A sum and a difference round each entry; adding entries up is a random walk.
+            slack = jnp.finfo(w.dtype).eps + w.size**0.5 * jnp.finfo(found.dtype).eps
+            sums[path], within[path] = asked, float(slack) * (found + asked)
+        return Checksum(sums, within, _counted(self.mismatches, missed, 1))
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong if there are too many mismatches."""
+        return (
+            "A method that keeps an iterate of its own must be the last link of its chain, got "
+            "parameters that are not where its updates lead; move it behind every other link."
+        )
+
+
+def _watched(leaves: Mapping[Path, Array], share: float) -> list[Path]:
+    """The smallest leaves, with at most this share of the entries, but at least one."""
+    budget = share * sum(leaf.size for leaf in leaves.values())
+    watched: list[Path] = []
+    for path in sorted(leaves, key=lambda path: (leaves[path].size, path)):
+        budget -= leaves[path].size
+        if watched and budget < 0:
+            break
+        watched.append(path)
+    return watched
+
+
+def _counted(mismatches: Array, missed: Array, each: int) -> Array:
+    """The mismatches after another look; fewer than two are forgotten if nothing was missed."""
+    kept = jnp.where(mismatches > 1, mismatches, 0)
+    return jnp.where(missed, mismatches + each, kept)
+
+
+def _magnitude(leaf: Array) -> Array:
+    """The sum of the magnitudes, at least in single precision."""
+    return jnp.sum(jnp.abs(leaf), dtype=working_dtype(leaf))
 
 
 def _zeros(leaf: Array) -> Array:

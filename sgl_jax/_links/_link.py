@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sgl_jax._links._footprint import Checksum
 from sgl_jax._pytree import flatten_by_path
 from sgl_jax._typing import Params, Path, Updates
 from sgl_jax.regularizers import RegularizerLike
@@ -152,12 +153,14 @@ class CopyState(NamedTuple):
       strengths: the strengths in force, by name.
       plan: the rest of the link, resolved.
       z: the arrays with the exact zeros; a tree with the paths of the parameters.
+      footprint: where the last update led, for a method whose parameters must be there.
     """
 
     count: Array
     strengths: Strengths
     plan: Plan
     z: Params
+    footprint: Checksum | None = None
 
 
 def planned(link: L, params: Params) -> tuple[Strengths, Plan[L]]:

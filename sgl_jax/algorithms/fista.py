@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._links import CopyState, check_sign, in_force, planned, required
+from sgl_jax._links import Checksum, CopyState, check_sign, in_force, planned, required
 from sgl_jax._typing import Params, Strength
 from sgl_jax.algorithms._base import given
 from sgl_jax.regularizers import RegularizerLike
@@ -43,8 +43,7 @@ def fista(
     returns :math:`x`, whose zeros are exact. The momentum starts anew when it points uphill,
     :math:`\langle y_k - x_k, x_k - x_{k-1} \rangle > 0`. Made for full batches and rates up to one
     over the Lipschitz constant of :math:`\nabla L`. Goes last: what changes its step afterwards
-    breaks the recurrence, and no link sees it (behind a decay of the weights by a thousandth a
-    lasso keeps 91 of its 95 zeros).
+    breaks the recurrence, and :func:`~sgl_jax.check` finds out.
 
     Args:
       learning_rate: :math:`\eta \ge 0`, a number or a schedule.
@@ -64,7 +63,8 @@ def fista(
 
     def init(params: Params) -> FistaState:
         x = jax.tree.map(jnp.copy, params)
-        prox = CopyState(jnp.zeros((), jnp.int32), *planned(term, params), x)
+        watch = Checksum.empty(params, share=1 / 16)
+        prox = CopyState(jnp.zeros((), jnp.int32), *planned(term, params), x, watch)
         return FistaState(prox, jnp.ones((), float))
 
     def update(updates, state, params=None, **extra_args):
@@ -82,7 +82,8 @@ def fista(
             lambda x, old, y: x + momentum.astype(x.dtype) * (x - old) - y, x, prox.z, y
         )
         count = optax.safe_increment(prox.count)
-        return updates, FistaState(CopyState(count, strengths, prox.plan, x), t)
+        watch = prox.footprint.followed(y, updates)
+        return updates, FistaState(CopyState(count, strengths, prox.plan, x, watch), t)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

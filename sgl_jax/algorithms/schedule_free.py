@@ -9,7 +9,7 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax import directions
-from sgl_jax._links import CopyState, check_sign, in_force, planned, required
+from sgl_jax._links import Checksum, CopyState, check_sign, in_force, planned, required
 from sgl_jax._typing import Params, Step, Strength
 from sgl_jax.directions import Direction
 from sgl_jax.regularizers import RegularizerLike
@@ -62,8 +62,8 @@ def schedule_free(
     exact. The average :math:`x`, which is dense while the support still changes, is
     ``optax.contrib.schedule_free_eval_params(state, params)``. (With a proximal step inside of
     ``optax.contrib.schedule_free`` none of the three has zeros.)
-    Goes last: what changes its step afterwards breaks the average, and no link sees it (behind a
-    decay of the weights by a thousandth the objective of :math:`z` on a lasso is 39, not 1.47).
+    Goes last: what changes its step afterwards breaks the average, and :func:`~sgl_jax.check` finds
+    out.
 
     Args:
       learning_rate: :math:`\eta \ge 0`, a number or a schedule; one that warms up.
@@ -97,7 +97,8 @@ def _averaged(
 
     def init(params: Params) -> ScheduleFreeState:
         z = jax.tree.map(jnp.copy, params)
-        prox = CopyState(jnp.zeros((), jnp.int32), *planned(term, params), z)
+        watch = Checksum.empty(params, share=1 / 16)
+        prox = CopyState(jnp.zeros((), jnp.int32), *planned(term, params), z, watch)
         total, max_rate = (jnp.zeros((), float) for _ in range(2))
         share = jnp.asarray(b1, float)
         return ScheduleFreeState(prox, direction.init(params), total, max_rate, share)
@@ -114,7 +115,8 @@ def _averaged(
         total, max_rate, share = _weighed(state, rate, weight_power)
         change = partial(_change, share=share, b1=state.b1)
         updates = jax.tree.map(change, y, prox.z, z)
-        prox = CopyState(optax.safe_increment(prox.count), strengths, prox.plan, z)
+        watch = prox.footprint.followed(y, updates)
+        prox = CopyState(optax.safe_increment(prox.count), strengths, prox.plan, z, watch)
         return updates, ScheduleFreeState(prox, inner, total, max_rate, state.b1)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -50,24 +50,24 @@ def _links(opt_state: Any, params: Params) -> Iterator[_Found]:
 
 
 def check(opt_state: Any) -> None:
-    """Raises if something ran after a proximal step and undid it. Does nothing under ``jit``.
+    """Raises if something ran after a link that goes last and undid it. Silent under ``jit``.
+
+    Those are the proximal steps, whose zeros are then gone, and the methods whose parameters
+    belong to another iterate (``fista``, ``schedule_free``), which is then another's.
 
     Args:
       opt_state: any Optax state with links of this package in it.
 
     Raises:
-      ValueError: no such link, or parameters that were not what a proximal step had asked for.
+      ValueError: no such link, or parameters that were not what a link had asked for.
     """
     for state in _states(opt_state):
-        if not isinstance(state, LastState):
+        footprint = getattr(state, "footprint", None)
+        if footprint is None:
             continue
-        (mismatches,) = jax.tree.leaves(state.footprint.mismatches)
+        (mismatches,) = jax.tree.leaves(footprint.mismatches)
         if not isinstance(mismatches, jax.core.Tracer) and jnp.any(mismatches > 1):
-            raise ValueError(
-                "A link that sets zeros must be the last link of its chain, got parameters with "
-                "fewer of them than it had asked for; move it behind the learning rate and every "
-                "other link."
-            )
+            raise ValueError(footprint.complaint)
 
 
 def sparse_params(opt_state: Any, params: Params) -> Params:
@@ -88,7 +88,7 @@ def sparse_params(opt_state: Any, params: Params) -> Params:
 
     Raises:
       ValueError: no link found, two links that set zeros on one leaf, or something that ran after
-        a proximal step (see :func:`check`).
+        a link that goes last (see :func:`check`).
     """
     check(opt_state)
     leaves, rebuild = flatten_by_path(params)
