@@ -187,6 +187,9 @@ METHODS = {
     "schedule_free": Method(sparse_group(sgl.schedule_free), 0.5, "entry_lam"),
 }
 
+SUBGRADIENT = Method(sparse_group(sgl.subgradient, base=optax.sgd), 0.3, "entry_lam")
+"""The one that sets no zeros."""
+
 
 class Lasso(NamedTuple):
     """Least squares of ``a @ w`` to ``b``, by ``(a w - b)^2 / 2n``, with ``lam |w|_1``."""

@@ -9,7 +9,7 @@ import optax
 import oracles
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
-from problems import METHODS, assert_same, draw, run
+from problems import METHODS, SUBGRADIENT, assert_same, draw, run
 
 import sgl_jax as sgl
 
@@ -52,9 +52,13 @@ def shrunk_on_one_device(name):
     return jax.jit(functools.partial(shrink, sgl.PENALTIES[name](0.3)))(draw(0, shapes=SHAPES))
 
 
+def built(method):
+    return SUBGRADIENT() if method == "subgradient" else METHODS[method]()
+
+
 @functools.cache
 def trained_on_one_device(method):
-    return train(METHODS[method](), lambda tree: tree)
+    return train(built(method), lambda tree: tree)
 
 
 def train(tx, place):
@@ -148,13 +152,22 @@ def test_training_is_the_same_on_eight_devices(method, place):
         assert_placed(tree, place)
 
 
-OTHERS = ("admm", "fista", "hspg", "magnitude", "rda", "relaxed_splitting", "schedule_free")
+OTHERS = (
+    "admm",
+    "fista",
+    "hspg",
+    "magnitude",
+    "rda",
+    "relaxed_splitting",
+    "schedule_free",
+    "subgradient",
+)
 
 
 @pytest.mark.parametrize("place", [("Explicit", "inputs")], indirect=True)
 @pytest.mark.parametrize("method", OTHERS)
 def test_training_of_the_others_is_the_same_on_eight_devices(method, place):
-    found = train(METHODS[method](), place)
+    found = train(built(method), place)
     assert_same(found, trained_on_one_device(method), rtol=1e-5)
     for tree in found:
         assert_placed(tree, place)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from problems import METHODS, RATE, assert_same, draw, gradients, run
+from problems import METHODS, RATE, SUBGRADIENT, assert_same, draw, gradients, run
 
 import sgl_jax as sgl
 
@@ -95,6 +95,13 @@ def test_inject_hyperparams_changes_nothing(method):
     rtol = 1e-4 if method == "prox_adam" else 1e-6
     tx = METHODS[method](number, factory=optax.inject_hyperparams)
     assert_same(sparse_after(tx, gradients(10)), result(method, scheduled=True), rtol)
+
+
+def test_inject_hyperparams_changes_nothing_for_subgradients():
+    found = sparse_after(SUBGRADIENT(number, factory=optax.inject_hyperparams), gradients(10))
+    assert_same(found, sparse_after(SUBGRADIENT(number), gradients(10)))
+    constant = sparse_after(SUBGRADIENT(number(0)), gradients(10))
+    assert not np.allclose(found["conv"]["bias"], constant["conv"]["bias"], rtol=1e-3)
 
 
 def test_lookahead_changes_nothing_before_its_first_sync(method):
