@@ -31,9 +31,7 @@ def checked(params: Params, inputs: Sequence[Any]) -> dict[Path, Any]:
     for path, leaf in leaves.items():
         if not hasattr(leaf, "dtype"):
             raise ValueError(f"compact needs arrays as parameters, got {leaf!r} at {path!r}.")
-        if jnp.issubdtype(leaf.dtype, jnp.inexact) and not np.all(
-            np.isfinite(np.asarray(leaf, complex))
-        ):
+        if jnp.issubdtype(leaf.dtype, jnp.inexact) and not np.isfinite(np.asarray(leaf)).all():
             raise ValueError(f"compact needs finite parameters, got {path!r} with others.")
     return leaves
 
