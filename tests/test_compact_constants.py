@@ -255,3 +255,19 @@ def test_constant_stays_where_each_sum_has_a_matrix_of_its_own():
     params = {k: jnp.asarray(generator.standard_normal(s), np.float32) for k, s in shapes.items()}
     params["first"], params["bias"] = params["first"].at[:, 1].set(0), jnp.ones(4)
     stays(apply, params, "multiplies it with no known matrix", jnp.ones((2, 3)))
+
+
+def test_embedding_that_is_the_same_for_every_word_is_a_constant():
+    def apply(params, words, mode=None):
+        return jnp.tanh(params["table"].at[words].get(**dict(mode or {}))) @ params["last"]
+
+    generator = np.random.default_rng(3)
+    table = jnp.asarray(generator.standard_normal((6, 4)), np.float32).at[:, 2].set(0)
+    params = {"table": table, "last": jnp.asarray(generator.standard_normal((4, 2)), np.float32)}
+    words = jnp.array([0, 5, 3])
+    assert sgl.compact(apply, params, words).params["table"].shape == (6, 3)
+
+    def padded(params, words):
+        return apply(params, words, {"mode": "fill", "fill_value": 0.5})
+
+    assert not sgl.compact(padded, params, words).report.shapes, "other words have other numbers"

@@ -81,6 +81,13 @@ A = 0, 1, 2, 3
         (lambda x: jnp.exp(x) + jnp.where(x > 0, x, -x), (2, 4), 1, [[-1, -1], [0, 1, 2, 3]]),
         (lambda x: x + jnp.arange(4.0)[None], (2, 4), 1, [[-1, -1], [0, 1, 2, 3]]),
         (lambda x: lax.dynamic_slice(x, (0, 0), (1, 4)), (2, 4), 1, [None, [0, 1, 2, 3]]),
+        (lambda x: x.at[0].add(1.0), (2, 4), 1, [None, [0, 1, 2, 3]]),
+        (
+            lambda x: lax.platform_dependent(x, cpu=jnp.sin, default=jnp.cos),
+            (2, 4),
+            1,
+            [[-1, -1], [0, 1, 2, 3]],
+        ),
         (lambda x: jax.jit(jax.nn.relu)(x), (2, 4), 1, [[-1, -1], [0, 1, 2, 3]]),
         (lambda x: jax.checkpoint(jnp.sin)(x), (2, 4), 1, [[-1, -1], [0, 1, 2, 3]]),
     ],
@@ -176,7 +183,7 @@ def test_grouped_convolution_ties_a_group():
         (lambda x: lax.dynamic_slice(x, (0, 1), (2, 2)), "dynamic_slice"),
         (lambda x: lax.pad(x, 0.0, [(0, 0, 0), (0, -1, 1)]), "pad"),
         (lambda x: x.reshape(4, 2), "reshape"),
-        (lambda x: nnx.avg_pool(x[..., None], (2,), padding="VALID"), "reduce_window_sum"),
+        (lambda x: nnx.max_pool(x[..., None], (2,)), "reduce_window_max"),
         (lambda x: lax.reduce(x, np.float32(0), lambda a, b: a + 2 * b, (0,)), "reduce"),
     ],
 )

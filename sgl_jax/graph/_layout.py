@@ -148,6 +148,8 @@ def gathered_axis(structure: Structure, equation: Equation) -> int | None:
         return None
     where = structure.static[indices]
     (axis,) = numbers.collapsed_slice_dims
+    if numbers.start_index_map != (axis,):
+        return None
     inside = (
         where.size and 0 <= where.min() <= where.max() < structure.shape(equation.inputs[0])[axis]
     )
@@ -166,7 +168,32 @@ def _dynamic_slice(structure: Structure, equation: Equation) -> list[Axes]:
     return [tuple(found)]
 
 
+def _scatter(structure: Structure, equation: Equation) -> list[Axes] | None:
+    """Axes that are written whole keep their positions; those that are indexed stay whole."""
+    value, indices, updates = equation.inputs
+    numbers = equation.params["dimension_numbers"]
+    if numbers.operand_batching_dims:
+        return None
+    into, written = list(structure.axes[value]), list(structure.axes[updates])
+    kept = [k for k in range(len(into)) if k not in numbers.inserted_window_dims]
+    for k, at in zip(kept, numbers.update_window_dims, strict=True):
+        if structure.shape(value)[k] == structure.shape(updates)[at]:
+            into[k] = structure.tie((into[k], written[at]), equation)
+            written[at] = None
+        else:
+            structure.protect(into[k], equation)
+    for k in numbers.inserted_window_dims:
+        structure.protect(into[k], equation)
+    for axis in (*written, *structure.axes[indices]):
+        structure.protect(axis, equation)
+    return [tuple(into)]
+
+
 LAYOUT: dict[str, Rule] = {
+    **dict.fromkeys(
+        ("scatter", "scatter-add", "scatter-max", "scatter-min", "scatter-mul", "scatter-sub"),
+        _scatter,
+    ),
     "broadcast_in_dim": _broadcast,
     "concatenate": _concatenate,
     "dynamic_slice": _dynamic_slice,

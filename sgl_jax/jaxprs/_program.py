@@ -146,9 +146,10 @@ def _inline(
         params = {name: _python(value) for name, value in eqn.params.items()}
         inner = _inner(eqn)
         if inner is not None:
-            body, results = _inline(program, inner, inputs, (eqn, *calls))
+            given = inputs[len(inputs) - len(inner.jaxpr.invars) :]
+            body, results = _inline(program, inner, given, (eqn, *calls))
             numbers.update(zip(eqn.outvars, results, strict=True))
-            if eqn.primitive.name in _CALLS:
+            if eqn.primitive.name not in _REGIONS:
                 found += body
                 continue
             found.append(Equation(eqn.primitive, inputs, results, params, eqn, calls, body))
@@ -169,7 +170,14 @@ def _python(value: Any) -> Any:
 
 
 def _inner(eqn: core.JaxprEqn) -> core.ClosedJaxpr | None:
-    """The function that an equation calls just once, if it does."""
+    """The function that an equation calls just once, with its last inputs, if it does.
+
+    Of branches for several platforms, which compute the same, that of the platform at hand.
+    """
+    platforms = eqn.params.get("branches_platforms")
+    if platforms is not None:
+        here = (names is None or jax.default_backend() in names for names in platforms)
+        return eqn.params["branches"][next((k for k, own in enumerate(here) if own), -1)]
     if eqn.primitive.name not in _CALLS + _REGIONS:
         return None
     inner = eqn.params["jaxpr" if "jaxpr" in eqn.params else "call_jaxpr"]
