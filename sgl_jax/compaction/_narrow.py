@@ -51,11 +51,12 @@ class Narrowed:
                 if axis is not None and kept is not None:
                     removed |= set(np.delete(axis, np.asarray(kept, int)).tolist())
         slicing = Slicing(structure, frozenset(removed))
+        why = slicing.broken
         for value, (path, leaf) in zip(sliceable, self.plan.leaves, strict=True):
-            if slicing.shape(value) != leaf.narrow or slicing.broken:
+            if slicing.shape(value) != leaf.narrow or why:
                 raise ValueError(
                     f"This network was compacted for inputs with which it does something else: "
                     f"with these, {path!r} would lose other channels, or some have to stay "
-                    f"({slicing.broken}); compact it with inputs like these."
+                    f"({why}); compact it with inputs like these."
                 )
         return Evaluation(slicing), result
