@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from networks import NETWORKS, kill, narrow_by_hand, narrow_widths
 
 import sgl_jax as sgl
@@ -148,3 +149,80 @@ def test_compiler_counts_the_operations_of_the_network_built_narrow(name):
         return jax.jit(apply).lower(params, x).cost_analysis()["flops"]
 
     assert flops(small.apply, small.params) == flops(narrow, hand) < flops(apply, params)
+
+
+def test_state_of_random_numbers_is_passed_on():
+    class Net(nnx.Module):
+        def __init__(self, *, rngs: nnx.Rngs) -> None:
+            self.a, self.b = nnx.Linear(3, 6, rngs=rngs), nnx.Linear(6, 2, rngs=rngs)
+            self.dropout = nnx.Dropout(0.5, rngs=rngs)
+
+        def __call__(self, x: jax.Array) -> jax.Array:
+            return self.b(self.dropout(nnx.relu(self.a(x))))
+
+    net = Net(rngs=nnx.Rngs(0))
+    net.eval()
+    net.a.kernel[...] = net.a.kernel[...].at[:, 2].set(0)
+    graph, state = nnx.split(net)
+    small = sgl.compact(lambda state, x: nnx.merge(graph, state)(x), state, jnp.ones((4, 3)))
+    assert set(small.report.shapes) == {"a/kernel", "a/bias", "b/kernel"}
+    assert jax.tree.structure(small.shrink(state)) == jax.tree.structure(state)
+
+
+def test_channels_are_followed_through_what_networks_are_made_of():
+    """Pixels made of channels, gates, experts, matrices that are sums of products."""
+    generator = np.random.default_rng(0)
+    draw = lambda *shape: jnp.asarray(generator.standard_normal(shape), np.float32)  # noqa: E731
+
+    def shuffled(params, x):
+        x = x @ params["a"]
+        pixels = x.reshape(2, 2, 2, 3).transpose(0, 2, 1, 3).reshape(2, 4, 3)
+        return jnp.tanh(pixels).mean(axis=1) @ params["b"]
+
+    def gated(params, x):
+        gate, value = jnp.split(x @ params["a"], 2, axis=1)
+        return (value * jax.nn.sigmoid(gate)) @ params["b"]
+
+    def experts(params, x):
+        return jax.vmap(lambda a, b: jnp.tanh(x @ a) @ b)(params["a"], params["b"]).sum(axis=0)
+
+    def adapted(params, x):
+        return jnp.tanh(x @ (params["w"] + params["u"] @ params["v"])) @ params["b"]
+
+    kernel, zero = draw(3, 12), draw(3, 4).at[:, 1].set(0)
+    cases = [
+        (shuffled, {"a": kernel.at[:, 1::3].set(0), "b": draw(3, 2)}, {"a": (3, 8), "b": (2, 2)}),
+        (gated, {"a": kernel.at[:, 8].set(0), "b": draw(6, 2)}, {"a": (3, 10), "b": (5, 2)}),
+        (
+            experts,
+            {"a": draw(2, 3, 5).at[:, :, 1].set(0), "b": draw(2, 5, 2).at[1].set(0)},
+            {"a": (1, 3, 4), "b": (1, 4, 2)},
+        ),
+        (
+            adapted,
+            {"w": zero, "u": draw(3, 3).at[:, 0].set(0), "v": zero, "b": draw(4, 2)},
+            {"w": (3, 3), "u": (3, 2), "v": (2, 3), "b": (3, 2)},
+        ),
+    ]
+    for apply, params, expected in cases:
+        small = sgl.compact(apply, params, jnp.ones((2, 3)), strict=True)
+        assert jax.tree.map(jnp.shape, small.params) == expected, apply.__name__
+
+
+def test_sum_over_two_axes_at_once_needs_what_either_holds():
+    """No row of a diagonal can go because its column would go as well."""
+
+    def diagonal(params, x):
+        return x * jnp.sum(params["a"] * params["b"])
+
+    def heads(params, x):
+        x = jnp.tanh(jnp.einsum("bi,ihc->bhc", x, params["a"]))
+        return jnp.einsum("bhc,hco->bo", x, params["b"])
+
+    params = {"a": jnp.diag(jnp.arange(1.0, 4.0)), "b": jnp.ones((3, 3))}
+    assert not sgl.compact(diagonal, params, jnp.ones((2, 1))).report.shapes
+    params = {"a": jnp.ones((2, 3, 3)), "b": jnp.eye(3)[..., None] * jnp.ones(2)[None, None]}
+    assert not sgl.compact(heads, params, jnp.ones((4, 2))).report.shapes
+    params["b"] = params["b"].at[1].set(0)
+    shapes = sgl.compact(heads, params, jnp.ones((4, 2))).report.shapes
+    assert shapes == {"a": ((2, 3, 3), (2, 2, 2)), "b": ((3, 3, 2), (2, 2, 2))}

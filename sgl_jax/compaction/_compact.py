@@ -125,7 +125,7 @@ def compact(
     tie_unread(structure, values)
     protect_leaves(structure, values, protect)
     refuse(structure, values, strict)
-    facts = facts_of(structure, {values[path]: np.asarray(leaf) for path, leaf in leaves.items()})
+    facts = facts_of(structure, {values[path]: leaf for path, leaf in leaves.items()})
     search = Search(structure, facts, tuple(values.values()), round_to)
     search.run()
     refuse_closed_over(structure, values, search)
