@@ -92,7 +92,8 @@ def compact(
     ``sparse_params(opt_state, params)``.
 
     Args:
-      apply: ``(params, *inputs) -> outputs``, in inference mode.
+      apply: ``(params, *inputs) -> outputs``, in inference mode: a channel that is constant is
+        taken for the same constant in batches of any size.
       params: one pytree of all that may be sliced, weights and running statistics; arrays that
         ``apply`` closes over instead are not sliced.
       *inputs: example inputs. The network that comes out takes any batch size.
