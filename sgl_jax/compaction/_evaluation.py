@@ -117,15 +117,8 @@ def _with_vjp(evaluation: Evaluation, equation: Equation, body: Callable) -> Cal
 
     def backward(primals, cotangents):
         own = evaluation.rule_of(equation, transposed=True)
-        found = own(
-            [
-                *primals,
-                *(
-                    cotangents[k]
-                    for k in smooth([evaluation.program.avals[value] for value in equation.outputs])
-                ),
-            ]
-        )
+        moving = smooth([evaluation.program.avals[value] for value in equation.outputs])
+        found = own([*primals, *(cotangents[k] for k in moving)])
         return tuple(_among(primals, found, lambda x: None))
 
     function.defvjp(lambda *primals: (body(*primals), primals), backward)
