@@ -54,3 +54,19 @@ def test_dead_channels_go_and_live_ones_stay(name):
     )
     assert flops_of(small.apply, small.params, x) == flops_of(narrow, hand, x)
     assert not small.report.unknown
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_sums_over_two_axes_need_both_of_them(first):
+    """One entry of a matrix of units is live, the others can go with their rows and columns."""
+    shape = (2, 3)
+    params = {
+        "a": jnp.zeros((4, *shape)).at[:, 1, 2 * first].set(1.0),
+        "b": jnp.ones((*shape, 5)),
+    }
+    apply = lambda params, x: jnp.einsum("ni,ihd,hdo->no", x, params["a"], params["b"])  # noqa: E731
+    x = jax.random.normal(jax.random.key(0), (2, 4))
+    small = sgl.compact(apply, params, x)
+    assert small.params["a"].shape == (4, 1, 1)
+    assert not small.report.revived
+    np.testing.assert_allclose(small.apply(small.params, x), apply(params, x), rtol=1e-6)
