@@ -89,6 +89,7 @@ __all__ = [
     "CappedL1",
     "ChannelGroups",
     "Compacted",
+    "CompactedModule",
     "Constraint",
     "Direction",
     "ElasticNet",
@@ -126,6 +127,7 @@ __all__ = [
     "channel_groups",
     "check",
     "compact",
+    "compact_module",
     "directions",
     "fista",
     "hspg",
@@ -151,15 +153,18 @@ __all__ = [
     "warmup",
 ]
 
-_ON_DEMAND = ("data", "many", "models", "placement", "train")
+_MODULES = ("data", "many", "models", "modules", "placement", "train")
+_NAMES = {"CompactedModule": "modules", "compact_module": "modules"}
 
 
 def __getattr__(name: str) -> Any:
     """Imports what needs more than JAX and Optax when it is first asked for."""
-    if name in _ON_DEMAND:
+    if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ON_DEMAND])
+    return sorted({*globals(), *_MODULES, *_NAMES})

@@ -207,9 +207,11 @@ heavy = {"flax", "haiku", "equinox", "matplotlib", "sklearn", "rich", "orbax"} &
 assert not heavy, heavy
 jax.config.update("jax_num_cpu_devices", 3)  # refused once something has been computed
 assert jax.device_count("cpu") == 3
-assert {"data", "many", "models", "train", *sgl_jax.__all__} <= set(dir(sgl_jax))
-assert sgl_jax.train.train_step
+assert {"data", "many", "models", "modules", "train", *sgl_jax.__all__} <= set(dir(sgl_jax))
+assert "flax" not in sys.modules
+assert sgl_jax.compact_module is sgl_jax.modules.compact_module
 assert "flax" in sys.modules
+assert sgl_jax.train.train_step
 """
 
 

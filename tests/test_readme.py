@@ -29,7 +29,7 @@ def test_three_lines_fit_into_a_loop():
 
 
 def test_program_runs_and_finds_exact_zeros(capsys):
-    _, program, four, grid, devices = python_blocks("README.md")
+    _, program, four, compact, grid, devices = python_blocks("README.md")
     assert len([line for line in program.splitlines() if line and not line.startswith("#")]) < 20
     names = {}
     with jax.numpy_dtype_promotion("standard"):
@@ -40,9 +40,11 @@ def test_program_runs_and_finds_exact_zeros(capsys):
         exec(compile(four.replace(", 10)", ", 2)"), "README.md", "exec"), names)
         said = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
         assert said == [*names["algorithms"]]
+        exec(compile(compact, "README.md", "exec"), names)
         exec(compile(grid, "README.md", "exec"), names)
         exec(compile(devices, "README.md", "exec"), names)
     assert names["test"].error < 0.2
+    assert names["small"].module.widths <= (20, 50, 500)
     assert names["losses"].shape == (12, 1)
     assert names["best"].step == 3
     assert names["state"].step == 6

@@ -5,8 +5,25 @@ that JAX can trace, finds the channels that change nothing, removes them and che
 """
 
 from sgl_jax.compaction._compact import Compacted as Compacted, compact as compact
+from sgl_jax.compaction._equality import (
+    UnequalError as UnequalError,
+    check_equal as check_equal,
+    full_precision as full_precision,
+)
 from sgl_jax.compaction._plan import LeafPlan as LeafPlan, Plan as Plan
 from sgl_jax.compaction._report import Report as Report, Size as Size
+from sgl_jax.compaction._states import narrowed_state as narrowed_state
 
 
-__all__ = ["Compacted", "LeafPlan", "Plan", "Report", "Size", "compact"]
+__all__ = [
+    "Compacted",
+    "LeafPlan",
+    "Plan",
+    "Report",
+    "Size",
+    "UnequalError",
+    "check_equal",
+    "compact",
+    "full_precision",
+    "narrowed_state",
+]

@@ -11,9 +11,26 @@ import numpy as np
 from sgl_jax._typing import Params
 
 
-__all__ = ["check_equal", "full_precision"]
+__all__ = ["UnequalError", "check_equal", "full_precision"]
 
 _TOLERANCES = {"float64": 1e-12, "float32": 1e-5}
+
+
+class UnequalError(ValueError):
+    """Two networks give different answers.
+
+    Attributes:
+      error: the difference.
+      scale: what the output reaches that differs, in magnitude.
+    """
+
+    def __init__(self, error: float, scale: float, tolerance: float) -> None:
+        super().__init__(
+            f"The compacted network must give the same answers, got a difference of {error:.2e} "
+            f"where outputs reach {scale:.2e} and the tolerance is {tolerance:.0e} of that; pass "
+            "tolerance= if that is rounding, or report this network."
+        )
+        self.error, self.scale = error, scale
 
 
 def full_precision() -> contextlib.AbstractContextManager[Any]:
@@ -39,7 +56,7 @@ def check_equal(
       The largest difference, and the largest output of the full network in magnitude.
 
     Raises:
-      ValueError: a difference is over the tolerance.
+      UnequalError: a difference is over the tolerance.
     """
     full, narrow = jax.jit(full), jax.jit(narrow)
     error = scale = 0.0
@@ -53,11 +70,7 @@ def check_equal(
             own = _allowed(expected.dtype) if tolerance is None else tolerance
             far, size = _compared(expected, found)
             if not far <= own * size:
-                raise ValueError(
-                    "The compacted network must give the same answers, got a difference of "
-                    f"{far:.2e} where outputs reach {size:.2e} and the tolerance is {own:.0e} of "
-                    "that; pass tolerance= if that is rounding, or report this network."
-                )
+                raise UnequalError(far, size, own)
             error, scale = max(error, far), max(scale, size)
     return error, scale
 

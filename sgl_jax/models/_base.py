@@ -5,6 +5,8 @@ A model is a :class:`flax.nnx.Module` that takes its widths:
 - ``Model(widths=(...), classes=10, *, rngs)`` builds it. ``widths`` has one number per layer that
   may lose units, first layer first, and everything that follows from a width is derived from it,
   so that a network whose dead channels were removed is again a plain instance of its class.
+- ``model.widths`` are the widths that it has, read from its layers, not remembered: layers may have
+  become narrower. No other attribute depends on a width.
 - ``model(images)`` maps float images ``(batch, height, width, channels)`` in [0, 1] to logits
   ``(batch, classes)``; ``Model.image_shape`` says which ``(height, width, channels)`` it takes.
 - Layers are attributes with plain names (``conv1``, ``fc1``), since these become the paths by which
@@ -37,6 +39,9 @@ class Model(Protocol):
     def __init__(
         self, widths: tuple[int, ...] = ..., classes: int = ..., *, rngs: nnx.Rngs
     ) -> None: ...
+
+    @property
+    def widths(self) -> tuple[int, ...]: ...
 
     def __call__(
         self, images: Float[Array, "batch height width channels"]

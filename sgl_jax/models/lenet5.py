@@ -62,6 +62,11 @@ class LeNet5(nnx.Module):
         self.fc1 = nnx.Linear(4 * 4 * filters2, units, **init)
         self.fc2 = nnx.Linear(units, classes, **init)
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Filters of ``conv1``, filters of ``conv2``, units of ``fc1``."""
+        return self.conv1.out_features, self.conv2.out_features, self.fc1.out_features
+
     def __call__(self, images: Float[Array, "batch 28 28 1"]) -> Float[Array, "batch classes"]:
         """Logits of a batch of images with values in [0, 1]."""
         x = max_pool(jax.nn.relu(self.conv1(images)))

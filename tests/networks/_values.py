@@ -1,5 +1,6 @@
 """Random parameters and statistics for the leaves of any framework, drawn by their names."""
 
+import dataclasses
 import math
 import re
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from networks._base import Make
+from networks._base import Apply, Widths
 from sgl_jax._pytree import flatten_by_path
 from sgl_jax.train import split
 
@@ -50,12 +51,24 @@ def _constant(leaf: Any) -> Any:
     return jnp.zeros(leaf.shape, leaf.dtype)
 
 
-def in_nnx(model: Callable[..., nnx.Module], gain: float = 1.7) -> Make:
+@dataclasses.dataclass(frozen=True)
+class InNNX:
     """``Spec.make`` of ``model(widths=..., rngs=...)``; the tree is ``(parameters, the rest)``."""
 
-    def make(widths, seed):
-        blank = nnx.eval_shape(lambda: model(widths=widths, rngs=nnx.Rngs(0)))
-        network, params, rest = split(blank)
-        return network.apply, fill((params, rest), seed, gain)
+    model: Callable[..., nnx.Module]
+    gain: float
 
-    return make
+    def __call__(self, widths: Widths, seed: int) -> tuple[Apply, Any]:
+        network, params, rest = split(self._blank(widths))
+        return network.apply, fill((params, rest), seed, self.gain)
+
+    def module(self, widths: Widths, params: Any) -> nnx.Module:
+        """A module in training mode that has these arrays."""
+        return nnx.merge(nnx.graphdef(self._blank(widths)), *params)
+
+    def _blank(self, widths: Widths) -> nnx.Module:
+        return nnx.eval_shape(lambda: self.model(widths=widths, rngs=nnx.Rngs(0)))
+
+
+def in_nnx(model: Callable[..., nnx.Module], gain: float = 1.7) -> InNNX:
+    return InNNX(model, gain)
