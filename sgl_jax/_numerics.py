@@ -11,6 +11,7 @@ from sgl_jax._typing import Step
 
 
 __all__ = [
+    "flushed",
     "gathered",
     "implicit",
     "in_working_precision",
@@ -28,6 +29,16 @@ def working_dtype(*arrays: Array) -> jnp.dtype:
     """The dtype arithmetic runs in: float64 if an array has it, else float32."""
     wide = any(array.dtype == jnp.float64 for array in arrays)
     return jnp.dtype(jnp.float64 if wide else jnp.float32)
+
+
+def flushed(x: Array) -> Array:
+    """Zero in place of what is about to be no normal number of the working dtype.
+
+    Processors that flush those to zero flush differences, too: 1.2e-38 would then be a zero by
+    itself and would not be one as 1.4e-38 plus a change.
+    """
+    tiny = 2.0 * float(jnp.finfo(working_dtype(x)).tiny)
+    return jnp.where(jnp.abs(x) < tiny, 0.0, x).astype(x.dtype)
 
 
 def in_working_precision(operator: Callable[..., Array]) -> Callable[..., Array]:

@@ -187,3 +187,20 @@ def test_proximal_sgd_is_a_step_and_a_prox():
         optax.chain(optax.sgd(0.1), sgl.apply_prox(regularizer, 0.1)), params, gradients(10)
     )
     assert_same(owned, chained)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_what_shrinks_out_of_the_normal_numbers_is_zero(dtype):
+    # A large entry keeps the group alive, whose factor is 0.8; 1.4e-38 times that is no normal
+    # number, and neither is the difference.
+    params = jnp.array([1.0, 1.4e-38], dtype)
+    regularizer = sgl.Regularizer(sgl.L1(0.2), sgl.by_layer(), weight=None)
+    tx = sgl.apply_prox(regularizer, 1.0)
+    step = jax.jit(lambda params, state: tx.update(jnp.zeros_like(params), state, params))
+    state = tx.init(params)
+    for _ in range(3):
+        updates, state = step(params, state)
+        params = optax.apply_updates(params, updates)
+    assert params[0] > 0
+    assert params[1] == 0
+    sgl.check(state)

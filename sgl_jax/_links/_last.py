@@ -20,6 +20,7 @@ from sgl_jax._links._link import (
     select,
     updated,
 )
+from sgl_jax._numerics import flushed
 from sgl_jax._typing import Params, Path, Updates
 from sgl_jax.groupings import GroupingLike, resolved_paths
 
@@ -136,6 +137,7 @@ def landed(
     metrics = None if metric is None else select(metric, link.paths)
     moved = {path: optax.apply_updates(w, steps[path]) for path, w in leaves.items()}
     target = link.target(leaves, moved, state.count, metrics)
+    target = {path: flushed(z) for path, z in target.items()}
     change = {path: target[path] - w for path, w in leaves.items()}
     count = optax.safe_increment(state.count)
     footprint = state.footprint.followed(leaves, target, link.zeros_last)
