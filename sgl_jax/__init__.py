@@ -18,6 +18,12 @@ from sgl_jax.algorithms import (
     splitting as splitting,
     subgradient as subgradient,
 )
+from sgl_jax.artifacts import (
+    EXPORTERS as EXPORTERS,
+    export as export,
+    load_compact as load_compact,
+    save_compact as save_compact,
+)
 from sgl_jax.compaction import Compacted as Compacted, compact as compact
 from sgl_jax.directions import Direction as Direction
 from sgl_jax.graph import ChannelGroups as ChannelGroups, channel_groups as channel_groups
@@ -80,6 +86,7 @@ __all__ = [
     "ALGORITHMS",
     "CONSTRAINTS",
     "ETP",
+    "EXPORTERS",
     "L0",
     "L1",
     "MCP",
@@ -129,10 +136,12 @@ __all__ = [
     "compact",
     "compact_module",
     "directions",
+    "export",
     "fista",
     "hspg",
     "keep_support",
     "live_groups",
+    "load_compact",
     "magnitude",
     "objective",
     "penalty_value",
@@ -143,6 +152,7 @@ __all__ = [
     "ramp",
     "rda",
     "relaxed_splitting",
+    "save_compact",
     "schedule_free",
     "sgl_transform",
     "sparse_params",

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 
-__all__ = ["provenance"]
+__all__ = ["provenance", "versions"]
 
 PACKAGES = ("sgl-jax", "jax", "jaxlib", "optax", "flax", "numpy")
 
@@ -20,12 +20,17 @@ def provenance() -> dict[str, Any]:
     device = jax.devices()[0]
     return {
         "commit": _commit(),
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": versions(),
         "python": platform.python_version(),
         "device": f"{device.platform}: {device.device_kind}",
         "processor": _processor(),
         "cores": os.cpu_count(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package and of those that results depend on."""
+    return {name: _version(name) for name in PACKAGES}
 
 
 def _commit() -> str:

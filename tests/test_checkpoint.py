@@ -1,8 +1,6 @@
 """Checkpoints: every bit comes back, one is kept, and what cannot be read is refused."""
 
-import contextlib
 import gc
-import resource
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +8,7 @@ import optax
 import pytest
 from flax import nnx
 from idx_files import assert_sentence
-from tiny import bits
+from tiny import bits, full_disk
 
 import sgl_jax as sgl
 from sgl_jax import checkpoint, train
@@ -209,17 +207,6 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path, states, below):
         checkpoint.save(tmp_path / "file" / below, 1, states[1])
     assert_sentence(error, tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == b"kept"
-
-
-@contextlib.contextmanager
-def full_disk():
-    """No file can grow beyond a few bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_is_refused_and_leaves_the_checkpoint_before(saved, states):

@@ -10,14 +10,16 @@ from sgl_jax.compaction._equality import (
     check_equal as check_equal,
     full_precision as full_precision,
 )
+from sgl_jax.compaction._narrow import Narrowed as Narrowed
 from sgl_jax.compaction._plan import LeafPlan as LeafPlan, Plan as Plan
-from sgl_jax.compaction._report import Report as Report, Size as Size
+from sgl_jax.compaction._report import Report as Report, Size as Size, shapes_of as shapes_of
 from sgl_jax.compaction._states import narrowed_state as narrowed_state
 
 
 __all__ = [
     "Compacted",
     "LeafPlan",
+    "Narrowed",
     "Plan",
     "Report",
     "Size",
@@ -26,4 +28,5 @@ __all__ = [
     "compact",
     "full_precision",
     "narrowed_state",
+    "shapes_of",
 ]

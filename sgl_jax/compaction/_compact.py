@@ -42,12 +42,14 @@ class Compacted:
         differentiated, vmapped and exported like the function it came from.
       report: what went, what stayed and why.
       plan: what stays of every leaf.
+      inputs: shapes and dtypes of the example inputs; empty where they are not known.
     """
 
     params: Params
     apply: Callable[..., Any]
     report: Report
     plan: Plan
+    inputs: tuple[Any, ...] = ()
 
     def shrink(self, tree: Any) -> Any:
         """Narrows what belongs to the parameters: moments, averages, masks, gradients.
@@ -148,7 +150,7 @@ def compact(
         tuple(folded),
         unknown_of(structure, values),
     )
-    return Compacted(narrow, narrowed, report, plan)
+    return Compacted(narrow, narrowed, report, plan, _shapes(inputs))
 
 
 def _plan(structure: Structure, values: dict[Path, int], search: Search) -> Plan:
@@ -202,3 +204,7 @@ def _size(apply: Callable[..., Any], params: Params, inputs: Sequence[Any]) -> S
     except ValueError:
         flops = 0
     return Size(sum(leaf.size for leaf in leaves), flops, sum(leaf.nbytes for leaf in leaves))
+
+
+def _shapes(tree: Any) -> Any:
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(jnp.shape(x), jnp.result_type(x)), tree)

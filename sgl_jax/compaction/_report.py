@@ -56,7 +56,12 @@ class Report:
         for name in ("parameters", "flops", "bytes"):
             old, new = getattr(self.before, name), getattr(self.after, name)
             lines.append(f"{name}: {old:,} -> {new:,} ({_share(new, old)})")
-        lines.append(f"largest difference: {self.error:.1e}, of outputs up to {self.scale:.1e}")
+        return "\n".join([*lines, *self.notes])
+
+    @property
+    def notes(self) -> list[str]:
+        """All but sizes, a line each."""
+        lines = [f"largest difference: {self.error:.1e}, of outputs up to {self.scale:.1e}"]
         for words, items in (
             ("constant, but kept", self.kept),
             ("one channel left, where none was needed", self.revived),
@@ -64,7 +69,7 @@ class Report:
             ("not understood, kept whole what it reads", self.unknown),
         ):
             lines += [f"{words}: {item}" for item in items]
-        return "\n".join(lines)
+        return lines
 
 
 def shapes_of(plan: Plan) -> dict[Path, tuple[tuple[int, ...], tuple[int, ...]]]:

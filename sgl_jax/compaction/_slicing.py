@@ -53,7 +53,7 @@ class Slicing:
         """Of every axis of a value which positions stay."""
         return [self.kept(axis) for axis in self.structure.axes[value]]
 
-    def shape(self, value: int) -> tuple[int, ...]:
+    def shape(self, value: int) -> tuple[Any, ...]:
         """The shape of a value without what is removed."""
         pairs = zip(self.structure.shape(value), self.keeps(value), strict=True)
         return tuple(size if keep is None else int(keep.sum()) for size, keep in pairs)

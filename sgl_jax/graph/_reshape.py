@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from sgl_jax.jaxprs import Equation
 
 __all__ = ["blocks", "reshaped"]
 
-Shape = tuple[int, ...]
+Shape = tuple[Any, ...]
 Block = tuple[tuple[int, ...], tuple[int, ...]]
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -80,9 +80,12 @@ class Structure:
         """Whether one equation reads a value, and nobody else."""
         return len(self.uses.get(value, ())) == 1 and value not in self.program.outputs
 
-    def fresh(self, shape: Sequence[int]) -> Axes:
-        """Axes of atoms of their own. A single position is never removed, so it has none."""
-        return tuple(self.classes.fresh(size) if size > 1 else None for size in shape)
+    def fresh(self, shape: Sequence[Any]) -> Axes:
+        """Axes of atoms of their own.
+
+        A single position is never removed, so it has none, and neither has a size that is a symbol.
+        """
+        return tuple(self.classes.fresh(n) if isinstance(n, int) and n > 1 else None for n in shape)
 
     def tie(self, axes: Sequence[Axis], equation: Equation) -> Axis:
         """Ties axes of one length position by position, and returns the axis they are now.
@@ -103,7 +106,7 @@ class Structure:
         if axis is not None:
             self.classes.protect(axis, f"{equation} {why}")
 
-    def shape(self, value: int) -> tuple[int, ...]:
+    def shape(self, value: int) -> tuple[Any, ...]:
         """Shape of a value."""
         return self.program.shape(value)
 

@@ -83,8 +83,8 @@ class Program:
     constants: dict[int, Any] = dataclasses.field(default_factory=dict)
     closed_over: set[int] = dataclasses.field(default_factory=set)
 
-    def shape(self, value: int) -> tuple[int, ...]:
-        """Shape of a value."""
+    def shape(self, value: int) -> tuple[Any, ...]:
+        """Shape of a value; sizes may be symbols."""
         return tuple(self.avals[value].shape)
 
     def _new(self, aval: Any) -> int:
