@@ -22,6 +22,8 @@ from sgl_jax._quiet import quiet, undisturbed
 __all__ = ["Mismatch", "compare", "forms", "plain_leaves", "read", "reason", "typed", "write"]
 
 _LOGGERS = ("absl", "asyncio")
+_ROOT = "."
+"""Stored for the path of a tree that is a leaf, which is empty, as no name in Orbax may be."""
 
 
 class Mismatch(ValueError):
@@ -50,7 +52,8 @@ def write(path: Path, leaves: Mapping[str, np.ndarray]) -> None:
       Exception: whatever Orbax raises where it cannot write; :func:`reason` says it in a few words.
     """
     with undisturbed(), quiet(*_LOGGERS), _checkpointer() as checkpointer:
-        checkpointer.save(path.absolute(), dict(leaves), force=True)
+        named = {name or _ROOT: leaf for name, leaf in leaves.items()}
+        checkpointer.save(path.absolute(), named, force=True)
 
 
 def read(path: Path, expected: Mapping[str, str]) -> dict[str, np.ndarray]:
@@ -70,8 +73,9 @@ def read(path: Path, expected: Mapping[str, str]) -> dict[str, np.ndarray]:
         stored = {} if metadata is None else metadata.tree
         if not stored:
             raise OSError("no readable metadata")
-        compare(expected, {name: _form(leaf) for name, leaf in stored.items()})
-        return checkpointer.restore(path.absolute())
+        compare(expected, {_path(name): _form(leaf) for name, leaf in stored.items()})
+        found = checkpointer.restore(path.absolute())
+        return {_path(name): leaf for name, leaf in found.items()}
 
 
 def compare(expected: Mapping[str, str], found: Mapping[str, str]) -> None:
@@ -119,6 +123,10 @@ def _implementation(like: Any) -> Any:
     found = []
     jax.eval_shape(lambda key: found.append(jax.random.key_impl(key)), like)
     return found[0]
+
+
+def _path(name: str) -> str:
+    return "" if name == _ROOT else name
 
 
 def _form(leaf: Any) -> str:

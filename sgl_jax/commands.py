@@ -1,40 +1,35 @@
 """The commands of the command line, as functions of what is typed."""
 
-import contextlib
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import numpy as np
 import tyro
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Column, Table
+from rich.table import Table
+from rich.text import Text
 
-from sgl_jax._pytree import flatten_by_path
 from sgl_jax.algorithms import ALGORITHMS
 from sgl_jax.config import Config
+from sgl_jax.costs import costs_of
 from sgl_jax.data import DATASETS
-from sgl_jax.experiment import measure, prepare, run, sparse_of
+from sgl_jax.experiment import Reached, measure, prepare, run
 from sgl_jax.launch import Launch
 from sgl_jax.models import MODELS
 from sgl_jax.optimizers import OPTIMIZERS, SCHEDULES
 from sgl_jax.penalties import PENALTIES
 from sgl_jax.processes import is_first, losses_noticed
-from sgl_jax.records import Record
-from sgl_jax.report import comparison
-from sgl_jax.runs import Mode, Reached, RunFolder
+from sgl_jax.progress import bar, bars, hint
+from sgl_jax.report import compaction, comparison, prices
+from sgl_jax.run_compact import compact_run, compacted_already
+from sgl_jax.runs import Mode, RunFolder
 
 
-__all__ = ["COMMANDS", "demo", "evaluate", "list_catalogues", "train"]
+__all__ = ["COMMANDS", "compact", "demo", "evaluate", "list_catalogues", "train"]
+
+Format = Literal["onnx", "safetensors", "stablehlo"]
 
 DEMO = {
     "splitting": Config(
@@ -75,15 +70,16 @@ def train(
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
     folder = RunFolder(runs / (name or _name(config)))
     console, finished = Console(quiet=not is_first()), {}
-    with losses_noticed(), _progress(console) as progress, _hint(folder.path):
+    with losses_noticed(), bars(console) as progress, hint(folder.path):
         config = folder.agreed(config, mode)
-        bar = _bar(progress, "sparse", config)
-        finished["sparse"] = folder.train(config, mode, bar, placement)
+        shown = bar(progress, "sparse", config)
+        finished["sparse"] = folder.train(config, mode, shown, placement)
         if not (no_twin or config.dense):
             dense = RunFolder(folder.path / "dense")
-            bar = _bar(progress, "dense", config)
-            finished = {"dense": dense.train(config.twin(), mode, bar, placement), **finished}
-    console.print(comparison({name: run.records[-1] for name, run in finished.items()}))
+            shown = bar(progress, "dense", config)
+            finished = {"dense": dense.train(config.twin(), mode, shown, placement), **finished}
+        after = [] if config.dense else _without_dead_channels(folder, finished)
+    console.print(comparison({name: run.records[-1] for name, run in finished.items()}), *after)
     console.print(_said(finished["sparse"]))
     figure = folder.path / "figure.png"
     if is_first():
@@ -94,21 +90,46 @@ def train(
 def evaluate(
     run: tyro.conf.Positional[Path], data_root: str | None = None, download: bool = False
 ) -> None:
-    """Tests a trained network again, from its checkpoint.
+    """Tests a trained network again, from its checkpoint, and the compacted one, if there is one.
 
     Args:
       run: a run folder, runs/NAME.
       data_root: folder of the data sets, where it is not the one the run was trained with.
       download: fetch the files of the data set that are missing.
     """
-    folder = RunFolder(run)
-    config = folder.config()
-    root = data_root or config.data_root
-    experiment = prepare(dataclasses.replace(config, data_root=root, download=download))
-    state = folder.state(experiment)
-    last = folder.records()[-1]
-    record = measure(experiment, state, last.epoch, last.loss)
-    Console().print(comparison({"dense" if config.dense else "sparse": record}))
+    folder, reached = _stored(run, data_root, download)
+    experiment, state, records = reached
+    record = measure(experiment, state, records[-1].epoch, records[-1].loss)
+    Console().print(comparison({"dense" if experiment.config.dense else "sparse": record}))
+    if compacted_already(folder):
+        found = compact_run(folder, reached)
+        Console().print(prices({"full": found.full, "compact": found.compact}))
+
+
+def compact(
+    run: tyro.conf.Positional[Path],
+    export: tuple[Format, ...] = (),
+    data_root: str | None = None,
+    download: bool = False,
+) -> None:
+    """Removes the dead channels of a trained network, and saves what is left in RUN/compact.
+
+    Args:
+      run: the folder of a finished run, runs/NAME.
+      export: formats to write there, too.
+      data_root: folder of the data sets, where it is not the one the run was trained with.
+      download: fetch the files of the data set that are missing.
+    """
+    folder, reached = _stored(run, data_root, download)
+    done, epochs = reached.records[-1].epoch, reached.experiment.config.epochs
+    if done < epochs:
+        raise ValueError(
+            f"A compaction needs a finished run, got epoch {done} of {epochs} in {run}: go on with "
+            "it by --resume."
+        )
+    found = compact_run(folder, reached, export, anew=True)
+    tables = compaction(found.report), prices({"full": found.full, "compact": found.compact})
+    Console().print(*tables, *map(str, found.files), sep="\n")
 
 
 def list_catalogues() -> None:
@@ -134,15 +155,17 @@ def demo(epochs: int = 30, seed: int = 0) -> None:
     chosen = {name: dataclasses.replace(c, epochs=epochs, seed=seed) for name, c in DEMO.items()}
     configs = {"dense": chosen["prox_adam"].twin(), **chosen}
     console = Console()
-    with _progress(console) as progress:
-        records = {name: run(c, _bar(progress, name, c)) for name, c in configs.items()}
-    console.print(comparison(records))
+    with bars(console) as progress:
+        reached = {name: run(c, bar(progress, name, c)) for name, c in configs.items()}
+    console.print(comparison({name: each.records[-1] for name, each in reached.items()}))
+    console.print(prices(costs_of(reached.pop("dense"), reached)))
     console.print(f"digits, {epochs} epochs each, seed {seed}.")
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "evaluate": evaluate,
+    "compact": compact,
     "list": list_catalogues,
     "demo": demo,
 }
@@ -168,45 +191,25 @@ def _name(config: Config) -> str:
     return "-".join([*words, f"seed{config.seed}"])
 
 
-def _progress(console: Console) -> Progress:
-    # Where the terminal is narrow, the bar gives way.
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(table_column=Column(no_wrap=True)),
-        TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
-        TextColumn("{task.fields[figures]}"),
-    )
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+def _stored(path: Path, data_root: str | None, download: bool) -> tuple[RunFolder, Reached]:
+    """A run folder, and what is in it."""
+    folder = RunFolder(path)
+    config = folder.config()
+    root = data_root or config.data_root
+    experiment = prepare(dataclasses.replace(config, data_root=root, download=download))
+    return folder, Reached(experiment, folder.state(experiment), folder.records())
 
 
-def _bar(progress: Progress, name: str, config: Config) -> Callable[[Record], None]:
-    """A line of the progress bar, as what is called after every epoch; in a log, a line each."""
-    task = progress.add_task(name, total=config.epochs, figures="")
-    is_log = not progress.console.is_terminal
-
-    def update(record: Record) -> None:
-        live = sum(layer.live for layer in record.layers.values())
-        of_v = f" v {record.sparse_error:.2%}" if record.gap else ""
-        figures = (
-            f"loss {record.loss:.3f} error {record.error:.2%}{of_v} "
-            f"zeros {record.sparsity.weights:.1%} live {live:,}"
-        )
-        progress.update(task, completed=record.epoch, figures=figures)
-        if is_log:
-            progress.console.print(f"{name} {record.epoch}/{config.epochs} {figures}")
-
-    return update
-
-
-@contextlib.contextmanager
-def _hint(path: Path) -> Iterator[None]:
-    """Says on an interruption how to go on."""
+def _without_dead_channels(folder: RunFolder, runs: Mapping[str, Reached]) -> list[Any]:
+    """The last table of a training, or why there is none."""
     try:
-        yield
-    except KeyboardInterrupt as interruption:
-        how = f"go on with `sgl-jax train --runs {path.parent} --name {path.name} --resume`"
-        raise type(interruption)(how) from None
+        found = compact_run(folder, runs["sparse"])
+    except ValueError as error:
+        return [Text(f"The network keeps its dead channels: {error}")]
+    if "dense" not in runs:
+        return [prices({"full": found.full, "compact": found.compact})]
+    dense = found.full._replace(error=runs["dense"].records[-1].error)
+    return [prices({"dense": dense, "sparse": found.compact})]
 
 
 def _said(run: Reached) -> str:
@@ -223,17 +226,8 @@ def _said(run: Reached) -> str:
 
 def _draw(finished: Mapping[str, Reached], path: Path) -> None:
     """Saves the figure of a run."""
-    from sgl_jax.figures import history
+    from sgl_jax.figures import first_filters, history
 
-    filters = _first_filters(finished["sparse"])
+    filters = first_filters(finished["sparse"])
     figure = history({name: run.records for name, run in finished.items()}, filters)
     figure.savefig(path, dpi=120)
-
-
-def _first_filters(run: Reached) -> np.ndarray | None:
-    """The kernel of the convolution that runs first, averaged over its inputs, if there is one."""
-    leaves, _ = flatten_by_path(sparse_of(run.experiment.config, run.state))
-    products = run.experiment.products or []
-    kernels = [leaves[product.kernel] for product in products if product.kernel]
-    images = [kernel for kernel in kernels if kernel.ndim == 4]
-    return np.asarray(images[0]).mean(axis=2) if images else None

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +12,12 @@ from sgl_jax import builders, train
 from sgl_jax._typing import Params
 from sgl_jax.config import Config, Strengths
 from sgl_jax.data import Dataset, batch_indices
-from sgl_jax.jaxprs import Product, products
-from sgl_jax.metrics import remains
 from sgl_jax.placement import Placement, gathered
 from sgl_jax.records import Record, layers_of, shares_of
 from sgl_jax.transforms import sparse_params, splitting_gap
 
 
-__all__ = ["Experiment", "epochs", "measure", "prepare", "run", "sparse_of"]
+__all__ = ["Experiment", "Reached", "epochs", "measure", "prepare", "run", "sparse_of"]
 
 
 class Experiment(NamedTuple):
@@ -32,7 +30,6 @@ class Experiment(NamedTuple):
       network: the model as functions.
       tx: the optimizer.
       state: the state before the first step.
-      products: what the network computes, for its FLOPs; ``None`` where that cannot be told.
       placement: the devices to train on, if many.
     """
 
@@ -42,8 +39,21 @@ class Experiment(NamedTuple):
     network: train.Network
     tx: optax.GradientTransformation
     state: train.TrainState
-    products: list[Product] | None
     placement: Placement | None = None
+
+
+class Reached(NamedTuple):
+    """How far a run has come.
+
+    Attributes:
+      experiment: what is run.
+      state: the state after the newest epoch.
+      records: of all epochs so far.
+    """
+
+    experiment: Experiment
+    state: train.TrainState
+    records: list[Record]
 
 
 def prepare(config: Config, placement: Placement | None = None) -> Experiment:
@@ -71,8 +81,7 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     tx = builders.transformation(config, strengths, params, len(order), groups)
     state = train.init_state(tx, params, rest)
     _trace(config, network, tx, state, image)
-    found = _products(network, params, rest, image)
-    return Experiment(config, strengths, data, network, tx, state, found, placement)
+    return Experiment(config, strengths, data, network, tx, state, placement)
 
 
 def epochs(
@@ -120,24 +129,22 @@ def epochs(
         yield whole, measure(experiment, whole, epoch, float(loss))
 
 
-def run(config: Config, on_epoch: Callable[[Record], None] = lambda record: None) -> Record:
-    """Trains one network in memory.
+def run(config: Config, on_epoch: Callable[[Record], None] = lambda record: None) -> Reached:
+    """Trains one network in memory, to the end.
 
     Args:
       config: what to train.
       on_epoch: called with what each epoch has led to.
 
-    Returns:
-      What the last epoch has led to.
-
     Raises:
       ValueError: an unknown name, or a value out of its range.
     """
-    last = None
-    for _, last in epochs(prepare(config)):
-        on_epoch(last)
-    assert last is not None  # a config has at least one epoch
-    return last
+    experiment = prepare(config)
+    reached = Reached(experiment, experiment.state, [])
+    for state, record in epochs(experiment):
+        reached = Reached(experiment, state, [*reached.records, record])
+        on_epoch(record)
+    return reached
 
 
 def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: float) -> Record:
@@ -151,7 +158,6 @@ def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: f
     sparse = sparse_of(config, state)
     gap = 0.0 if config.dense else float(splitting_gap(state.opt_state, state.params))
     tested, shares = test(state.params), shares_of(state.params)
-    left = remains(sparse, experiment.products or [])
     return Record(
         epoch,
         loss,
@@ -162,8 +168,6 @@ def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: f
         shares_of(sparse) if gap else shares,
         shares,
         layers_of(sparse),
-        left.parameters,
-        None if experiment.products is None else left.flops,
     )
 
 
@@ -192,12 +196,3 @@ def _trace(
             f"A network needs to take the images of its data set, got {config.model!r} with "
             f"images of shape {image.shape[1:]}: {reason}"
         ) from error
-
-
-def _products(
-    network: train.Network, params: Params, rest: Any, image: jax.ShapeDtypeStruct
-) -> list[Product] | None:
-    try:
-        return products(lambda params, x: network.apply((params, rest), x), params, image)
-    except ValueError:
-        return None

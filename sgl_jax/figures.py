@@ -3,16 +3,20 @@
 import math
 from collections.abc import Mapping, Sequence
 
+import jax
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
+from sgl_jax._pytree import flatten_by_path
+from sgl_jax.experiment import Reached, sparse_of
+from sgl_jax.jaxprs import products
 from sgl_jax.records import Record
 
 
-__all__ = ["history"]
+__all__ = ["first_filters", "history"]
 
 COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377")
 """Distinct in print and to the colour-blind (Tol's bright scheme)."""
@@ -36,6 +40,21 @@ def history(
     _draw_zeros(zeros, sparse)
     _draw_filters(right, filters)
     return figure
+
+
+def first_filters(run: Reached) -> np.ndarray | None:
+    """The kernel of the convolution that runs first, averaged over its inputs, if there is one."""
+    network, images = run.experiment.network, run.experiment.data.x_test
+    sparse = sparse_of(run.experiment.config, run.state)
+    leaves, _ = flatten_by_path(sparse)
+    image = jax.ShapeDtypeStruct((1, *images.shape[1:]), "float32")
+    try:
+        found = products(lambda w, x: network.apply((w, run.state.rest), x), sparse, image)
+    except ValueError:  # a loop or a branch
+        return None
+    kernels = [leaves[product.kernel] for product in found if product.kernel]
+    kernels = [kernel for kernel in kernels if kernel.ndim == 4]
+    return np.asarray(kernels[0]).mean(axis=2) if kernels else None
 
 
 def _draw_layers(axes: Axes, record: Record) -> None:

@@ -5,30 +5,24 @@ under :math:`10^{-5}`, and a neuron dead if its mean magnitude is at most that; 
 reported beside the exact ones, never instead of them.
 """
 
-import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from sgl_jax._numerics import working_dtype
 from sgl_jax._pytree import flatten_by_path
-from sgl_jax._typing import Axes, Params, Path
+from sgl_jax._typing import Params, Path
 from sgl_jax.groupings import GroupingLike, by_neuron
-from sgl_jax.jaxprs import Product
 from sgl_jax.transforms import penalty_value
 
 
 __all__ = [
     "PAPER_TOLERANCE",
     "Live",
-    "Remains",
     "Sparsity",
     "live_groups",
     "objective",
-    "remains",
     "sparsity",
 ]
 
@@ -61,18 +55,6 @@ class Live(NamedTuple):
 
     live: Array
     count: int
-
-
-class Remains(NamedTuple):
-    """The size of a network.
-
-    Attributes:
-      parameters: entries of its leaves.
-      flops: twice the multiply-adds of its convolutions and matrix products.
-    """
-
-    parameters: int
-    flops: int
 
 
 def sparsity(params: Params, grouping: GroupingLike = by_neuron()) -> Sparsity:
@@ -128,36 +110,3 @@ def objective(loss: Float[Array, ""], opt_state: Any, params: Params) -> Float[A
       ValueError: no link found.
     """
     return loss + penalty_value(opt_state, params).astype(loss.dtype)
-
-
-def remains(params: Params, products: Sequence[Product]) -> Remains:
-    """What is left of a network without the dead filters and dead inputs of its kernels.
-
-    Every kernel by itself loses the slices that are exactly zero along its outputs and along its
-    inputs; other leaves stay whole. So a unit goes on both of its sides only where its outgoing and
-    its incoming weights are zero.
-
-    Args:
-      params: the parameters, usually those of :func:`~sgl_jax.sparse_params`.
-      products: what the network computes with them, from :func:`sgl_jax.jaxprs.products`.
-    """
-    leaves, _ = flatten_by_path(params)
-    sizes = {path: leaf.size for path, leaf in leaves.items()}
-    flops = 0
-    for product in products:
-        if product.kernel is None:
-            flops += product.flops
-            continue
-        alive = np.asarray(leaves[product.kernel] != 0)
-        sides = [_slices(alive, axes) for axes in (product.inputs, product.outputs)]
-        live, count = (math.prod(numbers) for numbers in zip(*sides, strict=True))
-        flops += product.flops * live // count
-        sizes[product.kernel] = alive.size * live // count
-    return Remains(sum(sizes.values()), flops)
-
-
-def _slices(alive: np.ndarray, axes: Axes) -> tuple[int, int]:
-    """How many slices along ``axes`` have a nonzero entry, and how many there are."""
-    others = tuple(axis for axis in range(alive.ndim) if axis not in axes)
-    live = alive.any(axis=others)
-    return int(live.sum()), live.size

@@ -41,8 +41,6 @@ class Record(NamedTuple):
       sparsity: of the sparse parameters.
       w_sparsity: of ``w``; the paper's tolerances are counted on these.
       layers: the sparse parameters, leaf by leaf.
-      parameters: what is left of them without dead filters and dead inputs.
-      flops: of one image, in what is left; ``None`` where they cannot be counted.
     """
 
     epoch: int
@@ -54,8 +52,6 @@ class Record(NamedTuple):
     sparsity: Sparsity
     w_sparsity: Sparsity
     layers: dict[Path, Layer]
-    parameters: int
-    flops: int | None
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON's own types."""
@@ -68,10 +64,11 @@ class Record(NamedTuple):
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> "Record":
-        """The inverse of :meth:`to_json`."""
+        """The inverse of :meth:`to_json`; what it does not know is left out."""
         layers = {path: Layer(**layer) for path, layer in found["layers"].items()}
         shares = {name: Sparsity(**found[name]) for name in ("sparsity", "w_sparsity")}
-        return cls(**found)._replace(layers=layers, **shares)  # pyrefly: ignore
+        known = {name: found[name] for name in cls._fields}
+        return cls(**known)._replace(layers=layers, **shares)  # pyrefly: ignore
 
 
 def shares_of(params: Params) -> Sparsity:

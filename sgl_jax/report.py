@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping
 
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
+from sgl_jax.compaction import Report
+from sgl_jax.costs import Cost
 from sgl_jax.records import Record
 
 
-__all__ = ["comparison"]
+__all__ = ["compaction", "comparison", "prices"]
 
 
 def comparison(records: Mapping[str, Record]) -> Group:
@@ -28,26 +31,15 @@ def _summary(records: Mapping[str, Record]) -> Table:
     split = any(record.gap for record in records.values())
     for title, show in (_ROWS | _SPLITTING if split else _ROWS).items():
         table.add_row(title, *map(show, records.values()))
-    table.caption = (
-        "parameters, FLOPs: without dead filters and dead inputs; 2 FLOPs a multiply-add"
-    )
     if split:
-        table.caption = (
-            f"w: trained weights; v: their thresholded copy, with the zeros\n{table.caption}"
-        )
+        table.caption = "w: trained weights; v: their thresholded copy, with the zeros"
     return table
-
-
-def _count(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
 
 
 _ROWS: dict[str, Callable[[Record], str]] = {
     "test error": lambda record: f"{record.error:.2%}",
     "weights exactly zero": lambda record: f"{record.sparsity.weights:.1%}",
     "groups exactly zero": lambda record: f"{record.sparsity.neurons:.1%}",
-    "parameters": lambda record: _count(record.parameters),
-    "FLOPs": lambda record: _count(record.flops),
 }
 
 _SPLITTING: dict[str, Callable[[Record], str]] = {
@@ -77,3 +69,49 @@ def _layers(records: Mapping[str, Record]) -> Table:
     ]
     table.add_row("all", *(f"{total:,}" for total in totals))
     return table
+
+
+def prices(costs: Mapping[str, Cost]) -> Table:
+    """What networks cost without their dead channels, side by side.
+
+    Args:
+      costs: by the name to show; of the full network first.
+    """
+    table = Table(title="Without dead channels")
+    table.add_column("")
+    for name in costs:
+        table.add_column(name, justify="right", no_wrap=True)
+    full, *_ = costs.values()
+    table.add_row("test error", *(f"{cost.error:.2%}" for cost in costs.values()))
+    for title, name in (("parameters", "parameters"), ("FLOPs", "flops"), ("bytes", "bytes")):
+        sizes = [getattr(cost.size, name) for cost in costs.values()]
+        table.add_row(title, *(_with_share(f"{size:,}", size, sizes[0]) for size in sizes))
+    for batch, first in full.seconds.items():
+        medians = [cost.seconds[batch] for cost in costs.values()]
+        cells = (_with_share(f"{1e3 * median:.3g} ms", median, first) for median in medians)
+        table.add_row(f"latency, batch {batch}", *cells)
+    table.caption = (
+        "FLOPs: of one image, 2 a multiply-add\n"
+        "latency: medians of rounds in which the networks take turns"
+    )
+    return table
+
+
+def _with_share(shown: str, value: float | int, whole: float | int) -> str:
+    if not value:
+        return "-"
+    return shown if value == whole else f"{shown} ({value / whole:.1%})"
+
+
+def compaction(report: Report) -> Group:
+    """What a compaction took from the leaves, and what it has to say.
+
+    Args:
+      report: of the compaction.
+    """
+    table = Table(title="Leaves that became smaller")
+    for title in ("leaf", "full", "compact"):
+        table.add_column(title, justify="left" if title == "leaf" else "right", no_wrap=True)
+    for path, shapes in report.shapes.items():
+        table.add_row(path, *("x".join(map(str, shape)) for shape in shapes))
+    return Group(*([table] if report.shapes else []), *map(Text, report.notes))

@@ -2,24 +2,23 @@
 
 ``config.json`` says what is trained and where; ``record.jsonl`` has a line per epoch of what came
 out, the same on every machine of the same kind; ``timing.jsonl`` a line per epoch of what it took;
-``checkpoints/`` the whole state after the newest epoch. The line of an epoch is written before its
-checkpoint, and lines beyond the checkpoint are dropped on resuming, so that the folder is right at
-every moment at which it may be left. Of several processes only the first reads and writes it.
+``checkpoints/`` the whole state after the newest epoch; ``compact/``, at the end, the network
+without its dead channels. The line of an epoch is written before its checkpoint, and lines beyond
+the checkpoint are dropped on resuming, so that the folder is right at every moment at which it may
+be left. Of several processes only the first reads and writes it.
 """
 
 import dataclasses
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from sgl_jax import checkpoint
-from sgl_jax._files import append_json, first_lines, write_whole
+from sgl_jax._files import append_json, first_lines, whole_folder, write_whole
 from sgl_jax.config import Config
-from sgl_jax.experiment import Experiment, epochs, prepare
+from sgl_jax.experiment import Experiment, Reached, epochs, prepare
 from sgl_jax.placement import Placement
 from sgl_jax.processes import by_first
 from sgl_jax.records import Record
@@ -27,26 +26,12 @@ from sgl_jax.run_config import described, read_config, refuse_another
 from sgl_jax.train import TrainState
 
 
-__all__ = ["Mode", "Reached", "RunFolder"]
+__all__ = ["Mode", "RunFolder"]
 
 Mode: TypeAlias = Literal["new", "resume", "overwrite"]
 """What to do where there may be a run already."""
 
 Progress: TypeAlias = Callable[[Record], None]
-
-
-class Reached(NamedTuple):
-    """How far a run has come.
-
-    Attributes:
-      experiment: what is run.
-      state: the state after the newest epoch.
-      records: of all epochs so far.
-    """
-
-    experiment: Experiment
-    state: TrainState
-    records: list[Record]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,33 +153,16 @@ class RunFolder:
         return self.path / "checkpoints"
 
     def _open(self, experiment: Experiment, mode: Mode) -> None:
-        if mode == "overwrite" and self.path.exists():
-            self._delete()
-        if not self._config_path.exists():
+        if mode == "overwrite" or not self._config_path.exists():
             self._start(experiment)
 
     def _start(self, experiment: Experiment) -> None:
         """Makes the folder, by one rename, with its config in it."""
-        part = self._beside("part")
         try:
-            part.mkdir(parents=True)
-            (part / "config.json").write_text(described(experiment), encoding="utf-8")
-            os.replace(part, self.path)
+            with whole_folder(self.path) as part:
+                (part / "config.json").write_text(described(experiment), encoding="utf-8")
         except OSError as error:
-            shutil.rmtree(part, ignore_errors=True)
             raise _unwritable(self.path, error) from error
-
-    def _delete(self) -> None:
-        """Deletes the run; it is gone at once, so that half of it never stays."""
-        old = self._beside("old")
-        os.replace(self.path, old)
-        shutil.rmtree(old)
-
-    def _beside(self, ending: str) -> Path:
-        """A name beside the folder for what is not yet or no more in it; nothing is there."""
-        path = self.path.with_name(f".{self.path.name}.{ending}")
-        shutil.rmtree(path, ignore_errors=True)
-        return path
 
     def _restored(self, experiment: Experiment) -> Reached:
         """Where to go on from; lines beyond it are dropped."""

@@ -10,8 +10,10 @@ import pytest
 from idx_files import SOURCES, draw, published, write
 from tiny import snapshot
 
+import sgl_jax as sgl
 from sgl_jax import cli
 from sgl_jax.data._source import FILES, ROOT_VARIABLE
+from sgl_jax.experiment import prepare
 from sgl_jax.runs import RunFolder
 
 
@@ -71,7 +73,13 @@ def table(lines):
     return [line for line in lines if line[:1] in set("┏┃┡│├└")]
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["list"], ["demo"]])
+def errors_of(lines):
+    """The cells of the rows of test errors."""
+    rows = [line for line in lines if line.startswith("│ test error ")]
+    return [[cell.strip() for cell in row.strip("│").split("│")[1:]] for row in rows]
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["compact"], ["list"], ["demo"]])
 def test_help_is_printed(capsys, command):
     with pytest.raises(SystemExit) as exit_:
         cli.main([*command, "--help"])
@@ -106,6 +114,7 @@ def test_training_prints_both_runs_and_draws_a_figure(typed, tmp_path):
     text, folder = "\n".join(out), tmp_path / "runs" / "digits-Tiny-prox_adam-l1-seed7"
     for part in ("sparse 2/2 loss ", "dense 1/2 loss ", "dense ┃ sparse ┃", "At the last epoch"):
         assert part in text
+    assert "Without dead channels" in text
     assert "prox_adam, l1, lam 3 / 1,397 = 0.00215, group_lam 1 / 1,397 = 0.000716, seed 7." in text
     assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
     assert len((folder / "dense" / "record.jsonl").read_text().splitlines()) == 2
@@ -113,8 +122,10 @@ def test_training_prints_both_runs_and_draws_a_figure(typed, tmp_path):
     assert f"{record.error:.2%}" in text
     evaluated = typed("evaluate", folder)
     assert evaluated[::2] == (0, [])
-    for count in (record.parameters, *(layer.kept for layer in record.layers.values())):
+    for count in (layer.kept for layer in record.layers.values()):
         assert any(f" {count:,} │" in line for line in evaluated[1])
+    assert errors_of(evaluated[1])[-1] == [f"{record.sparse_error:.2%}"] * 2
+    assert table(evaluated[1])[-7:] == table(typed("evaluate", folder)[1])[-7:]
 
 
 def test_resuming_a_finished_run_prints_the_same_table(typed, copied):
@@ -124,6 +135,66 @@ def test_resuming_a_finished_run_prints_the_same_table(typed, copied):
     assert first[::2] == again[::2] == (0, [])
     assert table(first[1]) == table(again[1]) != []
     assert snapshot(copied).items() >= before.items()
+
+
+def test_compacting_writes_a_folder_and_exports(typed, copied):
+    before = snapshot(copied)
+    status, out, err = typed("compact", copied, "--export", "stablehlo", "safetensors")
+    assert (status, err) == (0, [])
+    text, after = "\n".join(out), snapshot(copied)
+    files = [str(copied / f"compact/network.{name}") for name in ("stablehlo", "safetensors")]
+    assert out[-2:] == files
+    assert set(after) - set(before) >= set(files)
+    changed = {name for name in before if after.get(name) != before[name]}
+    assert all(name.startswith(str(copied / "compact")) for name in changed)
+    for part in ("largest difference", " compact ┃", "latency, batch 256"):
+        assert part in text
+    ((error, same),) = errors_of(out)
+    assert error == same == f"{RunFolder(copied).records()[-1].sparse_error:.2%}"
+
+
+def test_a_compacted_network_of_a_run_is_an_ordinary_one(copied):
+    experiment = prepare(RunFolder(copied).config())
+    state = experiment.state
+    small = sgl.load_compact(
+        copied / "compact", experiment.network.apply, (state.params, state.rest)
+    )
+    images = jax.numpy.ones((3, 28, 28, 1))
+    assert small.apply(small.params, images).shape == (3, 10)
+
+
+def test_a_network_that_cannot_be_compacted_ends_a_run_in_a_sentence(typed, copied, monkeypatch):
+    def refuse(*args):
+        raise ValueError("compact cannot look into scan at [here].")
+
+    monkeypatch.setattr("sgl_jax.costs.compact", refuse)
+    shutil.rmtree(copied / "compact")
+    (copied / "figure.png").unlink()
+    status, out, err = typed("train", "--runs", "runs", "--name", "whole", "--resume")
+    assert (status, err) == (0, [])
+    assert "The network keeps its dead channels: compact cannot look into scan at [here]." in out
+    assert (copied / "figure.png").exists()
+    assert not (copied / "compact").exists()
+    assert_refused(typed("compact", copied), "compact cannot look into scan")
+
+
+def test_a_run_that_is_not_finished_is_not_compacted(typed, copied):
+    path = copied / "config.json"
+    path.write_text(path.read_text().replace('"epochs": 2', '"epochs": 3'))
+    shutil.rmtree(copied / "compact")
+    assert_refused(typed("compact", copied), "got epoch 2 of 3", copied, "--resume")
+    shutil.rmtree(copied / "checkpoints")
+    assert_refused(typed("compact", copied), "an epoch done, got none", copied)
+    assert not (copied / "compact").exists()
+
+
+def test_a_damaged_compaction_is_said_in_one_line_and_made_anew(typed, copied):
+    (copied / "compact" / "plan.json").write_text("{")
+    status, _, err = typed("evaluate", copied)
+    assert status == 2
+    assert "A compacted network needs its description to be whole" in err[0]
+    assert typed("compact", copied)[::2] == (0, [])
+    assert typed("evaluate", copied)[::2] == (0, [])
 
 
 def test_a_model_of_ones_own_is_found_in_the_folder_one_stands_in(typed, tmp_path, monkeypatch):

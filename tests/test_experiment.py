@@ -28,14 +28,13 @@ def standard_promotion():
 @pytest.fixture(scope="module")
 def records():
     configs = {"dense": SHORT.twin(), "splitting": SPLITTING, "prox_adam": SHORT}
-    return {name: run(config) for name, config in configs.items()}
+    return {name: run(config).records[-1] for name, config in configs.items()}
 
 
 def test_dense_twin_keeps_every_weight(records):
     record = records["dense"]
     assert sum(layer.kept for layer in record.layers.values()) == 430_500
     assert sum(layer.live for layer in record.layers.values()) == 1_370
-    assert (record.parameters, record.flops) == (431_080, 4_586_000)
     assert record.sparsity.weights == record.gap == 0
 
 
@@ -46,8 +45,6 @@ def test_proximal_adam_has_exact_zeros_in_its_weights(records):
     assert record.error == record.sparse_error
     assert record.gap == 0
     assert sum(layer.kept for layer in record.layers.values()) < 430_500
-    assert record.parameters < 431_080
-    assert record.flops < 4_586_000
 
 
 def test_splitting_reports_both_copies(records):
@@ -60,7 +57,9 @@ def test_splitting_reports_both_copies(records):
 
 def test_record_comes_back_from_json(records):
     for record in records.values():
-        assert Record.from_json(json.loads(json.dumps(record.to_json()))) == record
+        found = json.loads(json.dumps(record.to_json()))
+        assert Record.from_json(found) == record
+        assert Record.from_json({**found, "of another version": 1}) == record
 
 
 def test_groups_of_channels_die_as_wholes():
@@ -86,7 +85,7 @@ def test_weight_by_flops_needs_groups_of_channels():
 
 
 def test_same_seed_gives_the_same_record(records):
-    assert run(SHORT) == records["prox_adam"]
+    assert run(SHORT).records[-1] == records["prox_adam"]
 
 
 def test_a_run_goes_on_from_any_epoch(records):
@@ -155,7 +154,7 @@ def test_paper_protocol_steps_at_its_milestones():
 def test_every_optimizer_and_schedule_trains():
     for optimizer in builders.OPTIMIZERS:
         config = dataclasses.replace(SPLITTING, optimizer=optimizer, epochs=1)
-        assert 0 <= run(config).error < 0.9
+        assert 0 <= run(config).records[-1].error < 0.9
 
 
 def test_unknown_names_are_refused_with_the_nearest():

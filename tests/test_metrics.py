@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 import sgl_jax as sgl
-from sgl_jax.jaxprs import products
-from sgl_jax.metrics import remains
 
 
 KERNEL = np.ones((2, 1, 2, 3), np.float32)
@@ -103,33 +101,3 @@ def test_objective_is_loss_plus_what_a_link_adds():
     found = sgl.objective(jnp.array(2.0), state, PARAMS)
     expected = 2.0 + 0.5 * sum(float(np.abs(leaf).sum()) for leaf in jax.tree.leaves(PARAMS))
     np.testing.assert_allclose(found, expected, rtol=1e-6)
-
-
-def xla_flops(function, *shapes):
-    return jax.jit(function).lower(*map(jnp.zeros, shapes)).cost_analysis()["flops"]
-
-
-def test_remains_is_what_xla_counts_without_the_dead_slices():
-    def conv(kernel, x):
-        layout = ("NHWC", "HWIO", "NHWC")
-        return jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=layout)
-
-    def network(params, x):
-        x = conv(params["conv"]["kernel"], x).reshape(x.shape[0], -1)
-        return x[:, :4] @ params["fc"]["kernel"] + params["fc"]["bias"][None]
-
-    found = remains(PARAMS, products(network, PARAMS, jnp.zeros((1, 5, 6, 2))))
-    # One of three filters is dead; one of four inputs; no output of the dense layer.
-    expected = xla_flops(conv, (2, 1, 2, 2), (1, 5, 6, 2)) + xla_flops(jnp.dot, (1, 3), (3, 2))
-    assert found.flops == expected
-    assert found.parameters == 2 * 1 * 2 * 2 + 3 + 3 * 2 + 2
-
-
-def test_remains_of_a_dense_network_is_all_of_it():
-    def apply(kernel, x):
-        return (x @ kernel) @ jnp.ones((3, 5))
-
-    found = remains(jnp.ones((4, 3)), products(apply, jnp.ones((4, 3)), jnp.zeros((1, 4))))
-    assert found == (12, 2 * 4 * 3 + 2 * 3 * 5)
-    found = remains(jnp.zeros((4, 3)), products(apply, jnp.ones((4, 3)), jnp.zeros((1, 4))))
-    assert found == (0, 2 * 3 * 5)

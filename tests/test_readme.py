@@ -28,8 +28,9 @@ def test_three_lines_fit_into_a_loop():
     np.testing.assert_array_equal(names["sparse"]["kernel"] == 0, [[False, True], [False, False]])
 
 
-def test_program_runs_and_finds_exact_zeros(capsys):
-    _, program, four, compact, grid, devices = python_blocks("README.md")
+def test_program_runs_and_finds_exact_zeros(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, program, four, small, module, grid, devices = python_blocks("README.md")
     assert len([line for line in program.splitlines() if line and not line.startswith("#")]) < 20
     names = {}
     with jax.numpy_dtype_promotion("standard"):
@@ -40,11 +41,15 @@ def test_program_runs_and_finds_exact_zeros(capsys):
         exec(compile(four.replace(", 10)", ", 2)"), "README.md", "exec"), names)
         said = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
         assert said == [*names["algorithms"]]
-        exec(compile(compact, "README.md", "exec"), names)
+        exec(compile(small, "README.md", "exec"), names)
+        assert "largest difference" in capsys.readouterr().out
+        exec(compile(module, "README.md", "exec"), names)
+        assert names["small"].module.widths <= (20, 50, 500)
         exec(compile(grid, "README.md", "exec"), names)
         exec(compile(devices, "README.md", "exec"), names)
     assert names["test"].error < 0.2
-    assert names["small"].module.widths <= (20, 50, 500)
+    assert names["logits"].shape == (400, 10)
+    assert {path.name for path in tmp_path.iterdir()} == {"small", "small.stablehlo"}
     assert names["losses"].shape == (12, 1)
     assert names["best"].step == 3
     assert names["state"].step == 6

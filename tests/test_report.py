@@ -9,17 +9,19 @@ from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from sgl_jax.compaction import Report, Size
+from sgl_jax.costs import Cost
 from sgl_jax.figures import COLORS, history
 from sgl_jax.metrics import Sparsity
 from sgl_jax.records import Layer, Record
-from sgl_jax.report import comparison
+from sgl_jax.report import compaction, comparison, prices
 
 
 NONE = Sparsity(0.0, 0.0, 0.0, 0.0)
 
 LAYERS = {"conv1/kernel": Layer(500, 500, 20, 20), "fc1/kernel": Layer(40_000, 40_000, 800, 800)}
 
-DENSE = Record(2, 0.25, 0.0125, 0.04, 0.0125, 0.0, NONE, NONE, LAYERS, 431_080, 4_586_000)
+DENSE = Record(2, 0.25, 0.0125, 0.04, 0.0125, 0.0, NONE, NONE, LAYERS)
 
 SPARSE = DENSE._replace(
     error=0.02,
@@ -27,22 +29,23 @@ SPARSE = DENSE._replace(
     sparsity=Sparsity(0.875, 0.25, 0.875, 0.25),
     w_sparsity=Sparsity(0.875, 0.25, 0.875, 0.25),
     layers={"conv1/kernel": Layer(125, 500, 9, 20), "fc1/kernel": Layer(1_234, 40_000, 567, 800)},
-    parameters=54_321,
-    flops=None,
 )
 
 SPLIT = SPARSE._replace(
     sparse_error=0.0325,
     gap=0.125,
     w_sparsity=Sparsity(0.0, 0.0, 0.625, 0.375),
-    flops=1_234_567,
 )
 
 
 def shown(**records):
+    return printed(comparison(records))
+
+
+def printed(renderable):
     """The rows of the tables by their first cell, each the list of the others."""
     console = Console(width=200, file=io.StringIO())
-    console.print(comparison(records))
+    console.print(renderable)
     text = console.file.getvalue()
     rows = [re.split(r"\s*[│┃]\s*", line)[1:-1] for line in text.splitlines() if line[0] in "│┃"]
     return text, {row[0]: row[1:] for row in rows}
@@ -54,11 +57,6 @@ def test_table_shows_what_runs_are_worth_side_by_side():
     assert rows["test error"] == ["1.25%", "2.00%"]
     assert rows["weights exactly zero"] == ["0.0%", "87.5%"]
     assert rows["groups exactly zero"] == ["0.0%", "25.0%"]
-    assert rows["parameters"] == ["431,080", "54,321"]
-
-
-def test_table_has_a_dash_where_flops_cannot_be_counted():
-    assert shown(dense=DENSE, prox=SPARSE)[1]["FLOPs"] == ["4,586,000", "-"]
 
 
 def test_table_shows_both_copies_of_a_splitting():
@@ -92,6 +90,40 @@ def test_table_of_one_run_has_one_column():
     _, rows = shown(sparse=SPLIT)
     assert rows["test error of v"] == ["3.25%"]
     assert rows["all"] == ["1,359", "576"]
+
+
+COSTS = {
+    "dense": Cost(0.0125, Size(431_080, 4_586_000, 1_724_320), {1: 2e-4, 256: 0.05}),
+    "prox": Cost(0.02, Size(43_108, 458_600, 172_432), {1: 1e-4, 256: 0.0123456}),
+}
+
+
+def test_prices_are_shown_beside_their_share_of_the_whole():
+    text, rows = printed(prices(COSTS))
+    assert rows["test error"] == ["1.25%", "2.00%"]
+    assert rows["parameters"] == ["431,080", "43,108 (10.0%)"]
+    assert rows["FLOPs"] == ["4,586,000", "458,600 (10.0%)"]
+    assert rows["bytes"] == ["1,724,320", "172,432 (10.0%)"]
+    assert rows["latency, batch 1"] == ["0.2 ms", "0.1 ms (50.0%)"]
+    assert rows["latency, batch 256"] == ["50 ms", "12.3 ms (24.7%)"]
+    assert "medians of rounds" in text
+
+
+def test_flops_that_cannot_be_counted_are_a_dash():
+    costs = {name: cost._replace(size=Size(5, 0, 20)) for name, cost in COSTS.items()}
+    assert printed(prices(costs))[1]["FLOPs"] == ["-", "-"]
+
+
+def test_compaction_shows_leaves_and_what_there_is_to_say():
+    size = Size(1, 2, 3)
+    shapes = {"conv/kernel": ((5, 5, 1, 20), (5, 5, 1, 9)), "conv/bias": ((20,), (9,))}
+    report = Report(shapes, size, size, 1e-7, 2.0, kept=("1 of [b]: reason",), folded=("fc/bias",))
+    text, rows = printed(compaction(report))
+    assert rows["conv/kernel"] == ["5x5x1x20", "5x5x1x9"]
+    assert rows["conv/bias"] == ["20", "9"]
+    for line in ("largest difference: 1.0e-07", "1 of [b]: reason", "took up constants: fc/bias"):
+        assert line in text
+    assert "leaf" not in printed(compaction(Report({}, size, size, 0.0, 1.0)))[0]
 
 
 RUNS = {
