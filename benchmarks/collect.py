@@ -1,4 +1,4 @@
-"""Collects what run folders came to into one record: config, provenance, last epoch, time.
+"""Collects what run folders came to into one record: config, provenance, last epoch, time, size.
 
 python benchmarks/collect.py NAME RUN [RUN ...]
 """
@@ -17,7 +17,23 @@ def collected(run: Path) -> dict[str, Any]:
     about["config"].pop("data_root")  # a matter of the machine
     seconds = [json.loads(line)["seconds"] for line in (run / "timing.jsonl").open()]
     *_, last = (run / "record.jsonl").open()
-    return {"run": run.name, **about, "seconds": round(sum(seconds)), "last": json.loads(last)}
+    found = {"run": run.name, **about, "seconds": round(sum(seconds)), "last": json.loads(last)}
+    plan = run / "compact" / "plan.json"
+    return found | ({"compact": compact_of(plan)} if plan.exists() else {})
+
+
+def compact_of(plan: Path) -> dict[str, Any]:
+    """What is left of a network without its dead channels: sizes, and the shapes of leaves."""
+    found = json.loads(plan.read_text())
+    shapes = {
+        path: [
+            size if kept is None else len(kept)
+            for size, kept in zip(leaf["shape"], leaf["kept"], strict=True)
+        ]
+        for path, leaf in found["leaves"].items()
+    }
+    sizes = {name: found["report"][name] for name in ("before", "after", "error", "scale")}
+    return sizes | {"shapes": shapes}
 
 
 def main() -> None:

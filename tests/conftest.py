@@ -34,3 +34,15 @@ def bias_correction(*args):
 
 
 optax.tree.bias_correction = bias_correction
+
+
+def pytest_addoption(parser):
+    parser.addoption("--exhaustive", action="store_true", help="run all cases of everything")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--exhaustive"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]

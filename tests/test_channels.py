@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from networks import NETWORKS
+from networks import NETWORKS, sparing
 
 import sgl_jax as sgl
 from sgl_jax._pytree import flatten_by_path
@@ -35,7 +35,7 @@ SHARED = {"mixer": "embed/kernel"}
 """Channels to all of which something is added alike, by the biases of layers that mix tokens."""
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", sparing(NETWORKS))
 def test_channels_whose_group_is_zero_go(name):
     apply, params, x = trained_part(name)
     groups = sgl.channel_groups(apply, params, x)

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from networks import NETWORKS, kill, narrow_by_hand, narrow_widths
+from networks import NETWORKS, kill, narrow_by_hand, narrow_widths, sparing
 
 import sgl_jax as sgl
 from sgl_jax._pytree import flatten_by_path
@@ -74,7 +74,7 @@ def stepped(module, x, optimizer):
     return module
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", sparing(MODULES))
 def test_module_without_its_dead_channels_is_the_one_built_narrow(name):
     full, narrow, x = killed(name)
     small = compacted(name)

@@ -1,6 +1,10 @@
 """Networks of many kinds, each with the leaves that hold its channels; for compaction."""
 
 import functools
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
 
 from networks._base import (
     Entry as Entry,
@@ -35,3 +39,24 @@ def _networks() -> dict[str, Spec]:
 
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
     return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS
+
+
+LARGE = (
+    "haiku_residual",
+    "linen_residual",
+    "resnet20_identity",
+    "resnet56_identity",
+    "resnet56_projection",
+    "vgg16",
+    "vit",
+    "wrn28_10",
+)
+"""Networks that take long to compile, of kinds of which there are smaller ones."""
+
+
+def sparing(names: Iterable[str]) -> list[Any]:
+    """Names for ``parametrize``, the large networks for ``--exhaustive`` alone."""
+    return [
+        pytest.param(name, marks=pytest.mark.exhaustive) if name in LARGE else name
+        for name in names
+    ]
