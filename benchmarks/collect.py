@@ -10,6 +10,8 @@ from typing import Any
 
 from _record import RESULTS
 
+from sgl_jax.compaction import LeafPlan
+
 
 def collected(run: Path) -> dict[str, Any]:
     """A run in short: what was asked for, where it ran, how it ended."""
@@ -26,11 +28,7 @@ def compact_of(plan: Path) -> dict[str, Any]:
     """What is left of a network without its dead channels: sizes, and the shapes of leaves."""
     found = json.loads(plan.read_text())
     shapes = {
-        path: [
-            size if kept is None else len(kept)
-            for size, kept in zip(leaf["shape"], leaf["kept"], strict=True)
-        ]
-        for path, leaf in found["leaves"].items()
+        path: LeafPlan(leaf["shape"], leaf["kept"]).narrow for path, leaf in found["leaves"].items()
     }
     sizes = {name: found["report"][name] for name in ("before", "after", "error", "scale")}
     return sizes | {"shapes": shapes}

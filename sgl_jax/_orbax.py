@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from sgl_jax._pytree import flatten_by_path
+from sgl_jax._pytree import flatten_by_path, is_key
 from sgl_jax._quiet import quiet, undisturbed
 
 
@@ -98,7 +98,7 @@ def forms(leaves: Mapping[str, Any]) -> dict[str, str]:
 
 def typed(found: np.ndarray, like: Any) -> Array:
     """An array that was stored as what it was, and where another one of its kind is."""
-    if _is_key(like):
+    if is_key(like):
         return jax.random.wrap_key_data(jnp.asarray(found), impl=_implementation(like))
     return jax.device_put(found, getattr(like, "sharding", None))
 
@@ -110,12 +110,8 @@ def reason(error: Exception) -> str:
     return strerror or str(error).partition("\n")[0][:120] or type(error).__name__
 
 
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
 def _numbers(leaf: Array) -> Array:
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+    return jax.random.key_data(leaf) if is_key(leaf) else leaf
 
 
 def _implementation(like: Any) -> Any:

@@ -9,7 +9,7 @@ import jax
 from sgl_jax._typing import Path
 
 
-__all__ = ["flatten_by_path", "path_of", "pytree_dataclass"]
+__all__ = ["flatten_by_path", "is_key", "path_of", "pytree_dataclass"]
 
 T = TypeVar("T")
 
@@ -61,6 +61,11 @@ def path_of(key_path: tuple[Any, ...]) -> Path:
     """
     path = jax.tree_util.keystr(key_path, simple=True, separator="/")
     return path.removesuffix("/value")
+
+
+def is_key(leaf: Any) -> bool:
+    """Whether an array, or its shape and dtype, is of keys of random streams, not of numbers."""
+    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def flatten_by_path(tree: Any) -> tuple[dict[Path, Any], Callable[[dict[Path, Any]], Any]]:

@@ -24,6 +24,9 @@ from sgl_jax.schedules import warmup
 
 __all__ = ["dataset", "grouping", "model", "transformation"]
 
+NEURONS = (by_neuron(), "sqrt_size")
+"""The paper's groups and their weight."""
+
 
 def dataset(config: Config) -> Dataset:
     """The data set, or of its training images those to train and those to test on.
@@ -89,7 +92,7 @@ def grouping(
       ValueError: the network has no channels that could be removed.
     """
     if config.groups == "neurons" or config.dense:
-        return by_neuron(), "sqrt_size"
+        return NEURONS
     channels = channel_groups(apply, params, image)
     return channels, channels.flops_weights() if config.group_weight == "flops" else "sqrt_size"
 
@@ -99,7 +102,7 @@ def transformation(
     strengths: Strengths,
     params: Params,
     steps: int,
-    groups: tuple[GroupingLike, Any] = (by_neuron(), "sqrt_size"),
+    groups: tuple[GroupingLike, Any] = NEURONS,
 ) -> optax.GradientTransformation:
     """The optimizer of a run of ``steps`` steps an epoch, with the groups of :func:`grouping`.
 

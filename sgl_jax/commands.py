@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sgl_jax.algorithms import ALGORITHMS
+from sgl_jax.artifacts import EXPORTERS
 from sgl_jax.config import Config
 from sgl_jax.costs import costs_of
 from sgl_jax.data import DATASETS
@@ -29,7 +30,7 @@ from sgl_jax.runs import Mode, RunFolder
 
 __all__ = ["COMMANDS", "compact", "demo", "evaluate", "list_catalogues", "train"]
 
-Format = Literal["onnx", "safetensors", "stablehlo"]
+Format = Literal[*EXPORTERS]  # pyrefly: ignore
 
 DEMO = {
     "splitting": Config(

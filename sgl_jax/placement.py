@@ -15,6 +15,8 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from sgl_jax._pytree import is_key
+
 
 __all__ = ["Placement", "data_parallel", "fully_sharded", "gathered"]
 
@@ -171,7 +173,7 @@ def _put(leaf: Any, sharding: NamedSharding) -> Array:
     is_global = isinstance(leaf, Array) and not leaf.is_fully_addressable
     if is_global or sharding.is_fully_addressable:
         return jax.device_put(leaf, sharding)
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if is_key(leaf):
         numbers = _put(jax.random.key_data(leaf), sharding)
         return jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(leaf))
     host = np.asarray(leaf)

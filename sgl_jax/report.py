@@ -112,6 +112,6 @@ def compaction(report: Report) -> Group:
     table = Table(title="Leaves that became smaller")
     for title in ("leaf", "full", "compact"):
         table.add_column(title, justify="left" if title == "leaf" else "right", no_wrap=True)
-    for path, shapes in report.shapes.items():
-        table.add_row(path, *("x".join(map(str, shape)) for shape in shapes))
-    return Group(*([table] if report.shapes else []), *map(Text, report.notes))
+    for change in report.changes:
+        table.add_row(*change)
+    return Group(*([table] if report.changes else []), *map(Text, report.notes))

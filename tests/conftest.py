@@ -1,10 +1,12 @@
 """Strict arithmetic, checked shapes and eight devices, set before the package is imported."""
 
+import gc
 import os
 from unittest import mock
 
 import jax
 import optax
+import pytest
 from jaxtyping import install_import_hook
 
 
@@ -34,6 +36,13 @@ def bias_correction(*args):
 
 
 optax.tree.bias_correction = bias_correction
+
+
+@pytest.fixture
+def collected():
+    """What Orbax leaves behind is not left to the tests of other modules."""
+    yield
+    gc.collect()
 
 
 def pytest_addoption(parser):

@@ -1,7 +1,6 @@
 """Compacted networks on disk: all of it comes back, or a sentence says why not."""
 
 import collections
-import gc
 import json
 import shutil
 
@@ -20,14 +19,10 @@ from sgl_jax.train import split
 
 
 # Orbax leaves tasks of a closed event loop behind where it fails.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@pytest.fixture(autouse=True)
-def collected():
-    """What Orbax leaves behind is not left to the tests of other modules."""
-    yield
-    gc.collect()
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("collected"),
+]
 
 
 @pytest.fixture(scope="module")

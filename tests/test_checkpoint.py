@@ -1,7 +1,5 @@
 """Checkpoints: every bit comes back, one is kept, and what cannot be read is refused."""
 
-import gc
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -16,7 +14,10 @@ from sgl_jax.algorithms import prox_adam, splitting
 
 
 # Orbax leaves tasks of a closed event loop behind where it fails.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("collected"),
+]
 
 LABELS = jnp.array([0, 1, 0, 1, 0, 1])
 
@@ -64,13 +65,6 @@ def standard_promotion():
     """Optax adds gradients to moments of half their precision."""
     with jax.numpy_dtype_promotion("standard"):
         yield
-
-
-@pytest.fixture(autouse=True)
-def collected():
-    """What Orbax leaves behind is not left to the tests of other modules."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="module")

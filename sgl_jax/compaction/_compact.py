@@ -1,7 +1,7 @@
 """Removes dead channels from a network, and proves that nothing changed."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -26,7 +26,7 @@ from sgl_jax.compaction._search import Search
 from sgl_jax.compaction._states import narrowed_state
 from sgl_jax.compaction._values import facts_of
 from sgl_jax.graph import Structure, structure_of, tie_unread
-from sgl_jax.jaxprs import products, trace
+from sgl_jax.jaxprs import Program, products_of, trace
 
 
 __all__ = ["Compacted", "compact"]
@@ -141,8 +141,8 @@ def compact(
         error, scale = check_equal(apply, params, narrowed, narrow, inputs, tolerance)
     report = Report(
         shapes_of(plan),
-        _size(apply, params, inputs),
-        _size(narrowed, narrow, inputs),
+        _size(params, program),
+        _size(narrow, trace(narrowed, narrow, *inputs)[0]),
         error,
         scale,
         _sentences(structure, values, search),
@@ -197,10 +197,10 @@ def _owners(
     return sorted({path for owner in owners for path in owner})
 
 
-def _size(apply: Callable[..., Any], params: Params, inputs: Sequence[Any]) -> Size:
+def _size(params: Params, program: Program) -> Size:
     leaves = jax.tree.leaves(params)
     try:
-        flops = sum(product.flops for product in products(apply, params, *inputs))
+        flops = sum(product.flops for product in products_of(program, ()))
     except ValueError:
         flops = 0
     return Size(sum(leaf.size for leaf in leaves), flops, sum(leaf.nbytes for leaf in leaves))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sgl_jax.compaction._facts import Fact, FactRule
+from sgl_jax.compaction._facts import Fact, FactRule, widened
 from sgl_jax.graph import Structure, blocks, gathered_axis
 from sgl_jax.jaxprs import Equation
 
@@ -38,9 +38,7 @@ def _reshape(structure: Structure, equation: Equation, x: np.ndarray) -> np.ndar
     shape = [1] * len(after)
     for sources, targets in blocks(before, after):
         if any(x.shape[k] > 1 for k in sources):
-            x = np.broadcast_to(
-                x, [before[k] if k in sources else n for k, n in enumerate(x.shape)]
-            )
+            x = widened(x, sources, before)
             for k in targets:
                 shape[k] = after[k]
     return x.reshape(shape)

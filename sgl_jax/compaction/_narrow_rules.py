@@ -17,15 +17,13 @@ __all__ = ["NARROW"]
 NarrowRule: TypeAlias = Callable[[Slicing, Equation, list[Any]], list[Any]]
 
 
-def _with_params(
-    slicing: Slicing, equation: Equation, arguments: list[Any], **changed: Any
-) -> list[Any]:
+def _with_params(equation: Equation, arguments: list[Any], **changed: Any) -> list[Any]:
     return [equation.primitive.bind(*arguments, **{**equation.params, **changed})]
 
 
 def _broadcast(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[Any]:
     shape = slicing.shape(equation.outputs[0])
-    return _with_params(slicing, equation, arguments, shape=shape)
+    return _with_params(equation, arguments, shape=shape)
 
 
 def _reshape(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[Any]:
@@ -39,7 +37,7 @@ def _conv(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[An
         at = params["dimension_numbers"].lhs_spec[1]
         before = slicing.structure.shape(equation.inputs[0])[at]
         groups = groups * arguments[0].shape[at] // before
-    return _with_params(slicing, equation, arguments, feature_group_count=groups)
+    return _with_params(equation, arguments, feature_group_count=groups)
 
 
 def _split(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[Any]:
@@ -84,7 +82,7 @@ def _pad(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[Any
         if keep is not None:
             low, high = int(keep[:low].sum()), int(keep[len(keep) - high :].sum())
         config.append((low, high, inner))
-    return _with_params(slicing, equation, arguments, padding_config=tuple(config))
+    return _with_params(equation, arguments, padding_config=tuple(config))
 
 
 def _gather(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[Any]:
@@ -92,12 +90,7 @@ def _gather(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[
     keeps, params = slicing.keeps(operand), equation.params
     indexed = [k for k in params["dimension_numbers"].collapsed_slice_dims if keeps[k] is not None]
     if not indexed:
-        narrow = slicing.shape(operand)
-        sizes = [
-            size if keep is None else n
-            for size, keep, n in zip(params["slice_sizes"], keeps, narrow, strict=True)
-        ]
-        return _with_params(slicing, equation, arguments, slice_sizes=tuple(sizes))
+        return _dynamic_slice(slicing, equation, arguments)
     positions = slicing.structure.static[indices].reshape(-1)
     found = _taken(arguments[0], np.asarray(keeps[indexed[0]]), positions, indexed[0])
     at = gathered_axis(slicing.structure, equation)
@@ -105,10 +98,11 @@ def _gather(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[
 
 
 def _dynamic_slice(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[Any]:
+    """Slices that take narrow axes whole."""
     keeps, narrow = slicing.keeps(equation.inputs[0]), slicing.shape(equation.inputs[0])
     sizes = zip(equation.params["slice_sizes"], keeps, narrow, strict=True)
     sizes = tuple(size if keep is None else n for size, keep, n in sizes)
-    return _with_params(slicing, equation, arguments, slice_sizes=sizes)
+    return _with_params(equation, arguments, slice_sizes=sizes)
 
 
 NARROW: dict[str, NarrowRule] = {

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from sgl_jax._pytree import flatten_by_path
+from sgl_jax._pytree import flatten_by_path, is_key
 from sgl_jax._typing import Params, Path
 
 
@@ -130,7 +130,7 @@ def taken(array: Any, kept: Sequence[Sequence[int] | np.ndarray | None]) -> Any:
 def _has_numbers(array: Any) -> bool:
     """Whether it is an array of JAX with numbers, not of keys and not traced."""
     concrete = isinstance(array, jax.Array) and not isinstance(array, jax.core.Tracer)
-    return concrete and not jax.dtypes.issubdtype(array.dtype, jax.dtypes.extended)
+    return concrete and not is_key(array)
 
 
 def shape_of(x: Any, shape: tuple[int, ...] | None = None) -> jax.ShapeDtypeStruct:

@@ -1,7 +1,6 @@
 """What compaction did to a network, in numbers and sentences."""
 
 import dataclasses
-import math
 
 from sgl_jax._typing import Path
 from sgl_jax.compaction._plan import Plan
@@ -52,11 +51,16 @@ class Report:
     unknown: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"{path}: {_by(old)} -> {_by(new)}" for path, (old, new) in self.shapes.items()]
+        lines = [f"{path}: {old} -> {new}" for path, old, new in self.changes]
         for name in ("parameters", "flops", "bytes"):
             old, new = getattr(self.before, name), getattr(self.after, name)
             lines.append(f"{name}: {old:,} -> {new:,} ({_share(new, old)})")
         return "\n".join([*lines, *self.notes])
+
+    @property
+    def changes(self) -> list[tuple[Path, str, str]]:
+        """The leaves that lost something, with their shapes in words."""
+        return [(path, _by(old), _by(new)) for path, (old, new) in self.shapes.items()]
 
     @property
     def notes(self) -> list[str]:
@@ -80,8 +84,8 @@ def shapes_of(plan: Plan) -> dict[Path, tuple[tuple[int, ...], tuple[int, ...]]]
 
 
 def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(str(size) for size in shape) or "1"
+    return "x".join(map(str, shape))
 
 
 def _share(new: int, old: int) -> str:
-    return f"{100 * new / old:.1f} %" if old and math.isfinite(old) else "-"
+    return f"{100 * new / old:.1f} %" if old else "-"

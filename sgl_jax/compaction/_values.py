@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sgl_jax._pytree import is_key
 from sgl_jax.compaction._fact_rules import RULES
 from sgl_jax.compaction._facts import Fact, unknown
 from sgl_jax.graph import Structure
@@ -25,7 +26,7 @@ def facts_of(structure: Structure, arguments: Mapping[int, Any]) -> dict[int, Fa
     for number in program.inputs:
         found[number] = _nothing(structure, number)
     for number, value in (*program.constants.items(), *arguments.items()):
-        if _is_number(program.avals[number]):
+        if not is_key(program.avals[number]):
             value = np.asarray(value)
             found[number] = Fact(np.ones((1,) * value.ndim, bool), value)
         else:
@@ -45,8 +46,4 @@ def facts_of(structure: Structure, arguments: Mapping[int, Any]) -> dict[int, Fa
 
 def _nothing(structure: Structure, value: int) -> Fact:
     aval = structure.program.avals[value]
-    return unknown(len(aval.shape), aval.dtype if _is_number(aval) else np.float32)
-
-
-def _is_number(aval: Any) -> bool:
-    return not str(aval.dtype).startswith("key<")
+    return unknown(len(aval.shape), np.float32 if is_key(aval) else aval.dtype)

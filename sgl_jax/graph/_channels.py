@@ -52,17 +52,22 @@ class Channels:
         return len(self.kept)
 
     @property
-    def free(self) -> bool:
-        """Whether some of them can be removed."""
-        return not all(self.kept)
+    def free(self) -> int:
+        """How many of them can be removed."""
+        return sum(not why for why in self.kept)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why others cannot be removed, each reason once."""
+        return list(dict.fromkeys(filter(None, self.kept)))
 
     def __str__(self) -> str:
-        lines = [f"{self.count} channels, {sum(not why for why in self.kept)} of them removable"]
+        lines = [f"{self.count} channels, {self.free} of them removable"]
         for words, reads in (("made by", False), ("read by", True)):
             slots = [slot for slot in self.slots if slot.reads == reads]
             lines += [f"  {words} {slot.path}, axis {slot.axis}" for slot in slots]
         lines += [f"  tied by {tie}" for tie in self.ties]
-        lines += [f"  kept: {why}" for why in dict.fromkeys(filter(None, self.kept))]
+        lines += [f"  kept: {why}" for why in self.reasons]
         return "\n".join(lines)
 
 

@@ -71,11 +71,7 @@ class Classes:
     def reasons(self) -> dict[int, str]:
         """Why classes cannot be removed, by class."""
         found: dict[int, str] = {}
-        for atom, why in self.protected.items():
-            found.setdefault(self._root(atom), why)
+        names = self.find(np.array(list(self.protected), int)).tolist()
+        for name, why in zip(names, self.protected.values(), strict=True):
+            found.setdefault(name, why)
         return found
-
-    def _root(self, atom: int) -> int:
-        while self._parents[atom] != atom:
-            atom = int(self._parents[atom])
-        return atom

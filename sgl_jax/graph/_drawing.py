@@ -20,9 +20,8 @@ def mermaid(channels: Sequence[Channels]) -> str:
     leaves: dict[Path, str] = {}
     lines = ["flowchart LR"]
     for k, found in enumerate(channels):
-        free = sum(not why for why in found.kept)
-        why = "".join(f"<br>{_plain(reason)}" for reason in dict.fromkeys(filter(None, found.kept)))
-        lines.append(f'  c{k}("{free} of {found.count} channels removable{why}")')
+        why = "".join(f"<br>{_plain(reason)}" for reason in found.reasons)
+        lines.append(f'  c{k}("{found.free} of {found.count} channels removable{why}")')
         for slot in found.slots:
             if slot.path not in leaves:
                 leaves[slot.path] = f"l{len(leaves)}"

@@ -14,7 +14,7 @@ from sgl_jax.graph._channels import Channels, Slot, channels_of
 from sgl_jax.graph._read import structure_of
 from sgl_jax.graph._unread import tie_unread
 from sgl_jax.groups import Group, Groups, Member
-from sgl_jax.jaxprs import products, trace
+from sgl_jax.jaxprs import products_of, trace
 
 
 __all__ = ["ChannelGroups", "channel_groups"]
@@ -105,7 +105,7 @@ def channel_groups(
         for axis in axes:
             structure.protect(axis, equation)
     channels = tuple(channels_of(structure, values))
-    costs = _costs(products(apply, params, *inputs) if not structure.loops else [])
+    costs = _costs(products_of(program, list(leaves)) if not structure.loops else [])
     floating = {path for path, leaf in leaves.items() if jnp.issubdtype(leaf.dtype, jnp.floating)}
     families, flops = [], []
     for found, slots in zip(channels, _members(channels, floating, readers), strict=True):

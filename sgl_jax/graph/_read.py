@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from sgl_jax._pytree import is_key
 from sgl_jax.graph._classes import Classes
 from sgl_jax.graph._rules import RULES
 from sgl_jax.graph._structure import Axes, Structure
@@ -41,7 +42,7 @@ def read(structure: Structure) -> None:
     """Reads all equations into a structure whose arguments have their axes already."""
     for number, value in structure.program.constants.items():
         structure.axes[number] = structure.fresh(np.shape(value))
-        opaque = isinstance(value, jax.core.Tracer) or _is_key(structure.program.avals[number])
+        opaque = isinstance(value, jax.core.Tracer) or is_key(structure.program.avals[number])
         if np.size(value) <= _MOST_STATIC and not opaque:
             structure.static[number] = np.asarray(value)
     for equation in equations(structure.program.equations):
@@ -69,7 +70,7 @@ def _evaluate(structure: Structure, equation: Equation) -> None:
     """Keeps small values that depend on no argument, such as the indices of a gather."""
     known = all(value in structure.static for value in equation.inputs)
     size = sum(np.prod(structure.shape(value)) for value in equation.outputs)
-    keys = any(_is_key(structure.program.avals[value]) for value in equation.outputs)
+    keys = any(is_key(structure.program.avals[value]) for value in equation.outputs)
     if not known or size > _MOST_STATIC or keys or equation.loops or equation.original.effects:
         return
     arguments: list[Any] = [structure.static[value] for value in equation.inputs]
@@ -77,7 +78,3 @@ def _evaluate(structure: Structure, equation: Equation) -> None:
         found = equation.primitive.bind(*arguments, **equation.params)
     results = found if equation.primitive.multiple_results else [found]
     structure.static.update(zip(equation.outputs, map(np.asarray, results), strict=True))
-
-
-def _is_key(aval: Any) -> bool:
-    return jax.dtypes.issubdtype(aval.dtype, jax.dtypes.extended)

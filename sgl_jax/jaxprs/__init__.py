@@ -6,7 +6,11 @@ put in place.
 """
 
 from sgl_jax.jaxprs._derivatives import derivative as derivative, smooth as smooth
-from sgl_jax.jaxprs._products import Product as Product, products as products
+from sgl_jax.jaxprs._products import (
+    Product as Product,
+    products as products,
+    products_of as products_of,
+)
 from sgl_jax.jaxprs._program import (
     Equation as Equation,
     Program as Program,
@@ -22,6 +26,7 @@ __all__ = [
     "derivative",
     "equations",
     "products",
+    "products_of",
     "smooth",
     "trace",
 ]

@@ -5,7 +5,7 @@ and normalisation count nothing. Padding counts as if it were multiplied.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from sgl_jax._pytree import flatten_by_path
@@ -13,7 +13,7 @@ from sgl_jax._typing import Axes, Params, Path
 from sgl_jax.jaxprs._program import Equation, Program, equations, trace
 
 
-__all__ = ["Product", "products"]
+__all__ = ["Product", "products", "products_of"]
 
 
 class Product(NamedTuple):
@@ -48,7 +48,19 @@ def products(apply: Callable[..., Any], params: Params, *inputs: Any) -> list[Pr
       ValueError: a loop or a branch.
     """
     program, _ = trace(apply, params, *inputs)
-    paths = list(flatten_by_path(params)[0])
+    return products_of(program, list(flatten_by_path(params)[0]))
+
+
+def products_of(program: Program, paths: Sequence[Path]) -> list[Product]:
+    """The same of a function that is traced already, whose first arguments are parameters.
+
+    Args:
+      program: the function.
+      paths: names of those arguments, in their order.
+
+    Raises:
+      ValueError: a loop or a branch.
+    """
     kernels = dict(zip(program.inputs, paths, strict=False))
     found = []
     for equation in equations(program.equations):
