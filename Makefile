@@ -20,7 +20,8 @@ demo: $(VENV)/.demo ## train LeNet-5 on real digits: dense, the paper's splittin
 	@$(BIN)/python -m sgl_jax demo $(ARGS)
 
 test: $(VENV)/.dev ## run all tests, doctests included (ARGS='-m "not slow"' narrows them)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --max-worker-restart 0 \
+		--dist loadfile --no-loadscope-reorder $(ARGS)
 
 docs: $(VENV)/.dev ## run the examples in the docstrings
 	@$(BIN)/python -m pytest sgl_jax $(ARGS)

@@ -38,6 +38,17 @@ def bias_correction(*args):
 optax.tree.bias_correction = bias_correction
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten():
+    """A module's compiled programs go with it.
+
+    Each holds some memory mappings, of which Linux allows a process 65,530; the compiler crashes
+    for want of one.
+    """
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def collected():
     """What Orbax leaves behind is not left to the tests of other modules."""
