@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from sgl_jax._typing import Path
-from sgl_jax.graph._products import SLIDES
 from sgl_jax.graph._roles import reading_axes
 from sgl_jax.graph._structure import Structure
 
@@ -75,6 +74,7 @@ def channels_of(structure: Structure, values: dict[Path, int]) -> Iterable[Chann
     """The channels of every connected set of axes of leaves; windows are none."""
     find, reasons = structure.classes.find, structure.classes.reasons()
     reading = reading_axes(structure)
+    windows = {name for axis in structure.windows for name in find(axis).tolist()}
     slots = [
         (path, axis, find(atoms))
         for path, value in values.items()
@@ -82,6 +82,8 @@ def channels_of(structure: Structure, values: dict[Path, int]) -> Iterable[Chann
         if atoms is not None
     ]
     for names, members in _connected(slots):
+        if windows.issuperset(names):
+            continue
         numbers = {name: k for k, name in enumerate(names)}
         held = tuple(
             Slot(
@@ -94,8 +96,6 @@ def channels_of(structure: Structure, values: dict[Path, int]) -> Iterable[Chann
             for path, axis, classes in members
         )
         kept = tuple(reasons.get(name, "") for name in names)
-        if all(why.endswith(SLIDES) for why in kept):
-            continue
         ties = [str(by) for axis, by in structure.ties if find(axis[:1])[0] in numbers]
         yield Channels(held, kept, tuple(dict.fromkeys(ties)))
 

@@ -7,10 +7,7 @@ from sgl_jax.graph._structure import Axes, Rule, Sink, Structure
 from sgl_jax.jaxprs import Equation
 
 
-__all__ = ["PRODUCTS", "SLIDES"]
-
-SLIDES = "slides over it"
-"""Why the window of a convolution is no set of channels."""
+__all__ = ["PRODUCTS"]
 
 
 def _dot_general(structure: Structure, equation: Equation) -> list[Axes]:
@@ -43,7 +40,7 @@ def _conv(structure: Structure, equation: Equation) -> list[Axes] | None:
     for axis in [image[k] for k in numbers.lhs_spec[2:]] + [
         kernel[k] for k in numbers.rhs_spec[2:]
     ]:
-        structure.protect(axis, equation, SLIDES)
+        structure.slide(axis, equation)
     groups = equation.params["feature_group_count"]
     made = kernel[outputs]
     if groups == 1:
@@ -83,7 +80,7 @@ def _window(structure: Structure, equation: Equation) -> list[Axes]:
     for k, axis in enumerate(axes):
         still = params["window_dimensions"][k] == 1 == params["window_strides"][k]
         if not still or any(params["padding"][k]) or params["base_dilation"][k] != 1:
-            structure.protect(axis, equation, SLIDES)
+            structure.slide(axis, equation)
             axis = None
         found.append(axis)
     return [tuple(found)]

@@ -48,6 +48,7 @@ class Structure:
       ties: what tied an axis to another.
       unknown: operations without a rule that met an axis and need it whole.
       loops: loops and branches, likewise, with the axes that they met.
+      windows: axes that a window slides over.
       static: values that depend on no argument, where they are small: indices.
     """
 
@@ -59,6 +60,7 @@ class Structure:
         self.ties: list[tuple[np.ndarray, Equation]] = []
         self.unknown: list[Equation] = []
         self.loops: list[tuple[Equation, list[np.ndarray]]] = []
+        self.windows: list[np.ndarray] = []
         self.static: dict[int, np.ndarray] = {}
 
     @functools.cached_property
@@ -105,6 +107,12 @@ class Structure:
         """Keeps an axis whole for the sake of an equation."""
         if axis is not None:
             self.classes.protect(axis, f"{equation} {why}")
+
+    def slide(self, axis: Axis, equation: Equation) -> None:
+        """Keeps an axis whole that a window slides over; its positions are no channels."""
+        self.protect(axis, equation, "slides over it")
+        if axis is not None:
+            self.windows.append(axis)
 
     def shape(self, value: int) -> tuple[Any, ...]:
         """Shape of a value."""
