@@ -1,9 +1,12 @@
 """A compacted network is differentiated, compiled, batched and exported like the one it is from."""
 
+import functools
+
 import jax
 import jax.export
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from networks import NETWORKS, kill
 
@@ -113,21 +116,47 @@ def test_rule_that_needs_what_is_removed_is_refused():
     gradient(whole.apply, X)(whole.params)
 
 
-@pytest.mark.parametrize("name", ["lenet5", "mobilenet"])
-def test_gradients_of_networks_are_slices(name):
+USUAL = "lenet5", "mobilenet", "linen_lenet5"
+
+
+def is_floating(leaf):
+    return jnp.issubdtype(leaf.dtype, jnp.floating)
+
+
+ADAM = optax.masked(optax.adam(0.01, eps=1.0), lambda tree: jax.tree.map(is_floating, tree))
+"""Without Adam's steep slope at a gradient of zero."""
+
+
+def stepped(apply, x, params, state):
+    """The gradient of a loss, and where a step of Adam leads."""
+    gradient = jax.grad(lambda params: jnp.sum(apply(params, x) ** 2), allow_int=True)(params)
+    gradient = jax.tree.map(
+        lambda g, w: g if is_floating(w) else jnp.zeros_like(w), gradient, params
+    )
+    updates, state = ADAM.update(gradient, state, params)
+    return gradient, optax.apply_updates(params, updates), state
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[] if n in USUAL else pytest.mark.exhaustive) for n in NETWORKS],
+)
+def test_gradients_and_steps_of_networks_are_slices(name):
     spec = NETWORKS[name]
     apply, params = spec.build()
     params, _ = kill(spec, params, seed=1, share=0.5)
     x = jax.random.normal(jax.random.key(1), (2, *spec.input_shape))
-    small = sgl.compact(apply, params, x, strict=True)
-    given = jax.jit(jax.grad(lambda p: jnp.sum(small.apply(p, x) ** 2), allow_int=True))
-    full = jax.jit(jax.grad(lambda p: jnp.sum(apply(p, x) ** 2), allow_int=True))
-    found, _ = flatten_by_path(given(small.params))
-    expected, _ = flatten_by_path(small.shrink(full(params)))
+    small, state = sgl.compact(apply, params, x, strict=True), ADAM.init(params)
+    with jax.numpy_dtype_promotion("standard"):
+        full = jax.jit(functools.partial(stepped, apply, x))(params, state)
+        narrow = jax.jit(functools.partial(stepped, small.apply, x))
+        found = narrow(small.params, small.shrink(state))
+    expected, _ = flatten_by_path(tuple(map(small.shrink, full)))
+    found, _ = flatten_by_path(found)
+    assert list(found) == list(expected)
     for path, leaf in expected.items():
-        if leaf.dtype != jax.dtypes.float0:
-            scale = 1e-4 * float(jnp.abs(leaf).max())
-            np.testing.assert_allclose(found[path], leaf, rtol=0, atol=scale, err_msg=path)
+        scale = 1e-4 * float(jnp.abs(leaf).max(initial=0))
+        np.testing.assert_allclose(found[path], leaf, rtol=0, atol=scale, err_msg=path)
 
 
 def test_hessian_is_the_slice_of_the_hessian():
