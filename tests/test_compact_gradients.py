@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from networks import NETWORKS, kill
+from networks import NETWORKS, kill, sparing
 
 import sgl_jax as sgl
 from sgl_jax._pytree import flatten_by_path
@@ -116,9 +116,6 @@ def test_rule_that_needs_what_is_removed_is_refused():
     gradient(whole.apply, X)(whole.params)
 
 
-USUAL = "lenet5", "mobilenet", "linen_lenet5"
-
-
 def is_floating(leaf):
     return jnp.issubdtype(leaf.dtype, jnp.floating)
 
@@ -144,10 +141,7 @@ def stepped(apply, x, params, state):
     return gradient, optax.apply_updates(params, updates), state
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=[] if n in USUAL else pytest.mark.exhaustive) for n in NETWORKS],
-)
+@pytest.mark.parametrize("name", sparing(NETWORKS, ["lenet5", "mobilenet", "linen_lenet5"]))
 def test_networks_their_gradients_and_steps_are_slices(name, double):
     spec = NETWORKS[name]
     apply, params = spec.build()

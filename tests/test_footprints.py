@@ -99,6 +99,24 @@ def test_strength_set_between_updates_is_no_mismatch(tx):
     assert optax.tree.get(state, "mismatches") == 0
 
 
+@pytest.mark.parametrize(
+    ("sizes", "watched"),
+    [
+        ([1600, 50, 20, 30, 10, 5, 5], {1, 2, 3}),
+        ([1600, 99, 80, 30, 2, 2, 2], {1, 4, 5}),
+        ([40, 30, 35], {1}),
+    ],
+)
+def test_a_few_of_the_largest_leaves_are_watched(sizes, watched):
+    params = {str(k): jnp.ones((size, 1)) for k, size in enumerate(sizes)}
+    tx = sgl.prox_adam(RATE, sgl.Regularizer(sgl.L1(0.1), sgl.by_entry()))
+    assert optax.tree.get(tx.init(params), "zeros").keys() == {str(k) for k in watched}
+    whole = optax.chain(
+        optax.scale(-RATE), sgl.apply_prox(sgl.Regularizer(sgl.L1(0.1), sgl.by_entry()), RATE)
+    )
+    assert optax.tree.get(whole.init(params), "zeros").keys() == params.keys()
+
+
 def test_one_lane_that_is_undone_is_found_out(tx):
     def trained(factor):
         return start(optax.chain(tx, optax.scale(factor)), feed=gradients(4))[1]

@@ -14,6 +14,9 @@ from sgl_jax._typing import Params, Path, Updates
 
 __all__ = ["Checksum", "Footprint"]
 
+FEW = 3
+"""Leaves to watch where not all are; a GPU starts the passes over each of them one by one."""
+
 
 class Footprint(NamedTuple):
     """How many zeros were asked for in the watched leaves, and how often there were fewer.
@@ -33,7 +36,7 @@ class Footprint(NamedTuple):
         """That of a link that has not asked for anything in these leaves.
 
         Counting costs a pass over the leaves. ``share``, in [0, 1], of their entries is watched at
-        most: the smallest leaves, at least one.
+        most: the largest leaves that fit, at most :data:`FEW` if it is not all, at least one.
         """
         zeros = {path: jnp.zeros((), jnp.int32) for path in _watched(leaves, share)}
         return cls(zeros, jnp.zeros((), jnp.int32))
@@ -104,15 +107,17 @@ class Checksum(NamedTuple):
 
 
 def _watched(leaves: Mapping[Path, Array], share: float) -> list[Path]:
-    """The smallest leaves, with at most this share of the entries, but at least one."""
+    """All leaves, or a few of at most this share of the entries, or else the smallest."""
+    if share == 1:
+        return list(leaves)
     budget = share * sum(leaf.size for leaf in leaves.values())
+    by_size = sorted(leaves, key=lambda path: (-leaves[path].size, path))
     watched: list[Path] = []
-    for path in sorted(leaves, key=lambda path: (leaves[path].size, path)):
-        budget -= leaves[path].size
-        if watched and budget < 0:
-            break
-        watched.append(path)
-    return watched
+    for path in by_size:
+        if leaves[path].size <= budget and len(watched) < FEW:
+            watched.append(path)
+            budget -= leaves[path].size
+    return watched or by_size[-1:]
 
 
 def _counted(mismatches: Array, missed: Array, each: int) -> Array:

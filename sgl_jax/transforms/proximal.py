@@ -113,7 +113,7 @@ def proximal(
       p \leftarrow \arg\min_z \; \eta R(z) + \tfrac12 \sum_i d_i (z_i - (p_i - \eta u_i))^2.
 
     Something that runs after it undoes the zeros all the same; :func:`check` finds out as with
-    :func:`apply_prox`, but looks at the smallest leaves only, a sixteenth of the entries.
+    :func:`apply_prox`, but looks at three leaves at most, a sixteenth of the entries.
 
     Args:
       direction: from :mod:`sgl_jax.directions`, or an Optax transformation that does not scale by

@@ -54,9 +54,12 @@ LARGE = (
 """Networks that take long to compile, of kinds of which there are smaller ones."""
 
 
-def sparing(names: Iterable[str]) -> list[Any]:
-    """Names for ``parametrize``, the large networks for ``--exhaustive`` alone."""
-    return [
-        pytest.param(name, marks=pytest.mark.exhaustive) if name in LARGE else name
-        for name in names
-    ]
+def sparing(names: Iterable[str], usual: Iterable[str] | None = None) -> list[Any]:
+    """Names for ``parametrize``: the usual ones, all but the large if not said; others are marked.
+
+    What is marked runs with ``--exhaustive`` alone.
+    """
+    names = list(names)
+    usual = set(names) - set(LARGE) if usual is None else set(usual)
+    exhaustive = pytest.mark.exhaustive
+    return [name if name in usual else pytest.param(name, marks=exhaustive) for name in names]
