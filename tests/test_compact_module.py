@@ -18,11 +18,8 @@ from sgl_jax._pytree import flatten_by_path
 OPTION_A = [name for name in NETWORKS if name.endswith("_identity")]
 """Networks that write down how many channels they pad."""
 
-DEEP = "resnet56_projection", "vgg16", "wrn28_10"
 MODULES = [
-    pytest.param(name, marks=[pytest.mark.slow] * (name in DEEP))
-    for name, spec in NETWORKS.items()
-    if hasattr(spec.make, "module") and name not in OPTION_A
+    name for name, spec in NETWORKS.items() if hasattr(spec.make, "module") and name not in OPTION_A
 ]
 
 
