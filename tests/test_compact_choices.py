@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from networks import NETWORKS, kill, narrow_by_hand, narrow_widths, sparing
+from networks import NETWORKS, PADDED, kill, narrow_by_hand, narrow_widths, sparing
 
 import sgl_jax as sgl
 from sgl_jax._pytree import flatten_by_path
@@ -95,11 +95,9 @@ def test_network_without_dead_channels_stays_as_it_is():
 
 
 USUAL = "lenet5", "mobilenet", "densenet"
-OPTION_A = [name for name in NETWORKS if name.endswith("_identity")]
-"""Networks whose widths do not say which channels are padded."""
 
 
-@pytest.mark.parametrize("name", sparing([n for n in NETWORKS if n not in OPTION_A], USUAL))
+@pytest.mark.parametrize("name", sparing([n for n in NETWORKS if n not in PADDED], USUAL))
 def test_second_call_finds_nothing_and_every_channel_counts(name):
     """Every channel that is left is written, and what is written to it is read.
 
@@ -158,8 +156,8 @@ def test_compiler_counts_the_operations_of_the_network_built_narrow(name):
     def flops(apply, params):
         return jax.jit(apply).lower(params, x).cost_analysis()["flops"]
 
-    # What a pad is filled with is converted to a float in both places of a network of option A.
-    pads = 2 * (name in OPTION_A)
+    # What their two pads are filled with is converted to a float, if the network is not compacted.
+    pads = 2 * (name in PADDED)
     assert flops(small.apply, small.params) == flops(narrow, hand) - pads < flops(apply, params)
 
 

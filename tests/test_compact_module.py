@@ -9,17 +9,17 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from networks import NETWORKS, kill, narrow_by_hand, narrow_widths, sparing
+from networks import NETWORKS, PADDED, kill, narrow_by_hand, narrow_widths
 
 import sgl_jax as sgl
 from sgl_jax._pytree import flatten_by_path
 
 
-OPTION_A = [name for name in NETWORKS if name.endswith("_identity")]
-"""Networks that write down how many channels they pad."""
-
+DEEP = "resnet56_projection", "vgg16", "wrn28_10"
 MODULES = [
-    name for name, spec in NETWORKS.items() if hasattr(spec.make, "module") and name not in OPTION_A
+    pytest.param(name, marks=[pytest.mark.slow] * (name in DEEP))
+    for name, spec in NETWORKS.items()
+    if hasattr(spec.make, "module") and name not in PADDED
 ]
 
 
@@ -71,7 +71,7 @@ def stepped(module, x, optimizer):
     return module
 
 
-@pytest.mark.parametrize("name", sparing(MODULES))
+@pytest.mark.parametrize("name", MODULES)
 def test_module_without_its_dead_channels_is_the_one_built_narrow(name):
     full, narrow, x = killed(name)
     small = compacted(name)
@@ -279,7 +279,7 @@ def test_sizes_that_are_written_down_are_refused_in_a_sentence():
     assert full.fc1.out_features == 8
 
 
-@pytest.mark.parametrize("name", OPTION_A[:1])
+@pytest.mark.parametrize("name", PADDED[:1])
 def test_pads_that_are_written_down_are_refused(name):
     full, _, x = killed(name)
     with pytest.raises(ValueError, match="ResNet must give the same outputs by its own code"):

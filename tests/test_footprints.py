@@ -109,11 +109,10 @@ def test_strength_set_between_updates_is_no_mismatch(tx):
 )
 def test_a_few_of_the_largest_leaves_are_watched(sizes, watched):
     params = {str(k): jnp.ones((size, 1)) for k, size in enumerate(sizes)}
-    tx = sgl.prox_adam(RATE, sgl.Regularizer(sgl.L1(0.1), sgl.by_entry()))
+    regularizer = sgl.Regularizer(sgl.L1(0.1), sgl.by_entry())
+    tx = sgl.prox_adam(RATE, regularizer)
     assert optax.tree.get(tx.init(params), "zeros").keys() == {str(k) for k in watched}
-    whole = optax.chain(
-        optax.scale(-RATE), sgl.apply_prox(sgl.Regularizer(sgl.L1(0.1), sgl.by_entry()), RATE)
-    )
+    whole = optax.chain(optax.scale(-RATE), sgl.apply_prox(regularizer, RATE))
     assert optax.tree.get(whole.init(params), "zeros").keys() == params.keys()
 
 

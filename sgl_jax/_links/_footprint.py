@@ -1,6 +1,6 @@
 """What an update asked for, so that the next one can tell whether it came to be."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -12,10 +12,11 @@ from sgl_jax._pytree import flatten_by_path
 from sgl_jax._typing import Params, Path, Updates
 
 
-__all__ = ["Checksum", "Footprint"]
+__all__ = ["Checksum", "Footprint", "sample"]
 
-FEW = 3
-"""Leaves to watch where not all are; a GPU starts the passes over each of them one by one."""
+_SHARE, _FEW = 1 / 16, 3
+"""What is watched at most where not all is: of the entries, since they are passed over, and of the
+leaves, since a GPU starts the passes over each of them one by one."""
 
 
 class Footprint(NamedTuple):
@@ -32,13 +33,9 @@ class Footprint(NamedTuple):
     mismatches: Array
 
     @classmethod
-    def empty(cls, leaves: dict[Path, Array], share: float) -> "Footprint":
-        """That of a link that has not asked for anything in these leaves.
-
-        Counting costs a pass over the leaves. ``share``, in [0, 1], of their entries is watched at
-        most: the largest leaves that fit, at most :data:`FEW` if it is not all, at least one.
-        """
-        zeros = {path: jnp.zeros((), jnp.int32) for path in _watched(leaves, share)}
+    def empty(cls, leaves: Iterable[Path]) -> "Footprint":
+        """That of a link that has not asked for anything in these leaves, all of them watched."""
+        zeros = {path: jnp.zeros((), jnp.int32) for path in leaves}
         return cls(zeros, jnp.zeros((), jnp.int32))
 
     def followed(
@@ -77,10 +74,10 @@ class Checksum(NamedTuple):
     mismatches: Array
 
     @classmethod
-    def empty(cls, params: Params, share: float) -> "Checksum":
-        """That of a link that has not led anywhere; ``share`` as in :meth:`Footprint.empty`."""
+    def empty(cls, params: Params) -> "Checksum":
+        """That of a link that has not led anywhere; it watches a :func:`sample`."""
         leaves, _ = flatten_by_path(params)
-        sums = {path: _magnitude(jnp.zeros_like(leaves[path])) for path in _watched(leaves, share)}
+        sums = {path: _magnitude(jnp.zeros_like(leaves[path])) for path in sample(leaves)}
         within = {path: jnp.full_like(total, jnp.inf) for path, total in sums.items()}
         return cls(sums, within, jnp.zeros((), jnp.int32))
 
@@ -106,15 +103,16 @@ class Checksum(NamedTuple):
         )
 
 
-def _watched(leaves: Mapping[Path, Array], share: float) -> list[Path]:
-    """All leaves, or a few of at most this share of the entries, or else the smallest."""
-    if share == 1:
-        return list(leaves)
-    budget = share * sum(leaf.size for leaf in leaves.values())
+def sample(leaves: Mapping[Path, Array]) -> list[Path]:
+    """The largest leaves that fit into a sixteenth of all entries, three at most; or the smallest.
+
+    For a link that need not watch all, which costs a pass over each.
+    """
+    budget = _SHARE * sum(leaf.size for leaf in leaves.values())
     by_size = sorted(leaves, key=lambda path: (-leaves[path].size, path))
     watched: list[Path] = []
     for path in by_size:
-        if leaves[path].size <= budget and len(watched) < FEW:
+        if leaves[path].size <= budget and len(watched) < _FEW:
             watched.append(path)
             budget -= leaves[path].size
     return watched or by_size[-1:]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._links._footprint import Footprint
+from sgl_jax._links._footprint import Footprint, sample
 from sgl_jax._links._link import (
     Leaves,
     Link,
@@ -98,7 +98,7 @@ def last(link: LastLink, name: str) -> optax.GradientTransformationExtraArgs:
     """The Optax transformation of a link; ``name`` is what its user calls it."""
 
     def init(params: Params) -> LastState:
-        return started(link, params, watched=1.0)
+        return started(link, params, sampled=False)
 
     def update(updates, state, params=None, **extra_args):
         del extra_args
@@ -109,10 +109,11 @@ def last(link: LastLink, name: str) -> optax.GradientTransformationExtraArgs:
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def started(link: LastLink, params: Params, watched: float) -> LastState:
-    """The state before the first update; ``watched`` as in :meth:`Footprint.empty`."""
+def started(link: LastLink, params: Params, *, sampled: bool) -> LastState:
+    """The state before the first update; its footprint watches all leaves, or a :func:`sample`."""
     strengths, plan = planned(link, params)
-    footprint = Footprint.empty(select(params, plan.link(strengths).paths), watched)
+    leaves = select(params, plan.link(strengths).paths)
+    footprint = Footprint.empty(sample(leaves) if sampled else leaves)
     return LastState(jnp.zeros((), jnp.int32), strengths, plan, footprint)
 
 

@@ -63,7 +63,7 @@ def fista(
 
     def init(params: Params) -> FistaState:
         x = jax.tree.map(jnp.copy, params)
-        watch = Checksum.empty(params, share=1 / 16)
+        watch = Checksum.empty(params)
         prox = CopyState(jnp.zeros((), jnp.int32), *planned(term, params), x, watch)
         return FistaState(prox, jnp.ones((), float))
 

@@ -65,7 +65,7 @@ def rda(
     def init(params: Params) -> RdaState:
         start = jax.tree.map(jnp.copy, params)
         total = jax.tree.map(jnp.zeros_like, params)
-        return RdaState(started(term, params, watched=1 / 16), start, total, jnp.zeros((), float))
+        return RdaState(started(term, params, sampled=True), start, total, jnp.zeros((), float))
 
     def update(updates, state, params=None, **extra_args):
         del extra_args

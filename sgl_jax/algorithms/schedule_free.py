@@ -97,7 +97,7 @@ def _averaged(
 
     def init(params: Params) -> ScheduleFreeState:
         z = jax.tree.map(jnp.copy, params)
-        watch = Checksum.empty(params, share=1 / 16)
+        watch = Checksum.empty(params)
         prox = CopyState(jnp.zeros((), jnp.int32), *planned(term, params), z, watch)
         total, max_rate = (jnp.zeros((), float) for _ in range(2))
         share = jnp.asarray(b1, float)

@@ -113,7 +113,7 @@ def proximal(
       p \leftarrow \arg\min_z \; \eta R(z) + \tfrac12 \sum_i d_i (z_i - (p_i - \eta u_i))^2.
 
     Something that runs after it undoes the zeros all the same; :func:`check` finds out as with
-    :func:`apply_prox`, but looks at three leaves at most, a sixteenth of the entries.
+    :func:`apply_prox`, but looks at a sixteenth of the entries at most, in three leaves.
 
     Args:
       direction: from :mod:`sgl_jax.directions`, or an Optax transformation that does not scale by
@@ -145,8 +145,8 @@ def proximal(
     term = ProximalStep(regularizer, learning_rate)
 
     def init(params: Params) -> ProximalState:
-        # It owns its chain, so it watches a sixteenth only: counting all costs a quarter of Adam.
-        return ProximalState(direction.init(params), started(term, params, watched=1 / 16))
+        # It owns its chain, so it watches a sample only: counting all costs a quarter of Adam.
+        return ProximalState(direction.init(params), started(term, params, sampled=True))
 
     def update(updates, state, params=None, **extra_args):
         params = required(params, "proximal")

@@ -54,6 +54,10 @@ LARGE = (
 """Networks that take long to compile, of kinds of which there are smaller ones."""
 
 
+PADDED = "resnet20_identity", "resnet56_identity"
+"""Networks that write down how many channels they pad; their widths do not say which."""
+
+
 def sparing(names: Iterable[str], usual: Iterable[str] | None = None) -> list[Any]:
     """Names for ``parametrize``: the usual ones, all but the large if not said; others are marked.
 
