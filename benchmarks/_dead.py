@@ -11,10 +11,10 @@ import jax
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from networks import kill, narrow_by_hand, narrow_widths
-from networks.plain import PLAIN
-from networks.resnet import RESNETS
-from networks.wide import WIDE
+from support.networks import kill, narrow_by_hand, narrow_widths
+from support.networks.plain import PLAIN
+from support.networks.resnet import RESNETS
+from support.networks.wide import WIDE
 
 
 __all__ = ["NETWORKS", "Dead", "dead_networks", "example"]

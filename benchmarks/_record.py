@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from sgl_jax.provenance import provenance
+from sgl_jax._util.provenance import provenance
 
 
 __all__ = ["RESULTS", "save"]

@@ -37,7 +37,8 @@ from _torch import epochs as torch_epochs
 from flax import nnx
 
 import sgl_jax as sgl
-from sgl_jax import many, train
+from sgl_jax import train
+from sgl_jax.train import many
 
 
 SEEDS = 5

@@ -18,17 +18,23 @@ from sgl_jax.algorithms import (
     splitting as splitting,
     subgradient as subgradient,
 )
-from sgl_jax.artifacts import (
+from sgl_jax.compaction import Compacted as Compacted, compact as compact
+from sgl_jax.compaction.artifacts import (
     EXPORTERS as EXPORTERS,
     export as export,
     load_compact as load_compact,
     save_compact as save_compact,
 )
-from sgl_jax.compaction import Compacted as Compacted, compact as compact
+from sgl_jax.compaction.channels import (
+    ChannelGroups as ChannelGroups,
+    channel_groups as channel_groups,
+)
 from sgl_jax.directions import Direction as Direction
-from sgl_jax.graph import ChannelGroups as ChannelGroups, channel_groups as channel_groups
-from sgl_jax.groupings import (
+from sgl_jax.groups import (
+    Group as Group,
     Grouping as Grouping,
+    Groups as Groups,
+    Member as Member,
     by_entry as by_entry,
     by_filter as by_filter,
     by_input_channel as by_input_channel,
@@ -37,7 +43,6 @@ from sgl_jax.groupings import (
     by_neuron as by_neuron,
     by_tree as by_tree,
 )
-from sgl_jax.groups import Group as Group, Groups as Groups, Member as Member
 from sgl_jax.metrics import live_groups as live_groups, objective as objective, sparsity as sparsity
 from sgl_jax.penalties import (
     CONSTRAINTS as CONSTRAINTS,
@@ -68,7 +73,6 @@ from sgl_jax.penalties import (
     VectorPenalty as VectorPenalty,
 )
 from sgl_jax.regularizers import Regularizer as Regularizer, SparseGroup as SparseGroup
-from sgl_jax.schedules import ramp as ramp, warmup as warmup
 from sgl_jax.transforms import (
     add_penalty_gradient as add_penalty_gradient,
     apply_prox as apply_prox,
@@ -80,6 +84,7 @@ from sgl_jax.transforms import (
     sparse_params as sparse_params,
     splitting_gap as splitting_gap,
 )
+from sgl_jax.transforms.schedules import ramp as ramp, warmup as warmup
 
 
 __all__ = [
@@ -163,14 +168,21 @@ __all__ = [
     "warmup",
 ]
 
-_MODULES = ("data", "many", "models", "modules", "placement", "train")
-_NAMES = {"CompactedModule": "modules", "compact_module": "modules"}
+_MODULES = {
+    "data": "data",
+    "many": "train.many",
+    "models": "models",
+    "modules": "compaction.flax",
+    "placement": "train.placement",
+    "train": "train",
+}
+_NAMES = {"CompactedModule": "compaction.flax", "compact_module": "compaction.flax"}
 
 
 def __getattr__(name: str) -> Any:
     """Imports what needs more than JAX and Optax when it is first asked for."""
     if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
+        return importlib.import_module(f"{__name__}.{_MODULES[name]}")
     if name in _NAMES:
         return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import working_dtype
-from sgl_jax._pytree import flatten_by_path
-from sgl_jax._typing import Params, Path
-from sgl_jax.groupings import GroupingLike, by_neuron
+from sgl_jax._util.numerics import working_dtype
+from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax._util.typing import Params, Path
+from sgl_jax.groups import GroupingLike, by_neuron
 from sgl_jax.transforms import penalty_value
 
 

@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 
 import optax
 
-from sgl_jax._typing import Strength
+from sgl_jax._util.typing import Strength
 from sgl_jax.penalties import L1
 from sgl_jax.regularizers import Regularizer, RegularizerLike
 

@@ -7,7 +7,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._links import (
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Params, Strength
+from sgl_jax.algorithms._base import Base
+from sgl_jax.regularizers import RegularizerLike
+from sgl_jax.transforms._links import (
     CopyState,
     Leaves,
     RegularizerLink,
@@ -18,10 +22,6 @@ from sgl_jax._links import (
     required,
     select,
 )
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Params, Strength
-from sgl_jax.algorithms._base import Base
-from sgl_jax.regularizers import RegularizerLike
 
 
 __all__ = ["AdmmState", "admm"]

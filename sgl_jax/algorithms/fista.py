@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._links import Checksum, CopyState, check_sign, in_force, planned, required
-from sgl_jax._typing import Params, Strength
+from sgl_jax._util.typing import Params, Strength
 from sgl_jax.algorithms._base import given
 from sgl_jax.regularizers import RegularizerLike
+from sgl_jax.transforms._links import Checksum, CopyState, check_sign, in_force, planned, required
 from sgl_jax.transforms.proximal import ProximalStep
 
 

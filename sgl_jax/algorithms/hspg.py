@@ -6,13 +6,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._links import GroupsLink, Leaves, last
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Step, Strength
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Step, Strength
 from sgl_jax.algorithms._base import Base
-from sgl_jax.groupings import GroupingLike
+from sgl_jax.groups import GroupingLike
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms import add_penalty_gradient
+from sgl_jax.transforms._links import GroupsLink, Leaves, last
 
 
 __all__ = ["hspg"]

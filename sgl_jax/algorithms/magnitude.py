@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._links import LastLink, Leaves, RegularizerLink, last
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Strength
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Strength
 from sgl_jax.algorithms._base import Base
 from sgl_jax.groups import Group
 from sgl_jax.penalties import TopK
 from sgl_jax.regularizers import Regularizer, RegularizerLike
-from sgl_jax.schedules import ramp
+from sgl_jax.transforms._links import LastLink, Leaves, RegularizerLink, last
+from sgl_jax.transforms.schedules import ramp
 
 
 __all__ = ["magnitude"]

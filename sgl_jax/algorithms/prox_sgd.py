@@ -3,7 +3,7 @@
 import optax
 
 from sgl_jax import directions
-from sgl_jax._typing import Step, Strength
+from sgl_jax._util.typing import Step, Strength
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms import proximal
 

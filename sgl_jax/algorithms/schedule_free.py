@@ -9,10 +9,10 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax import directions
-from sgl_jax._links import Checksum, CopyState, check_sign, in_force, planned, required
-from sgl_jax._typing import Params, Step, Strength
+from sgl_jax._util.typing import Params, Step, Strength
 from sgl_jax.directions import Direction
 from sgl_jax.regularizers import RegularizerLike
+from sgl_jax.transforms._links import Checksum, CopyState, check_sign, in_force, planned, required
 from sgl_jax.transforms.proximal import ProximalStep
 
 

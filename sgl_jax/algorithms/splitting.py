@@ -4,9 +4,9 @@ import dataclasses
 
 import optax
 
-from sgl_jax._typing import Strength
+from sgl_jax._util.typing import Strength
 from sgl_jax.algorithms._base import Base
-from sgl_jax.groupings import Grouping, GroupingLike
+from sgl_jax.groups import Grouping, GroupingLike
 from sgl_jax.penalties import L1
 from sgl_jax.regularizers import RegularizerLike, SparseGroup
 from sgl_jax.transforms import sgl_transform

@@ -2,7 +2,7 @@
 
 import optax
 
-from sgl_jax._typing import Strength
+from sgl_jax._util.typing import Strength
 from sgl_jax.algorithms._base import Base
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms import add_penalty_gradient

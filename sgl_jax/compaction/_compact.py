@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sgl_jax._pytree import flatten_by_path
-from sgl_jax._typing import Params, Path
+from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax._util.typing import Params, Path
 from sgl_jax.compaction._equality import check_equal, full_precision
 from sgl_jax.compaction._narrow import Narrowed
 from sgl_jax.compaction._plan import LeafPlan, Plan
@@ -25,8 +25,8 @@ from sgl_jax.compaction._report import Report, Size, shapes_of
 from sgl_jax.compaction._search import Search
 from sgl_jax.compaction._states import narrowed_state
 from sgl_jax.compaction._values import facts_of
-from sgl_jax.graph import Structure, structure_of, tie_unread
-from sgl_jax.jaxprs import Program, products_of, trace
+from sgl_jax.compaction.channels import Structure, structure_of, tie_unread
+from sgl_jax.compaction.program import Program, products_of, trace
 
 
 __all__ = ["Compacted", "compact"]

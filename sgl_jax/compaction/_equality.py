@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sgl_jax._typing import Params
+from sgl_jax._util.typing import Params
 
 
 __all__ = ["UnequalError", "check_equal", "full_precision"]

@@ -8,8 +8,8 @@ import numpy as np
 
 from sgl_jax.compaction._narrow_rules import NARROW
 from sgl_jax.compaction._slicing import Slicing
-from sgl_jax.graph import RULES, Structure, read
-from sgl_jax.jaxprs import Equation, derivative, smooth
+from sgl_jax.compaction.channels import RULES, Structure, read
+from sgl_jax.compaction.program import Equation, derivative, smooth
 
 
 __all__ = ["Evaluation"]

@@ -14,8 +14,8 @@ import numpy as np
 from sgl_jax.compaction._facts import Fact, FactRule
 from sgl_jax.compaction._layout_facts import LAYOUT
 from sgl_jax.compaction._product_facts import conv, dot_general
-from sgl_jax.graph import ELEMENTWISE, Structure
-from sgl_jax.jaxprs import Equation
+from sgl_jax.compaction.channels import ELEMENTWISE, Structure
+from sgl_jax.compaction.program import Equation
 
 
 __all__ = ["RULES"]

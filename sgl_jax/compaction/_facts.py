@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from sgl_jax.graph import Structure
-from sgl_jax.jaxprs import Equation
+from sgl_jax.compaction.channels import Structure
+from sgl_jax.compaction.program import Equation
 
 
 __all__ = ["Fact", "FactRule", "unknown", "widened"]

@@ -6,8 +6,8 @@ import numpy as np
 
 from sgl_jax.compaction._facts import Fact
 from sgl_jax.compaction._product_facts import channel_fact, has_borders
-from sgl_jax.graph import Axis, Sink, Structure
-from sgl_jax.jaxprs import Equation
+from sgl_jax.compaction.channels import Axis, Sink, Structure
+from sgl_jax.compaction.program import Equation
 
 
 __all__ = ["Fold", "fold_of"]

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from sgl_jax.compaction._facts import Fact, FactRule, widened
-from sgl_jax.graph import Structure, blocks, gathered_axis
-from sgl_jax.jaxprs import Equation
+from sgl_jax.compaction.channels import Structure, blocks, gathered_axis
+from sgl_jax.compaction.program import Equation
 
 
 __all__ = ["LAYOUT"]

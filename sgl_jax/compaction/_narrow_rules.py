@@ -8,8 +8,8 @@ import numpy as np
 from jax import lax
 
 from sgl_jax.compaction._slicing import Slicing
-from sgl_jax.graph import gathered_axis
-from sgl_jax.jaxprs import Equation
+from sgl_jax.compaction.channels import gathered_axis
+from sgl_jax.compaction.program import Equation
 
 
 __all__ = ["NARROW"]

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from sgl_jax._pytree import flatten_by_path, is_key
-from sgl_jax._typing import Params, Path
+from sgl_jax._util.pytree import flatten_by_path, is_key
+from sgl_jax._util.typing import Params, Path
 
 
 __all__ = ["Kept", "LeafPlan", "Plan", "shape_of", "taken"]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from sgl_jax.compaction._facts import Fact, widened
-from sgl_jax.graph import Structure
-from sgl_jax.jaxprs import Equation
+from sgl_jax.compaction.channels import Structure
+from sgl_jax.compaction.program import Equation
 
 
 __all__ = ["channel_fact", "conv", "dot_general", "has_borders"]

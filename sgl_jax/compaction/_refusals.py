@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sgl_jax._pytree import flatten_by_path
-from sgl_jax._typing import Params, Path
+from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax._util.typing import Params, Path
 from sgl_jax.compaction._search import Search
-from sgl_jax.graph import Structure
+from sgl_jax.compaction.channels import Structure
 
 
 __all__ = [

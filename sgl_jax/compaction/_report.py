@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from sgl_jax._typing import Path
+from sgl_jax._util.typing import Path
 from sgl_jax.compaction._plan import Plan
 
 

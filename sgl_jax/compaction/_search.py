@@ -7,7 +7,7 @@ import numpy as np
 
 from sgl_jax.compaction._facts import Fact
 from sgl_jax.compaction._folding import Fold, fold_of
-from sgl_jax.graph import Axis, Sink, Structure
+from sgl_jax.compaction.channels import Axis, Sink, Structure
 
 
 __all__ = ["Search"]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from sgl_jax.compaction._plan import taken
-from sgl_jax.graph import Axis, Structure
+from sgl_jax.compaction.channels import Axis, Structure
 
 
 __all__ = ["Slicing"]

@@ -5,10 +5,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from sgl_jax._links import Footprint, Plan as LinkPlan
-from sgl_jax._pytree import flatten_by_path, path_of
+from sgl_jax._util.pytree import flatten_by_path, path_of
 from sgl_jax.compaction._plan import Plan
 from sgl_jax.groups import Groups
+from sgl_jax.transforms._links import Footprint, Plan as LinkPlan
 
 
 __all__ = ["narrowed_state"]

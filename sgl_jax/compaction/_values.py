@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from sgl_jax._pytree import is_key
+from sgl_jax._util.pytree import is_key
 from sgl_jax.compaction._fact_rules import RULES
 from sgl_jax.compaction._facts import Fact, unknown
-from sgl_jax.graph import Structure
-from sgl_jax.jaxprs import equations
+from sgl_jax.compaction.channels import Structure
+from sgl_jax.compaction.program import equations
 
 
 __all__ = ["facts_of"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import optax
 
-from sgl_jax._typing import Step, Strength
+from sgl_jax._util.typing import Step, Strength
 from sgl_jax.directions._base import Direction, check_eps, decayed, root_plus
 
 

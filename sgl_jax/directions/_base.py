@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from sgl_jax._typing import Params, Step, Strength
+from sgl_jax._util.typing import Params, Step, Strength
 
 
 __all__ = ["Direction", "check_eps", "decayed", "root_plus"]

@@ -2,7 +2,7 @@
 
 import optax
 
-from sgl_jax._typing import Step
+from sgl_jax._util.typing import Step
 from sgl_jax.directions._base import Direction
 
 

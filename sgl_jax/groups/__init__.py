@@ -13,8 +13,38 @@ works for either.
 """
 
 from sgl_jax.groups._group import Group as Group
+from sgl_jax.groups._groupings import (
+    LAYOUTS as LAYOUTS,
+    Grouping as Grouping,
+    GroupingLike as GroupingLike,
+    Layout as Layout,
+    by_entry as by_entry,
+    by_filter as by_filter,
+    by_input_channel as by_input_channel,
+    by_input_fibre as by_input_fibre,
+    by_layer as by_layer,
+    by_neuron as by_neuron,
+    by_tree as by_tree,
+    resolved_paths as resolved_paths,
+)
 from sgl_jax.groups._member import Member as Member
 from sgl_jax.groups._plan import Groups as Groups
 
 
-__all__ = ["Group", "Groups", "Member"]
+__all__ = [
+    "LAYOUTS",
+    "Group",
+    "Grouping",
+    "GroupingLike",
+    "Groups",
+    "Layout",
+    "Member",
+    "by_entry",
+    "by_filter",
+    "by_input_channel",
+    "by_input_fibre",
+    "by_layer",
+    "by_neuron",
+    "by_tree",
+    "resolved_paths",
+]

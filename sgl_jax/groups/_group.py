@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sgl_jax._numerics import magnitude, power_of_two, working_dtype
-from sgl_jax._typing import Axes
+from sgl_jax._util.numerics import magnitude, power_of_two, working_dtype
+from sgl_jax._util.typing import Axes
 from sgl_jax.groups._member import Member
 
 

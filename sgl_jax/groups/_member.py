@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sgl_jax._typing import Axes, Path
+from sgl_jax._util.typing import Axes, Path
 
 
 __all__ = ["Member"]

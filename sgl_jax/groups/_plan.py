@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sgl_jax._pytree import flatten_by_path
-from sgl_jax._typing import Params, Path
+from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax._util.typing import Params, Path
 from sgl_jax.groups._group import Group
 
 

@@ -2,8 +2,8 @@
 
 from sgl_jax.penalties._base import NormPenalty as NormPenalty, Penalty as Penalty
 from sgl_jax.penalties._constraint import Constraint as Constraint
-from sgl_jax.penalties._joint import joint_prox as joint_prox
 from sgl_jax.penalties._scalar import ScalarPenalty as ScalarPenalty
+from sgl_jax.penalties._search._joint import joint_prox as joint_prox
 from sgl_jax.penalties._spectral import Spectral as Spectral
 from sgl_jax.penalties._vector import VectorPenalty as VectorPenalty
 from sgl_jax.penalties.box import Box as Box

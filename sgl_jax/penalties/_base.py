@@ -24,11 +24,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import ratio, working_dtype
-from sgl_jax._typing import Axes, Step, Strength
-from sgl_jax.groupings import Grouping, by_entry
-from sgl_jax.groups import Group
-from sgl_jax.penalties._joint import joint_prox
+from sgl_jax._util.numerics import ratio, working_dtype
+from sgl_jax._util.typing import Axes, Step, Strength
+from sgl_jax.groups import Group, Grouping, by_entry
+from sgl_jax.penalties._search._joint import joint_prox
 
 
 __all__ = ["NONNEGATIVE", "POSITIVE", "NormPenalty", "Penalty", "Range", "is_known"]

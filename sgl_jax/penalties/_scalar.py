@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sgl_jax._numerics import implicit, with_slope, working_dtype
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Step, Strength
+from sgl_jax._util.numerics import implicit, with_slope, working_dtype
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Step, Strength
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
-from sgl_jax.penalties._branch import search
+from sgl_jax.penalties._search._branch import search
 
 
 __all__ = ["ScalarPenalty"]

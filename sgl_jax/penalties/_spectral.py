@@ -23,11 +23,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import with_slope, working_dtype
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Step, Strength
-from sgl_jax.groupings import LAYOUTS, Grouping, Layout, by_layer
-from sgl_jax.groups import Group
+from sgl_jax._util.numerics import with_slope, working_dtype
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Step, Strength
+from sgl_jax.groups import LAYOUTS, Group, Grouping, Layout, by_layer
 from sgl_jax.penalties._base import NormPenalty, Penalty, Range
 from sgl_jax.penalties._vector import VectorPenalty
 

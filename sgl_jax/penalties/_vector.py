@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import working_dtype
-from sgl_jax._typing import Step
+from sgl_jax._util.numerics import working_dtype
+from sgl_jax._util.typing import Step
 from sgl_jax.groups import Group
 from sgl_jax.penalties._base import Penalty
 

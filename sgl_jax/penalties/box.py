@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import in_working_precision
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Step, Strength
+from sgl_jax._util.numerics import in_working_precision
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Step, Strength
 from sgl_jax.groups import Group
 from sgl_jax.penalties._base import is_known
 from sgl_jax.penalties._constraint import Constraint

@@ -5,9 +5,9 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import in_working_precision, odd
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Step, Strength
+from sgl_jax._util.numerics import in_working_precision, odd
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Step, Strength
 from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
 
 

@@ -6,12 +6,12 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import in_working_precision, odd, working_dtype
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Step, Strength
+from sgl_jax._util.numerics import in_working_precision, odd, working_dtype
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Step, Strength
 from sgl_jax.groups import Group
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
-from sgl_jax.penalties._metric import shrink_norm_in_metric
+from sgl_jax.penalties._search._metric import shrink_norm_in_metric
 
 
 __all__ = ["L1", "prox_l1"]

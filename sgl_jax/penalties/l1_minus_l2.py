@@ -7,11 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import in_working_precision, magnitude, odd, power_of_two, ratio
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Step, Strength
-from sgl_jax.groupings import Grouping, by_layer
-from sgl_jax.groups import Group
+from sgl_jax._util.numerics import in_working_precision, magnitude, odd, power_of_two, ratio
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Step, Strength
+from sgl_jax.groups import Group, Grouping, by_layer
 from sgl_jax.penalties._base import NONNEGATIVE, Range
 from sgl_jax.penalties._vector import VectorPenalty
 

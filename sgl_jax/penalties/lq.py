@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from sgl_jax._numerics import implicit, in_working_precision, joined, odd
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Step, Strength
+from sgl_jax._util.numerics import implicit, in_working_precision, joined, odd
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Step, Strength
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
 
 

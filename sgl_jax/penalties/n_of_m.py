@@ -9,9 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax.groupings import Grouping, by_input_fibre
-from sgl_jax.groups import Group
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax.groups import Group, Grouping, by_input_fibre
 from sgl_jax.penalties._constraint import Constraint, kept_entries, ranks
 
 

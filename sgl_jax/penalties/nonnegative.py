@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sgl_jax._pytree import pytree_dataclass
+from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax.groups import Group
 from sgl_jax.penalties._constraint import Constraint
 

@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from jaxtyping import Array, Float
 
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Step, Strength
-from sgl_jax.groupings import Layout
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Step, Strength
+from sgl_jax.groups import Layout
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
 from sgl_jax.penalties._spectral import SpectralPenalty, shrink_singular_values
 from sgl_jax.penalties.l1 import L1

@@ -8,10 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from sgl_jax._pytree import flatten_by_path, pytree_dataclass
-from sgl_jax._typing import Params, Path, Step
-from sgl_jax.groupings import GroupingLike, resolved_paths
-from sgl_jax.groups import Group, Groups
+from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
+from sgl_jax._util.typing import Params, Path, Step
+from sgl_jax.groups import Group, GroupingLike, Groups, resolved_paths
 from sgl_jax.penalties import Penalty
 
 
@@ -69,7 +68,7 @@ class Regularizer:
         """The same with its grouping resolved on these parameters.
 
         Raises:
-          ValueError: no leaf matches, or one is refused; see :mod:`sgl_jax.groupings`.
+          ValueError: no leaf matches, or one is refused; see :mod:`sgl_jax.groups`.
         """
         return Regularizer(self.penalty, self.grouping.resolve(params), self.weight)
 

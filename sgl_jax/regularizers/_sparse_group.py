@@ -5,10 +5,9 @@ from typing import Any, TypeAlias
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sgl_jax._pytree import flatten_by_path, pytree_dataclass
-from sgl_jax._typing import Params, Path, Step
-from sgl_jax.groupings import GroupingLike, by_neuron, resolved_paths
-from sgl_jax.groups import Groups
+from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
+from sgl_jax._util.typing import Params, Path, Step
+from sgl_jax.groups import GroupingLike, Groups, by_neuron, resolved_paths
 from sgl_jax.penalties import L1, NormPenalty, Penalty, joint_prox
 from sgl_jax.regularizers._regularizer import Regularizer
 

@@ -5,7 +5,7 @@ modules, and any Optax transformation trains any model. :func:`train_step` is th
 function, :func:`train_epoch` the compiled loop over the data, :func:`evaluate` the test.
 """
 
-from sgl_jax._compile import compiled
+from sgl_jax.train._compile import compiled
 from sgl_jax.train._epoch import train_epoch
 from sgl_jax.train._evaluation import Evaluation, evaluate
 from sgl_jax.train._images import Images, Labels

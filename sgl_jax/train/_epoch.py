@@ -7,11 +7,11 @@ import jax
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from sgl_jax._compile import compiled
 from sgl_jax.data import batch_indices, take_batch
-from sgl_jax.placement import Placement
+from sgl_jax.train._compile import compiled
 from sgl_jax.train._images import Images, Labels, on_device
 from sgl_jax.train._step import TrainState, train_step
+from sgl_jax.train.placement import Placement
 
 
 __all__ = ["compiled_step", "train_epoch"]

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sgl_jax._compile import compiled
-from sgl_jax._typing import Params
+from sgl_jax._util.typing import Params
 from sgl_jax.data import take_batch
-from sgl_jax.placement import Placement
+from sgl_jax.train._compile import compiled
 from sgl_jax.train._images import Images, Labels, on_device
 from sgl_jax.train._step import cross_entropy
+from sgl_jax.train.placement import Placement
 
 
 __all__ = ["Evaluation", "evaluate"]

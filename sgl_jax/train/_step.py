@@ -9,7 +9,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float, Int, Int32
 
-from sgl_jax._typing import Params
+from sgl_jax._util.typing import Params
 
 
 __all__ = ["Network", "TrainState", "cross_entropy", "init_state", "split", "train_step"]

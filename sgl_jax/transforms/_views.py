@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sgl_jax._links import CopyState, LastState, Leaves, Link, LinkState, select
-from sgl_jax._pytree import flatten_by_path
-from sgl_jax._typing import Params
+from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax._util.typing import Params
+from sgl_jax.transforms._links import CopyState, LastState, Leaves, Link, LinkState, select
 
 
 __all__ = ["check", "penalty_value", "sparse_params", "splitting_gap"]

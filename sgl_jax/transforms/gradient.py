@@ -6,7 +6,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from sgl_jax._links import (
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Params
+from sgl_jax.regularizers import RegularizerLike
+from sgl_jax.transforms._links import (
     LinkState,
     RegularizerLink,
     added,
@@ -15,9 +18,6 @@ from sgl_jax._links import (
     required,
     select,
 )
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Params
-from sgl_jax.regularizers import RegularizerLike
 
 
 __all__ = ["PenaltyGradient", "add_penalty_gradient"]

@@ -6,7 +6,11 @@ import jax
 import optax
 from jaxtyping import Array
 
-from sgl_jax._links import (
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Params, Strength
+from sgl_jax.directions import Direction
+from sgl_jax.regularizers import RegularizerLike
+from sgl_jax.transforms._links import (
     LastLink,
     LastState,
     Leaves,
@@ -18,10 +22,6 @@ from sgl_jax._links import (
     required,
     started,
 )
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Params, Strength
-from sgl_jax.directions import Direction
-from sgl_jax.regularizers import RegularizerLike
 
 
 __all__ = ["ProximalState", "ProximalStep", "apply_prox", "proximal"]

@@ -7,7 +7,12 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._links import (
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Params, Path, Strength
+from sgl_jax.groups import GroupingLike, by_neuron, resolved_paths
+from sgl_jax.penalties import L1, Constraint, Penalty
+from sgl_jax.regularizers import Regularizer, entry_groups
+from sgl_jax.transforms._links import (
     Leaves,
     Link,
     LinkState,
@@ -18,11 +23,6 @@ from sgl_jax._links import (
     required,
     select,
 )
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax._typing import Params, Path, Strength
-from sgl_jax.groupings import GroupingLike, by_neuron, resolved_paths
-from sgl_jax.penalties import L1, Constraint, Penalty
-from sgl_jax.regularizers import Regularizer, entry_groups
 
 
 __all__ = ["Splitting", "sgl_transform"]

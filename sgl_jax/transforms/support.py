@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._links import GroupsLink, Leaves, last
-from sgl_jax._pytree import pytree_dataclass
-from sgl_jax.groupings import GroupingLike, by_neuron
+from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax.groups import GroupingLike, by_neuron
+from sgl_jax.transforms._links import GroupsLink, Leaves, last
 
 
 __all__ = ["Support", "keep_support"]

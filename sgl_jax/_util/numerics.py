@@ -1,0 +1,141 @@
+"""Numerical pieces that more than one operator needs."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from sgl_jax._util.typing import Step
+
+
+__all__ = [
+    "flushed",
+    "gathered",
+    "implicit",
+    "in_working_precision",
+    "joined",
+    "magnitude",
+    "odd",
+    "power_of_two",
+    "ratio",
+    "with_slope",
+    "working_dtype",
+]
+
+
+def working_dtype(*arrays: Array) -> jnp.dtype:
+    """The dtype arithmetic runs in: float64 if an array has it, else float32."""
+    wide = any(array.dtype == jnp.float64 for array in arrays)
+    return jnp.dtype(jnp.float64 if wide else jnp.float32)
+
+
+def flushed(x: Array) -> Array:
+    """Zero in place of what is about to be no normal number of the working dtype.
+
+    Processors that flush those to zero flush differences, too: 1.2e-38 would then be a zero by
+    itself and would not be one as 1.4e-38 plus a change.
+    """
+    tiny = 2.0 * float(jnp.finfo(working_dtype(x)).tiny)
+    return jnp.where(jnp.abs(x) < tiny, 0.0, x).astype(x.dtype)
+
+
+def in_working_precision(operator: Callable[..., Array]) -> Callable[..., Array]:
+    """Casts all arguments to the working dtype of the first, and the result back."""
+
+    @functools.wraps(operator)
+    def wrapper(w, *strengths, **named):
+        w = jnp.asarray(w)
+        dtype = working_dtype(w)
+        strengths = [jnp.asarray(strength, dtype) for strength in strengths]
+        named = {name: jnp.asarray(strength, dtype) for name, strength in named.items()}
+        return operator(w.astype(dtype), *strengths, **named).astype(w.dtype)
+
+    return wrapper
+
+
+def odd(w: Array, threshold: Step, magnitude: Callable[[Array], Array]) -> Array:
+    """Zero up to ``threshold``, ``sign(w) * magnitude(|w|)`` beyond it.
+
+    At ``w = 0`` the sign is +1, so that an operator without strength has derivative one there.
+    """
+    sign = jnp.where(w < 0, -1.0, 1.0).astype(w.dtype)
+    # Not sign * w, which XLA would write to memory.
+    t = jnp.abs(w)
+    dead = (t <= threshold) & (threshold > 0)
+    return jnp.where(dead, 0.0, sign * magnitude(t))
+
+
+def joined(x: Array) -> Array:
+    """``x >= 0`` as it is, through an operation of one operand, so that XLA makes one kernel.
+
+    Its CPU backend writes to memory what an operation of several arrays makes, if that is used more
+    than once and so is a quotient or a root that depends on it. What an operation of one array
+    makes it computes again instead.
+    """
+    return jnp.maximum(x, 0.0)
+
+
+def gathered(x: Array) -> Array:
+    """``x`` to be summed, infinite where it is no number below infinity, as one array in memory.
+
+    XLA's CPU backend reduces arrays fast that come out of a selection, since it writes them first;
+    of other arithmetic it also writes the constants, each as large as the array.
+    """
+    return jnp.where(x < jnp.inf, x, jnp.inf)
+
+
+def magnitude(w: Array) -> Array:
+    """``|w|`` with the subgradient zero at zero, where that of ``jnp.abs`` is one."""
+    return jnp.where(w == 0, 0.0, jnp.abs(w))
+
+
+def power_of_two(x: Array) -> Array:
+    """The greatest power of two up to ``x``; 1 where ``x`` is not positive or not finite.
+
+    Dividing by it is exact, and so is multiplying by its inverse.
+    """
+    ordinary = (x > 0) & (x < jnp.inf)
+    _, exponent = jnp.frexp(jnp.where(ordinary, x, 1.0))
+    most = jnp.finfo(x.dtype).maxexp - 2
+    return jnp.ldexp(jnp.ones_like(x), jnp.clip(exponent - 1, -most, most))
+
+
+@jax.custom_jvp
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """A quotient whose derivative does not square the denominator, which may be tiny."""
+    return numerator / denominator
+
+
+@ratio.defjvp
+def _ratio_jvp(primals, tangents):
+    quotient = ratio(*primals)
+    return quotient, (tangents[0] - quotient * tangents[1]) / primals[1]
+
+
+def with_slope(function: Callable[[Array], Array], t: Array) -> tuple[Array, Array]:
+    """A function of each entry by itself, and its derivative."""
+    return jax.jvp(function, (t,), (jnp.ones_like(t),))
+
+
+def implicit(residual: Callable[..., Array]) -> Callable[[Callable], Callable]:
+    """Differentiates ``z = solve(*args)`` through ``residual(z, *args) = 0`` instead of its steps.
+
+    Where the root is double, no derivative exists and zero, the dead side's, is returned.
+    """
+
+    def decorate(solve):
+        solve = jax.custom_jvp(solve)
+
+        @solve.defjvp
+        def jvp(args, tangents):
+            z = solve(*args)
+            _, slope = with_slope(lambda z: residual(z, *args), z)
+            _, drift = jax.jvp(lambda *args: residual(z, *args), args, tangents)
+            simple = slope > 0
+            return z, jnp.where(simple, -drift / jnp.where(simple, slope, 1.0), 0.0)
+
+        return solve
+
+    return decorate

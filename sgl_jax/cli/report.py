@@ -1,0 +1,117 @@
+"""Tables from records."""
+
+from collections.abc import Callable, Mapping
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from sgl_jax.compaction import Report
+from sgl_jax.runs.costs import Cost
+from sgl_jax.runs.records import Record
+
+
+__all__ = ["compaction", "comparison", "prices"]
+
+
+def comparison(records: Mapping[str, Record]) -> Group:
+    """Several runs side by side: one table of what they are worth, one of their layers.
+
+    Args:
+      records: by the name to show, the last records of runs of one model on one data set.
+    """
+    return Group(_summary(records), _layers(records))
+
+
+def _summary(records: Mapping[str, Record]) -> Table:
+    table = Table(title="At the last epoch")
+    table.add_column("")
+    for name in records:
+        table.add_column(name, justify="right", no_wrap=True)
+    split = any(record.gap for record in records.values())
+    for title, show in (_ROWS | _SPLITTING if split else _ROWS).items():
+        table.add_row(title, *map(show, records.values()))
+    if split:
+        table.caption = "w: trained weights; v: their thresholded copy, with the zeros"
+    return table
+
+
+_ROWS: dict[str, Callable[[Record], str]] = {
+    "test error": lambda record: f"{record.error:.2%}",
+    "weights exactly zero": lambda record: f"{record.sparsity.weights:.1%}",
+    "groups exactly zero": lambda record: f"{record.sparsity.neurons:.1%}",
+}
+
+_SPLITTING: dict[str, Callable[[Record], str]] = {
+    "test error of v": lambda record: f"{record.sparse_error:.2%}" if record.gap else "= w",
+    "||w-v|| / ||w||": lambda record: f"{record.gap:.3f}" if record.gap else "0",
+    "|w| under 1e-5: weights": lambda record: f"{record.w_sparsity.weights_paper:.1%}",
+    "|w| under 1e-5: groups": lambda record: f"{record.w_sparsity.neurons_paper:.1%}",
+}
+"""To be known where the zeros are in a copy; the paper counts those of w, with a tolerance."""
+
+
+def _layers(records: Mapping[str, Record]) -> Table:
+    table = Table(title="Weights kept and live groups (filters, inputs of dense layers)")
+    table.add_column("layer")
+    for name in records:
+        table.add_column(f"{name}\nweights", justify="right", no_wrap=True)
+        table.add_column("\ngroups", justify="right", no_wrap=True)
+    runs = [record.layers for record in records.values()]
+    for path in runs[0]:
+        counts = [count for layers in runs for count in (layers[path].kept, layers[path].live)]
+        table.add_row(path.removesuffix("/kernel"), *(f"{count:,}" for count in counts))
+    table.add_section()
+    totals = [
+        total
+        for layers in runs
+        for total in (sum(x.kept for x in layers.values()), sum(x.live for x in layers.values()))
+    ]
+    table.add_row("all", *(f"{total:,}" for total in totals))
+    return table
+
+
+def prices(costs: Mapping[str, Cost]) -> Table:
+    """What networks cost without their dead channels, side by side.
+
+    Args:
+      costs: by the name to show; of the full network first.
+    """
+    table = Table(title="Without dead channels")
+    table.add_column("")
+    for name in costs:
+        table.add_column(name, justify="right", no_wrap=True)
+    full, *_ = costs.values()
+    table.add_row("test error", *(f"{cost.error:.2%}" for cost in costs.values()))
+    for title, name in (("parameters", "parameters"), ("FLOPs", "flops"), ("bytes", "bytes")):
+        sizes = [getattr(cost.size, name) for cost in costs.values()]
+        table.add_row(title, *(_with_share(f"{size:,}", size, sizes[0]) for size in sizes))
+    for batch, first in full.seconds.items():
+        medians = [cost.seconds[batch] for cost in costs.values()]
+        cells = (_with_share(f"{1e3 * median:.3g} ms", median, first) for median in medians)
+        table.add_row(f"latency, batch {batch}", *cells)
+    table.caption = (
+        "FLOPs: of one image, 2 a multiply-add\n"
+        "latency: medians of rounds in which the networks take turns"
+    )
+    return table
+
+
+def _with_share(shown: str, value: float | int, whole: float | int) -> str:
+    if not value:
+        return "-"
+    return shown if value == whole else f"{shown} ({value / whole:.1%})"
+
+
+def compaction(report: Report) -> Group:
+    """What a compaction took from the leaves, and what it has to say.
+
+    Args:
+      report: of the compaction.
+    """
+    table = Table(title="Leaves that became smaller")
+    for title in ("leaf", "full", "compact"):
+        table.add_column(title, justify="left" if title == "leaf" else "right", no_wrap=True)
+    for change in report.changes:
+        table.add_row(*change)
+    return Group(*([table] if report.changes else []), *map(Text, report.notes))

@@ -1,0 +1,67 @@
+"""Compacted networks on disk: saved, loaded, and exported to run without their code.
+
+A format is one file and one line in :data:`EXPORTERS`.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sgl_jax.compaction import Compacted
+from sgl_jax.compaction.artifacts._folder import (
+    load_compact as load_compact,
+    save_compact as save_compact,
+)
+from sgl_jax.compaction.artifacts.onnx import export_onnx as export_onnx
+from sgl_jax.compaction.artifacts.safetensors import (
+    export_safetensors as export_safetensors,
+    load_safetensors as load_safetensors,
+)
+from sgl_jax.compaction.artifacts.stablehlo import export_stablehlo as export_stablehlo
+
+
+__all__ = [
+    "EXPORTERS",
+    "export",
+    "export_onnx",
+    "export_safetensors",
+    "export_stablehlo",
+    "load_compact",
+    "load_safetensors",
+    "save_compact",
+]
+
+EXPORTERS: dict[str, Callable[[Path, Compacted], None]] = {
+    "onnx": export_onnx,
+    "safetensors": export_safetensors,
+    "stablehlo": export_stablehlo,
+}
+"""Formats by name, which is the ending of their files."""
+
+
+def export(path: str | Path, network: Compacted) -> None:
+    """Writes a compacted network in the format that the ending of the file names.
+
+    - ``.stablehlo`` runs in JAX without the network's code:
+      ``jax.export.deserialize(bytearray(Path(path).read_bytes())).call(images)``.
+    - ``.onnx`` runs without JAX:
+      ``onnxruntime.InferenceSession(path).run(None, {"input0": images})``.
+    - ``.safetensors`` has the parameters by path; :func:`load_safetensors` makes a network of
+      them again.
+
+    Args:
+      path: of the file; one that is there is replaced.
+      network: from :func:`~sgl_jax.compact` or :func:`~sgl_jax.load_compact`.
+
+    Raises:
+      ImportError: the packages of the format are not installed.
+      OSError: the file cannot be written.
+      ValueError: an unknown ending, or a network that the format cannot express.
+    """
+    path = Path(path)
+    exporter = EXPORTERS.get(path.suffix.removeprefix("."))
+    if exporter is None:
+        endings = ", ".join(f".{name}" for name in EXPORTERS)
+        raise ValueError(
+            f"An export needs a file that ends in one of {endings}, got {str(path)!r}."
+        )
+    exporter(path, network)

@@ -1,0 +1,89 @@
+"""Safetensors: the parameters by path, for any framework, and what stays of them as metadata."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from sgl_jax._util.files import write_whole
+from sgl_jax._util.orbax import compare, forms, plain_leaves
+from sgl_jax._util.typing import Params
+from sgl_jax.compaction import Compacted
+from sgl_jax.compaction.artifacts._description import described, read_description
+from sgl_jax.compaction.artifacts._folder import restored
+
+
+__all__ = ["export_safetensors", "load_safetensors"]
+
+KEY = "sgl_jax"
+
+
+def export_safetensors(path: Path, network: Compacted) -> None:
+    """Writes the parameters of a network by path, with the plan and the report as metadata.
+
+    Args:
+      path: of the file; one that is there is replaced.
+      network: from :func:`~sgl_jax.compact`.
+
+    Raises:
+      ImportError: safetensors is not installed.
+      OSError: the file cannot be written.
+    """
+    write_whole(
+        path,
+        _library().numpy.save(plain_leaves(network.params), metadata={KEY: described(network)}),
+    )
+
+
+def load_safetensors(path: str | Path, apply: Callable[..., Any], like: Params) -> Compacted:
+    """Makes a network of a file again, with all the checks of :func:`~sgl_jax.load_compact`.
+
+    Args:
+      path: of the file.
+      apply: the function of the full network that was compacted.
+      like: the parameters of that network, or their shapes.
+
+    Raises:
+      ImportError: safetensors is not installed.
+      OSError: there is no such file.
+      ValueError: it has no compacted network, a damaged one, or one of another network.
+    """
+    path = Path(path)
+    content = path.read_bytes()
+
+    def read(expected: Mapping[str, str]) -> dict[str, np.ndarray]:
+        found = {name: _array(**stored) for name, stored in _library().deserialize(content)}
+        compare(expected, forms(found))
+        return found
+
+    return restored(read_description(_metadata(content), str(path)), read, apply, like, path)
+
+
+def _metadata(content: bytes) -> str:
+    """What the head of a file has of a compacted network: its length in 8 bytes, then JSON."""
+    try:
+        size = int.from_bytes(content[:8], "little")
+        return json.loads(content[8 : 8 + size])["__metadata__"][KEY]
+    except (KeyError, TypeError, ValueError):
+        return "null"
+
+
+def _array(dtype: str, shape: Sequence[int], data: bytes | bytearray) -> np.ndarray:
+    """An array as it is stored; the library's own reader knows no half precision but NumPy's."""
+    name = {"BOOL": "bool", "BF16": "bfloat16"}.get(dtype)
+    name = name or {"F": "float", "I": "int", "U": "uint"}[dtype[0]] + dtype[1:]
+    return np.frombuffer(data, jnp.dtype(name)).reshape(shape)
+
+
+def _library() -> Any:
+    try:
+        import safetensors.numpy  # makes it known to safetensors
+    except ImportError as error:
+        raise ImportError(
+            "An export to safetensors needs safetensors, which is not installed: "
+            "run `pip install 'sgl-jax[export]'`."
+        ) from error
+    return safetensors

@@ -1,0 +1,44 @@
+"""StableHLO, the portable form of XLA's programs: runs in JAX without the network's code."""
+
+from pathlib import Path
+
+import jax
+from jax import export
+
+from sgl_jax._util.files import write_whole
+from sgl_jax.compaction import Compacted
+from sgl_jax.compaction.artifacts._function import with_any_batch
+
+
+__all__ = ["export_stablehlo"]
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+
+
+def export_stablehlo(path: Path, network: Compacted) -> None:
+    """Writes a network as a program for CPUs, GPUs and TPUs, with its parameters in it.
+
+    To run it again: ``jax.export.deserialize(bytearray(path.read_bytes())).call(images)``, which
+    gives the outputs as a list.
+
+    Args:
+      path: of the file; one that is there is replaced.
+      network: from :func:`~sgl_jax.compact`, whose leaves of inputs are its arguments.
+
+    Raises:
+      ImportError: flatbuffers is not installed.
+      OSError: the file cannot be written.
+      ValueError: the shapes of the inputs are not known.
+    """
+    exported = with_any_batch(
+        network,
+        lambda function, shapes: export.export(jax.jit(function), platforms=PLATFORMS)(*shapes),
+    )
+    try:
+        content = exported.serialize()
+    except ImportError as error:
+        raise ImportError(
+            "An export to StableHLO needs flatbuffers, which is not installed: "
+            "run `pip install 'sgl-jax[export]'`."
+        ) from error
+    write_whole(path, bytes(content))

@@ -1,0 +1,266 @@
+"""Groupings: rules that find the groups of a tree of parameters.
+
+A grouping is a frozen, hashable value with ``resolve(params) -> Groups``; an optimizer link runs it
+once, in ``init``. It is not callable, because ``optax.inject_hyperparams`` takes every callable
+argument for a schedule.
+
+Those that need to know inputs from outputs (:func:`by_filter`, :func:`by_input_channel`,
+:func:`by_input_fibre`, :func:`by_neuron`) take kernels only: two axes are dense, four and five a
+convolution. Leaves of fewer axes and leaves called ``bias`` or ``b`` are left alone. The layout of
+the others cannot be told from the shape (three axes are a one-dimensional convolution or an
+attention projection), so they are refused unless ``only`` names them, and are then taken for
+convolutions.
+"""
+
+import dataclasses
+import re
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+
+from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax._util.typing import Axes, Params, Path
+from sgl_jax.groups._group import Group
+from sgl_jax.groups._member import Member
+from sgl_jax.groups._plan import Groups
+
+
+__all__ = [
+    "LAYOUTS",
+    "Grouping",
+    "GroupingLike",
+    "Layout",
+    "by_entry",
+    "by_filter",
+    "by_input_channel",
+    "by_input_fibre",
+    "by_layer",
+    "by_neuron",
+    "by_tree",
+    "resolved_paths",
+]
+
+Layout: TypeAlias = Literal["HWIO", "OIHW"]
+Kernels: TypeAlias = Literal["all", "conv", "dense"]
+Role: TypeAlias = Literal["in", "out"]
+
+LAYOUTS = ("HWIO", "OIHW")
+_KERNELS = ("all", "conv", "dense")
+_BIASES = ("b", "bias")
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Grouping:
+    """A rule that finds groups; made by the ``by_...`` functions.
+
+    Attributes:
+      name: what to call it.
+      dense: the axis a group of a dense kernel does not span, ``"in"`` or ``"out"``; ``None`` for
+        the rules that take any leaf, or to leave dense kernels alone.
+      conv: likewise for the kernel of a convolution.
+      span: for the rules that take any leaf: whether one group is an ``"entry"``, a ``"leaf"`` or
+        the ``"tree"``; ``"fibre"`` if it spans the axis of ``dense`` or ``conv`` alone.
+      layout: ``"HWIO"``, dense kernels (in, out): NNX, Linen, Haiku; or ``"OIHW"``, dense kernels
+        (out, in): Equinox.
+      only: take leaves whose path this regular expression finds (``re.search``).
+      skip: leave out leaves whose path this regular expression finds.
+    """
+
+    name: str
+    dense: Role | None = None
+    conv: Role | None = None
+    span: Literal["entry", "leaf", "tree", "fibre"] | None = None
+    layout: Layout = "HWIO"
+    only: str | None = None
+    skip: str | None = None
+
+    def __post_init__(self):
+        if self.layout not in LAYOUTS:
+            raise ValueError(
+                f"{self.name} needs a layout among {', '.join(LAYOUTS)}, got {self.layout!r}."
+            )
+
+    def resolve(self, params: Params) -> Groups:
+        """Finds the groups of a tree of parameters (arrays, or anything with a shape and dtype).
+
+        Raises:
+          ValueError: no leaf matches, or the layout of one that does cannot be decided.
+        """
+        leaves, _ = flatten_by_path(params)
+        members = [
+            Member(path, tuple(leaf.shape), axes)
+            for path, leaf in leaves.items()
+            if self._selects(path, leaf) and (axes := self._axes(path, leaf.ndim)) is not None
+        ]
+        if not members:
+            raise ValueError(
+                f"{self.name} needs a floating-point leaf to group (only={self.only!r}, "
+                f"skip={self.skip!r}), got none among {', '.join(leaves) or 'no leaves'}."
+            )
+        if self.span == "tree":
+            whole = [dataclasses.replace(m, index=(0,) * m.positions) for m in members]
+            return Groups((Group(tuple(whole)),))
+        return Groups(tuple(Group((member,)) for member in members))
+
+    def _selects(self, path: Path, leaf: Any) -> bool:
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            return False
+        wanted = self.only is None or re.search(self.only, path)
+        return bool(wanted) and not (self.skip and re.search(self.skip, path))
+
+    def _axes(self, path: Path, ndim: int) -> Axes | None:
+        """The axes that one group of a leaf spans; ``None`` to leave the leaf alone."""
+        if self.span in ("entry", "leaf", "tree"):
+            return () if self.span == "entry" else tuple(range(ndim))
+        if ndim < 2 or path.rpartition("/")[2] in _BIASES:
+            return None
+        if ndim not in (2, 4, 5) and self.only is None:
+            raise ValueError(
+                f"{self.name} needs kernels with 2 axes (dense), 4 or 5 (convolution), got "
+                f"{path!r} with {ndim}; name the leaves to take with only=, or leave it out with "
+                "skip=."
+            )
+        role = self.dense if ndim == 2 else self.conv
+        if role is None:
+            return None
+        kept = self._axis_of(role, ndim)
+        if self.span == "fibre":
+            return (kept,)
+        return tuple(axis for axis in range(ndim) if axis != kept)
+
+    def _axis_of(self, role: Role, ndim: int) -> int:
+        if self.layout == "OIHW":
+            return 0 if role == "out" else 1
+        return ndim - 1 if role == "out" else ndim - 2
+
+
+@runtime_checkable
+class GroupingLike(Protocol):
+    """What stands wherever a grouping does: a frozen, hashable value that is a static pytree.
+
+    A :class:`Grouping`, resolved :class:`~sgl_jax.Groups`, or the channels of a network,
+    :class:`~sgl_jax.ChannelGroups`.
+    """
+
+    def resolve(self, params: Params, /) -> Groups:
+        """Finds the groups of a tree of parameters."""
+        ...
+
+
+def resolved_paths(*groupings: GroupingLike | None) -> frozenset[Path]:
+    """Names of the leaves of resolved groupings.
+
+    Raises:
+      ValueError: one is not resolved yet.
+    """
+    paths: frozenset[Path] = frozenset()
+    for grouping in groupings:
+        if not isinstance(grouping, Groups):
+            raise ValueError(
+                f"The paths of the leaves need a resolved grouping, got {grouping}; call "
+                "resolved(params) first."
+            )
+        paths |= grouping.paths
+    return paths
+
+
+def by_entry(*, only: str | None = None, skip: str | None = None) -> Grouping:
+    """Every entry of every leaf is a group of its own.
+
+    Args:
+      only: take leaves whose path this regular expression finds.
+      skip: leave out leaves whose path this regular expression finds, ``"bias|scale"``.
+    """
+    return Grouping("by_entry", span="entry", only=only, skip=skip)
+
+
+def by_layer(*, only: str | None = None, skip: str | None = None) -> Grouping:
+    """Every leaf is one group. Arguments as in :func:`by_entry`."""
+    return Grouping("by_layer", span="leaf", only=only, skip=skip)
+
+
+def by_tree(*, only: str | None = None, skip: str | None = None) -> Grouping:
+    """All leaves together are one group. Arguments as in :func:`by_entry`."""
+    return Grouping("by_tree", span="tree", only=only, skip=skip)
+
+
+def by_filter(
+    *,
+    layout: Layout = "HWIO",
+    kernels: Kernels = "all",
+    only: str | None = None,
+    skip: str | None = None,
+) -> Grouping:
+    """A group is what makes one output: a filter ``kernel[..., j]``, a column of a dense kernel.
+
+    Args:
+      layout: ``"HWIO"`` (dense kernels (in, out)) or ``"OIHW"`` (dense kernels (out, in)).
+      kernels: ``"conv"`` or ``"dense"`` to leave the other kind alone.
+      only: take leaves whose path this regular expression finds.
+      skip: leave out leaves whose path this regular expression finds.
+    """
+    return _by_axis("by_filter", "out", "out", kernels, layout, only, skip)
+
+
+def by_input_channel(
+    *,
+    layout: Layout = "HWIO",
+    kernels: Kernels = "all",
+    only: str | None = None,
+    skip: str | None = None,
+) -> Grouping:
+    """A group is what reads one input: ``kernel[..., i, :]``. Arguments as in :func:`by_filter`."""
+    return _by_axis("by_input_channel", "in", "in", kernels, layout, only, skip)
+
+
+def by_input_fibre(
+    *,
+    layout: Layout = "HWIO",
+    kernels: Kernels = "all",
+    only: str | None = None,
+    skip: str | None = None,
+) -> Grouping:
+    """A group is a line along the input axis: ``kernel[y, x, :, j]``, a column of a dense kernel.
+
+    Arguments as in :func:`by_filter`.
+    """
+    return _by_axis("by_input_fibre", "in", "in", kernels, layout, only, skip, span="fibre")
+
+
+def by_neuron(
+    *,
+    layout: Layout = "HWIO",
+    kernels: Kernels = "all",
+    only: str | None = None,
+    skip: str | None = None,
+) -> Grouping:
+    """The paper's groups: filters of convolutions, and in dense kernels what reads one input.
+
+    Arguments as in :func:`by_filter`.
+    """
+    return _by_axis("by_neuron", "in", "out", kernels, layout, only, skip)
+
+
+def _by_axis(
+    name: str,
+    dense: Role,
+    conv: Role,
+    kernels: Kernels,
+    layout: Layout,
+    only: str | None,
+    skip: str | None,
+    span: Literal["fibre"] | None = None,
+) -> Grouping:
+    if kernels not in _KERNELS:
+        raise ValueError(f"{name} needs kernels among {', '.join(_KERNELS)}, got {kernels!r}.")
+    return Grouping(
+        name,
+        None if kernels == "conv" else dense,
+        None if kernels == "dense" else conv,
+        span=span,
+        layout=layout,
+        only=only,
+        skip=skip,
+    )

@@ -1,0 +1,189 @@
+r"""Entries and groups together: the exact prox, found by a certified search in one dimension.
+
+Of each group with the entries w, a metric d and steps :math:`s, \mu` it minimises
+
+.. math:: J(z) = s \sum_i \text{entry}(z_i) + \mu\,\phi(\|z\|) + \tfrac12 \sum_i d_i (z_i - w_i)^2.
+
+Where :math:`\phi` is concave in :math:`t^2` it lies below its half-quadratic tangents, with
+:math:`u(t) = \mu\,\phi'(t) / t`,
+
+.. math::
+  \mu\,\phi(r) = \min_{t > 0} \; \mu\,\phi(t) + \tfrac12 u(t) (r^2 - t^2), \qquad
+  \min_{z \ne 0} J = \min_{t > 0} \; F(u(t)) + \mu\,\phi(t) - \tfrac12 u(t)\, t^2,
+
+and :math:`F(u)`, the least of J with :math:`\frac u2 \|z\|^2` in place of :math:`\phi`, is
+separable: one scalar prox per entry, at the step :math:`s / (d + u)`. Every z of norm r obeys
+:math:`J(z) \ge F(u) + \mu\,\phi(r) - \frac12 u r^2` for any u, and F is concave, so that few
+points bound J between them (``_chord``). Splitting where the bound is least
+ends when the best value found is the least possible to a tolerance.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from sgl_jax._util.numerics import gathered, implicit, working_dtype
+from sgl_jax._util.typing import Step
+from sgl_jax.groups import Group
+from sgl_jax.penalties._search._branch import search
+from sgl_jax.penalties._search._chord import Point, ScaledNorm, between, most
+
+
+__all__ = ["joint_prox"]
+
+
+class _Problem(NamedTuple):
+    """What J is made of; ``entries`` has ``None`` for a member whose entries are free."""
+
+    w: list[Array]
+    d: list[Any]
+    entries: list[Any]
+    norm: Any
+    step: Array
+    group_step: Array
+
+
+def joint_prox(
+    parts: Sequence[Array],
+    group: Group,
+    entries: Sequence[Any],
+    norm: Any,
+    step_size: Step,
+    group_step: Step,
+    metrics: Sequence[Array] | None = None,
+) -> tuple[list[Array], Array]:
+    """Minimises J for every group of a family.
+
+    Args:
+      parts: the leaves of the members.
+      group: the family.
+      entries: for each member the penalty of its entries, a function of the magnitude, or ``None``.
+      norm: the penalty of the norms, concave in the square of the norm.
+      step_size: of the entries, at least 0, a scalar.
+      group_step: of the groups, at least 0, a scalar or per group.
+      metrics: :math:`d > 0`, arrays like ``parts``.
+
+    Returns:
+      Arrays like ``parts``, and per group the certified gap: the share of its objective by which
+      another point could at most be better.
+
+    Raises:
+      ValueError: the penalty of the norms is not concave in the square of the norm.
+    """
+    if not norm.half_quadratic:
+        raise ValueError(
+            f"A joint prox needs a group penalty that is concave in the square of the norm, got "
+            f"{type(norm).__name__}; use sgl_transform, which splits it."
+        )
+    dtype = working_dtype(*parts)
+    wide = [part.astype(dtype) for part in parts]
+    d = [jnp.ones((), dtype)] * len(wide) if metrics is None else metrics
+    d = [d_i.astype(dtype) for d_i in d]
+    step, group_step = jnp.asarray(step_size, dtype), jnp.asarray(group_step, dtype)
+    group_step = jnp.broadcast_to(group_step, group.shape)
+    problem = _Problem(wide, d, list(entries), norm, step, group_step)
+    t, gap = _located(jax.lax.stop_gradient(problem), group)
+    r = _root_solver(group)(problem, t)
+    bend = ScaledNorm(norm, group_step, 1.0).bend(jnp.where(r > 0, r, 1.0))
+    found = _entries(problem, group, jnp.where(r > 0, bend, 0.0))
+    # A group that is not finite has no norm: its entries shrink alone.
+    live = group.spread((r > 0) | ~_finite(problem, group))
+    pairs = zip(found, live, parts, strict=True)
+    return [jnp.where(on, z, 0.0).astype(part.dtype) for z, on, part in pairs], gap
+
+
+def _entries(problem: _Problem, group: Group, bend: Array) -> list[Array]:
+    """The minimisers of J with ``bend / 2 |z|^2`` in place of the group penalty."""
+    found = []
+    for entry, w, d, u in _members(problem, group, bend):
+        shrunk, step = w * (d / (d + u)), problem.step / (d + u)
+        found.append(shrunk if entry is None else entry.prox_phi(shrunk, step))
+    return found
+
+
+def _members(problem: _Problem, group: Group, per_group: Array):
+    """Each member's penalty, entries and metric, and its share of what is per group."""
+    return zip(problem.entries, problem.w, problem.d, group.spread(per_group), strict=True)
+
+
+def _finite(problem: _Problem, group: Group) -> Array:
+    return jnp.isfinite(group.max([jnp.abs(w) for w in problem.w]))
+
+
+def _located(problem: _Problem, group: Group) -> tuple[Array, Array]:
+    """The norm of the minimiser to the tolerance of the search, 0 for none, and the gap."""
+    finite = group.spread(_finite(problem, group))
+    w = [jnp.where(ok, w_i, 0.0) for ok, w_i in zip(finite, problem.w, strict=True)]
+    problem = problem._replace(w=w)
+    unit = group.scale(w)
+    norm = ScaledNorm(problem.norm, problem.group_step, unit)
+    none = jnp.zeros(group.shape, unit.dtype)
+    zero_cost = _cost(problem, group, none, unit, [jnp.zeros_like(w_i) for w_i in w])
+    top = group.norm(_entries(problem, group, none), unit)
+
+    def at(t):
+        bend = norm.bend(t)
+        cost = _cost(problem, group, bend, unit, _entries(problem, group, bend))
+        return Point(t, bend, cost, cost + norm.value(t) - 0.5 * bend * t**2)
+
+    # Filled like what it is filled with, for the sharding.
+    zero = Point(jnp.zeros_like(zero_cost), jnp.full_like(zero_cost, jnp.inf), zero_cost, zero_cost)
+    bounded = functools.partial(between, norm=norm, rate=_rate(problem, group))
+    t, best, gap = search(at, bounded, zero, jnp.where(top > 0, top / unit, 1.0))
+    live = (top > 0) & (best < zero_cost)
+    return jnp.where(live, unit * t, 0.0), jnp.where(top > 0, gap, 0.0)
+
+
+def _rate(problem: _Problem, group: Group) -> Array:
+    r""":math:`1 / \delta`, per group."""
+    d = problem.d[0] if problem.d[0].ndim == 0 else group.max(problem.d)
+    bounds = [0.0 if entry is None else entry.semiconcavity() for entry in problem.entries]
+    kappa = functools.reduce(jnp.maximum, [jnp.asarray(bound, d.dtype) for bound in bounds])
+    return jnp.where(kappa < jnp.inf, 1.0 / (d + problem.step * kappa), 0.0)
+
+
+def _cost(
+    problem: _Problem, group: Group, bend: Array, unit: Array, found: Sequence[Array]
+) -> Array:
+    """F(bend) at its minimisers, in squares of the unit."""
+    terms = []
+    members = _members(problem, group, bend)
+    for z, s, (entry, w, d, u) in zip(found, group.spread(unit), members, strict=True):
+        term = 0.5 * d * ((z - w) / s) ** 2 + 0.5 * u * (z / s) ** 2
+        if entry is not None:
+            term = term + problem.step * (entry.phi(jnp.abs(z)) / s) / s
+        terms.append(gathered(term))
+    return jnp.minimum(group.sum(terms), most(unit))
+
+
+def _root_solver(group: Group) -> Callable[[_Problem, Array], Array]:
+    """The norm of the minimiser from a start near it, per group, with its derivative."""
+
+    def after(t, problem):
+        # Once all entries are zero they stay so.
+        norm = ScaledNorm(problem.norm, problem.group_step, 1.0)
+        bend = norm.bend(jnp.where(t > 0, t, 1.0))
+        size = group.norm(_entries(problem, group, bend), group.scale(problem.w))
+        return jnp.where(t > 0, size, 0.0)
+
+    def solve(problem, t):
+        start = jnp.where(t > 0, t, 1.0)
+        for _ in range(2 if t.dtype == jnp.float64 else 1):
+            # The minimiser is a fixed point, which every step comes closer to; Aitken's
+            # extrapolation of two steps is taken where it stays close.
+            once = after(start, problem)
+            twice = after(once, problem)
+            bent = twice - 2.0 * once + start
+            jump = (once - start) ** 2 / jnp.where(bent == 0, 1.0, bent)
+            close = (bent != 0) & (jnp.abs(jump) <= 0.1 * start)
+            start = jnp.where(close, start - jump, twice)
+        return jnp.where(t > 0, start, 0.0)
+
+    def residual(r, problem, t):
+        return jnp.where(t > 0, r - after(jnp.where(t > 0, r, 1.0), problem), r)
+
+    return implicit(residual)(solve)

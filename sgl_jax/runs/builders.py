@@ -1,0 +1,173 @@
+"""From the words of a Config to objects: data set, network, optimizer."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import optax
+from flax import nnx
+
+from sgl_jax._util.typing import Params, Strength
+from sgl_jax.algorithms import ALGORITHMS
+from sgl_jax.compaction.channels import channel_groups
+from sgl_jax.data import DATASETS, Dataset
+from sgl_jax.groups import GroupingLike, by_neuron
+from sgl_jax.models import MODELS
+from sgl_jax.penalties import PENALTIES, Penalty
+from sgl_jax.regularizers import SparseGroup
+from sgl_jax.runs.catalogues import lookup
+from sgl_jax.runs.config import Config, Strengths
+from sgl_jax.runs.optimizers import OPTIMIZERS, SCHEDULES, accepted, staircase
+from sgl_jax.transforms.schedules import warmup
+
+
+__all__ = ["dataset", "grouping", "model", "transformation"]
+
+NEURONS = (by_neuron(), "sqrt_size")
+"""The paper's groups and their weight."""
+
+
+def dataset(config: Config) -> Dataset:
+    """The data set, or of its training images those to train and those to test on.
+
+    Raises:
+      OSError: it cannot be found, read or fetched.
+      ValueError: an unknown name, something else than a data set, or too many images to hold out.
+    """
+    load = lookup("data set", DATASETS, config.data)
+    data = accepted(load, root=config.data_root, download=config.download)()
+    if not isinstance(data, Dataset):
+        raise ValueError(
+            f"A data set needs to be a function that returns a sgl_jax.data.Dataset, got "
+            f"{type(data).__name__} from {config.data!r}."
+        )
+    return _held_out(data, config.holdout) if config.holdout else data
+
+
+def _held_out(data: Dataset, count: int) -> Dataset:
+    """The training images alone, ``count`` of them, the same in every run, to test on."""
+    total = len(data.y_train)
+    if count >= total:
+        raise ValueError(f"A run needs holdout < {total} training images, got holdout={count}.")
+    order = np.random.default_rng(0).permutation(total)
+    test, kept = order[:count], np.sort(order[count:])
+    x, y = data.x_train, data.y_train
+    return Dataset(x[kept], y[kept], x[test], y[test], data.classes)
+
+
+def model(config: Config, classes: int) -> nnx.Module:
+    """The network, with parameters drawn from the seed.
+
+    Raises:
+      ValueError: an unknown name, or something else than a network.
+    """
+    build = lookup("model", MODELS, config.model)
+    try:
+        model = build(classes=classes, rngs=nnx.Rngs(config.seed))
+    except TypeError as error:
+        raise ValueError(
+            f"A model needs to be built by classes= and rngs=, got {config.model!r}: {error}."
+        ) from error
+    if not isinstance(model, nnx.Module):
+        raise ValueError(
+            f"A model needs to be a flax.nnx.Module, got {type(model).__name__} from "
+            f"{config.model!r}."
+        )
+    return model
+
+
+def grouping(
+    config: Config, apply: Callable[[Params, Any], Any], params: Params, image: Any
+) -> tuple[GroupingLike, Any]:
+    """What shrinks together, and the weight of a group.
+
+    Args:
+      config: says which.
+      apply: the network in use, as a function of what is trained.
+      params: what is trained.
+      image: the shape of an example.
+
+    Raises:
+      ValueError: the network has no channels that could be removed.
+    """
+    if config.groups == "neurons" or config.dense:
+        return NEURONS
+    channels = channel_groups(apply, params, image)
+    return channels, channels.flops_weights() if config.group_weight == "flops" else "sqrt_size"
+
+
+def transformation(
+    config: Config,
+    strengths: Strengths,
+    params: Params,
+    steps: int,
+    groups: tuple[GroupingLike, Any] = NEURONS,
+) -> optax.GradientTransformation:
+    """The optimizer of a run of ``steps`` steps an epoch, with the groups of :func:`grouping`.
+
+    Raises:
+      ValueError: an unknown name, or parts that do not fit.
+    """
+    milestones = [steps * epoch for epoch in config.milestones]
+    schedule = lookup("schedule", SCHEDULES, config.schedule)
+    rate = schedule(config.learning_rate, steps * config.epochs, milestones, config.decay)
+    algorithm = lookup("algorithm", ALGORITHMS, config.algorithm)
+    optimizer = lookup("optimizer", OPTIMIZERS, config.optimizer)
+    base = accepted(optimizer, momentum=config.momentum, weight_decay=config.weight_decay)
+    own = _owns_optimizer(algorithm)
+    if own and config.optimizer != Config.optimizer:
+        raise ValueError(
+            f"optimizer={config.optimizer!r} needs an algorithm with a base optimizer, got "
+            f"{config.algorithm!r}, which is its own; leave it out, or take another algorithm."
+        )
+    if config.dense and not own:
+        return base(rate)
+    regularizer = None
+    if not config.dense:
+        # Without a group lasso the entries need no joint prox, which not every penalty has.
+        both = _sparse_group(config, strengths, steps, *groups)
+        alone = own and not strengths.group_lam
+        regularizer = both.resolved(params).entries_part if alone else both
+    takes = accepted(
+        algorithm, base=base, momentum=config.momentum, **_betas(config, strengths, milestones)
+    )
+    return takes(rate, regularizer)
+
+
+def _owns_optimizer(algorithm: Any) -> bool:
+    return "base" not in inspect.signature(algorithm).parameters
+
+
+def _betas(config: Config, strengths: Strengths, milestones: Sequence[int]) -> dict[str, Strength]:
+    """The couplings: of all kernels, or of convolutions and dense kernels apart."""
+    betas: dict[str, Strength] = {"beta": strengths.beta}
+    if config.beta_growth != 1 and milestones:
+        betas["beta"] = staircase(strengths.beta, 0, milestones, config.beta_growth)
+        if config.beta_growth_on == "conv":
+            betas["dense_beta"] = strengths.beta
+    return betas
+
+
+def _sparse_group(
+    config: Config, strengths: Strengths, steps: int, grouping: GroupingLike, weight: Any
+) -> SparseGroup:
+    def rising(value: float) -> Strength:
+        return warmup(value, steps * config.lam_warmup) if config.lam_warmup else value
+
+    entry = _penalty(config, rising(strengths.lam))
+    group: Any = lookup("penalty", PENALTIES, config.group_penalty)
+    return SparseGroup(entry, group(rising(strengths.group_lam)), grouping, weight)
+
+
+def _penalty(config: Config, lam: Strength) -> Penalty:
+    penalty: Any = lookup("penalty", PENALTIES, config.penalty)
+    if config.shape is None:
+        return penalty(lam=lam)
+    names = [name for name in inspect.signature(penalty).parameters if name != "lam"]
+    if len(names) != 1:
+        raise ValueError(
+            f"shape={config.shape} needs a penalty with one shape parameter, got "
+            f"{config.penalty!r}, which has {', '.join(names) or 'none'}."
+        )
+    return penalty(lam=lam, **{names[0]: config.shape})

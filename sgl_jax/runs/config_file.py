@@ -1,0 +1,76 @@
+"""The ``config.json`` of a run folder: what is trained there, with what, and where it began."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from sgl_jax._util.provenance import provenance
+from sgl_jax.runs.config import Config
+from sgl_jax.runs.experiment import Experiment
+
+
+__all__ = ["described", "read_config", "refuse_another"]
+
+
+def described(experiment: Experiment) -> str:
+    """The text of the file.
+
+    Args:
+      experiment: the run.
+    """
+    config, placement = experiment.config, experiment.placement
+    divided_by = 1 if config.undivided else len(experiment.data.y_train)
+    found = {
+        "config": dataclasses.asdict(config),
+        "strengths": {**experiment.strengths._asdict(), "divided_by": divided_by},
+        "placement": None if placement is None else placement.summary(),
+        **provenance(),
+    }
+    return json.dumps(found, indent=1) + "\n"
+
+
+def read_config(path: Path) -> Config:
+    """The config in the file.
+
+    Args:
+      path: of the file.
+
+    Raises:
+      OSError: there is none.
+      ValueError: it cannot be read.
+    """
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        fields: dict[str, Any] = found["config"]
+        fields["milestones"] = tuple(fields["milestones"])
+        return Config(**fields)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"A run folder needs its config.json, got none in {path.parent}: check its name."
+        ) from error
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"A run folder needs a config.json as `sgl-jax train` writes it, got {error} in "
+            f"{path}: use the version that wrote it, or --overwrite."
+        ) from error
+
+
+def refuse_another(stored: Config, config: Config, path: Path) -> None:
+    """Raises unless the two agree in all that a run depends on.
+
+    Args:
+      stored: the config that the run began with.
+      config: the one it is asked to go on with.
+      path: the run folder.
+
+    Raises:
+      ValueError: a field differs.
+    """
+    for field in dataclasses.fields(Config):
+        before, now = (getattr(each, field.name) for each in (stored, config))
+        if field.compare and before != now:
+            raise ValueError(
+                f"A run that goes on needs the config it began with, got {field.name}={now} where "
+                f"{path} has {before}: leave the options out, or choose another --name."
+            )

@@ -1,0 +1,65 @@
+"""On which devices a run trains, by one process or by several that are started alike."""
+
+import dataclasses
+from typing import Literal
+
+from sgl_jax.train.placement import Placement, data_parallel, fully_sharded
+from sgl_jax.train.processes import join
+
+
+__all__ = ["Launch"]
+
+PLACEMENTS = {"one": lambda: None, "data": data_parallel, "params": fully_sharded}
+
+
+@dataclasses.dataclass(frozen=True)
+class Launch:
+    """On which devices to train, by one process or by several that are started alike.
+
+    Attributes:
+      devices: one; data to split every batch over all devices; params to split parameters and
+        optimizer state, too.
+      distributed: train together with the other processes that were started with the same options;
+        SLURM, Open MPI and clouds say which these are.
+      coordinator: HOST:PORT of process 0, where nothing else says so.
+      processes: how many processes there are, where nothing else says so.
+      process: number of this process, from 0, where nothing else says so.
+    """
+
+    devices: Literal["one", "data", "params"] = "one"
+    distributed: bool = False
+    coordinator: str | None = None
+    processes: int | None = None
+    process: int | None = None
+
+    def start(self) -> Placement | None:
+        """Joins the other processes, if there are to be any, and finds the devices.
+
+        Raises:
+          ConnectionError: the others cannot be reached.
+          ValueError: options that do not fit.
+        """
+        self._check()
+        if self.distributed:
+            join(self.coordinator, self.processes, self.process)
+        return PLACEMENTS[self.devices]()
+
+    def _check(self) -> None:
+        where = (self.coordinator, self.processes, self.process)
+        if self.distributed and self.devices == "one":
+            raise ValueError(
+                "Processes that train together need --devices data or --devices params, got one."
+            )
+        if not self.distributed and where != (None, None, None):
+            raise ValueError(
+                "--coordinator, --processes and --process need --distributed, got them without it."
+            )
+        if None in where and where != (None, None, None):
+            raise ValueError(
+                "--coordinator, --processes and --process need to be given together or not at "
+                f"all, got {self.coordinator}, {self.processes} and {self.process}."
+            )
+        if self.process is not None and not 0 <= self.process < (self.processes or 0):
+            raise ValueError(
+                f"--process needs to be from 0 to {self.processes} - 1, got {self.process}."
+            )

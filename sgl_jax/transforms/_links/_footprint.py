@@ -1,0 +1,133 @@
+"""What an update asked for, so that the next one can tell whether it came to be."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from sgl_jax._util.numerics import working_dtype
+from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax._util.typing import Params, Path, Updates
+
+
+__all__ = ["Checksum", "Footprint", "sample"]
+
+_SHARE, _FEW = 1 / 16, 3
+"""What is watched at most where not all is: of the entries, since they are passed over, and of the
+leaves, since a GPU starts the passes over each of them one by one."""
+
+
+class Footprint(NamedTuple):
+    """How many zeros were asked for in the watched leaves, and how often there were fewer.
+
+    Attributes:
+      zeros: exact zeros that the last update asked for, in each watched leaf.
+      mismatches: so many updates were followed by parameters with fewer. A single one is forgotten
+        at the next (``optax.lookahead`` resets the parameters now and then), two in a row are not.
+        Where zeros are to last, one counts for two, and for good: it is not asked for again.
+    """
+
+    zeros: dict[Path, Array]
+    mismatches: Array
+
+    @classmethod
+    def empty(cls, leaves: Iterable[Path]) -> "Footprint":
+        """That of a link that has not asked for anything in these leaves, all of them watched."""
+        zeros = {path: jnp.zeros((), jnp.int32) for path in leaves}
+        return cls(zeros, jnp.zeros((), jnp.int32))
+
+    def followed(
+        self, found: dict[Path, Array], asked: dict[Path, Array], lasting: bool
+    ) -> "Footprint":
+        """Compares the leaves ``found`` with what had been asked for; notes what is asked now."""
+        missed = jnp.zeros((), bool)
+        for path, zeros in self.zeros.items():
+            missed |= _zeros(found[path]) < zeros
+        zeros = {path: _zeros(asked[path]) for path in self.zeros}
+        return Footprint(zeros, _counted(self.mismatches, missed, 2 if lasting else 1))
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong if there are too many mismatches."""
+        return (
+            "A link that sets zeros must be the last link of its chain, got parameters with "
+            "fewer of them than it had asked for; move it behind the learning rate and every "
+            "other link."
+        )
+
+
+class Checksum(NamedTuple):
+    """Where the last update led in the watched leaves, and how often they were found elsewhere.
+
+    For a method whose parameters have no zeros to count, but must be what it made them.
+
+    Attributes:
+      sums: of the magnitudes of each watched leaf, after the last update.
+      within: how far off rounding may have them; infinite before the first update.
+      mismatches: as in :class:`Footprint`.
+    """
+
+    sums: dict[Path, Array]
+    within: dict[Path, Array]
+    mismatches: Array
+
+    @classmethod
+    def empty(cls, params: Params) -> "Checksum":
+        """That of a link that has not led anywhere; it watches a :func:`sample`."""
+        leaves, _ = flatten_by_path(params)
+        sums = {path: _magnitude(jnp.zeros_like(leaves[path])) for path in sample(leaves)}
+        within = {path: jnp.full_like(total, jnp.inf) for path, total in sums.items()}
+        return cls(sums, within, jnp.zeros((), jnp.int32))
+
+    def followed(self, params: Params, updates: Updates) -> "Checksum":
+        """Compares the parameters with where the last update led; notes where these lead."""
+        (leaves, _), (steps, _) = flatten_by_path(params), flatten_by_path(updates)
+        missed, sums, within = jnp.zeros((), bool), {}, {}
+        for path, total in self.sums.items():
+            w = leaves[path]
+            found, asked = _magnitude(w), _magnitude(optax.apply_updates(w, steps[path]))
+            missed |= jnp.abs(found - total) > self.within[path]
+            # A sum and a difference round each entry; adding entries up is a random walk.
+            slack = jnp.finfo(w.dtype).eps + w.size**0.5 * jnp.finfo(found.dtype).eps
+            sums[path], within[path] = asked, float(slack) * (found + asked)
+        return Checksum(sums, within, _counted(self.mismatches, missed, 1))
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong if there are too many mismatches."""
+        return (
+            "A method that keeps an iterate of its own must be the last link of its chain, got "
+            "parameters that are not where its updates lead; move it behind every other link."
+        )
+
+
+def sample(leaves: Mapping[Path, Array]) -> list[Path]:
+    """The largest leaves that fit into a sixteenth of all entries, three at most; or the smallest.
+
+    For a link that need not watch all, which costs a pass over each.
+    """
+    budget = _SHARE * sum(leaf.size for leaf in leaves.values())
+    by_size = sorted(leaves, key=lambda path: (-leaves[path].size, path))
+    watched: list[Path] = []
+    for path in by_size:
+        if leaves[path].size <= budget and len(watched) < _FEW:
+            watched.append(path)
+            budget -= leaves[path].size
+    return watched or by_size[-1:]
+
+
+def _counted(mismatches: Array, missed: Array, each: int) -> Array:
+    """The mismatches after another look; fewer than two are forgotten if nothing was missed."""
+    kept = jnp.where(mismatches > 1, mismatches, 0)
+    return jnp.where(missed, mismatches + each, kept)
+
+
+def _magnitude(leaf: Array) -> Array:
+    """The sum of the magnitudes, at least in single precision."""
+    return jnp.sum(jnp.abs(leaf), dtype=working_dtype(leaf))
+
+
+def _zeros(leaf: Array) -> Array:
+    return jnp.sum(leaf == 0, dtype=jnp.int32)

@@ -1,0 +1,135 @@
+"""Every algorithm of the catalogue by one contract; the proximal ones by what they converge to."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from support.problems import assert_same, draw, gradients, run, stepper, zeros
+
+import sgl_jax as sgl
+
+
+BOTH = sgl.SparseGroup(sgl.L1(0.1), sgl.L1(0.02))
+
+
+@pytest.fixture(autouse=True)
+def _standard_promotion():
+    """Optax's Adam mixes dtypes."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+SETUPS = {
+    "admm": (BOTH, {"rho": 1.0, "period": 2}),
+    "hspg": (BOTH, {"epsilon": 0.5}),
+    "magnitude": (
+        sgl.Regularizer(sgl.TopK(0.5), sgl.by_layer(only="kernel")),
+        {"steps": 4, "period": 1},
+    ),
+    "rda": (BOTH, {"power": 0.0}),
+    "relaxed_splitting": (BOTH, {"beta": 1.0, "period": 4}),
+}
+"""What an algorithm takes where ten steps with the others' regularizer would not show it."""
+
+AVERAGED = ("fista", "schedule_free")
+"""Whose sparse parameters are another point than the parameters, biases too."""
+
+
+def built(name, rate=0.05):
+    """An algorithm of the catalogue, ready for ten steps."""
+    regularizer, options = SETUPS.get(name, (BOTH, {}))
+    return sgl.ALGORITHMS[name](rate, regularizer, **options)
+
+
+@functools.cache
+def trained(name):
+    """Parameters, state before and after, and compilations, of ten steps."""
+    tx = built(name)
+    step, counter = stepper(tx)
+    params = draw(0, 0.03)
+    state = before = tx.init(params)
+    for gradient in gradients(10):
+        params, state = step(params, state, gradient)
+    return params, before, state, counter.traces
+
+
+@pytest.mark.parametrize("name", sgl.ALGORITHMS)
+def test_algorithm_shows_its_sparse_parameters(name):
+    params, _, state, _ = trained(name)
+    sparse = sgl.sparse_params(state, params)
+    assert jax.tree.structure(sparse) == jax.tree.structure(params)
+    kernels = [sparse[layer]["kernel"] for layer in ("conv", "fc")]
+    assert (zeros(kernels) > 0) == (name != "subgradient")
+    assert np.isfinite(sgl.penalty_value(state, params))
+    for layer in ("conv", "fc"):
+        same = np.array_equal(sparse[layer]["bias"], params[layer]["bias"])
+        assert same == (name not in AVERAGED)
+
+
+@pytest.mark.parametrize("name", sgl.ALGORITHMS)
+def test_algorithm_keeps_the_form_of_its_state(name):
+    _, before, after, traces = trained(name)
+    form = [
+        jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype, leaf.weak_type), state)
+        for state in (before, after)
+    ]
+    assert form[0] == form[1]
+    assert traces == 1
+
+
+@pytest.mark.parametrize("name", sgl.ALGORITHMS)
+def test_algorithm_keeps_half_precision(name):
+    tx = built(name)
+    params = draw(0, 0.03, jnp.bfloat16)
+    before = tx.init(params)
+    moved, after = run(tx, params, gradients(5, dtype=jnp.bfloat16))
+    sparse = sgl.sparse_params(after, moved)
+    assert {leaf.dtype for leaf in jax.tree.leaves((moved, sparse))} == {jnp.dtype(jnp.bfloat16)}
+    assert (zeros(sparse) > 0) == (name != "subgradient")
+    jax.tree.map(
+        lambda a, b: np.testing.assert_equal((a.shape, a.dtype), (b.shape, b.dtype)), before, after
+    )
+
+
+@pytest.mark.parametrize("name", sgl.ALGORITHMS)
+def test_algorithm_takes_a_schedule_for_its_rate(name):
+    falling = built(name, lambda count: jnp.where(count < 5, 0.05, 0.01))
+    found, _ = run(falling, draw(0, 0.03), gradients(5))
+    expected, _ = run(built(name), draw(0, 0.03), gradients(5))
+    assert_same(found, expected)
+    later, _ = run(falling, draw(0, 0.03), gradients(6))
+    other, _ = run(built(name), draw(0, 0.03), gradients(6))
+    assert not np.allclose(later["conv"]["bias"], other["conv"]["bias"], rtol=1e-3)
+
+
+def test_catalogue_is_sorted():
+    assert list(sgl.ALGORITHMS) == sorted(sgl.ALGORITHMS)
+
+
+def test_splitting_is_its_link_before_its_base():
+    regularizer = sgl.SparseGroup(sgl.SCAD(0.02), sgl.L1(0.03), sgl.by_filter())
+    tx = sgl.splitting(0.1, regularizer, beta=0.2, base=optax.lion)
+    link = sgl.sgl_transform(sgl.SCAD(0.02), beta=0.2, group_lam=0.03, grouping=sgl.by_filter())
+    expected = optax.chain(link, optax.lion(0.1))
+    assert_same(*(run(each, draw(0, 0.3), gradients(2)) for each in (tx, expected)))
+
+
+def test_splitting_couples_dense_kernels_by_a_strength_of_their_own():
+    regularizer = sgl.SparseGroup(sgl.L0(0.02), sgl.L1(0.03))
+    tx = sgl.splitting(0.1, regularizer, beta=0.2, dense_beta=0.7)
+    params, grads = draw(0, 0.3), gradients(1)
+    found, _ = run(tx, params, grads)
+    for beta, kind in ((0.2, "conv"), (0.7, "dense")):
+        alone, _ = run(sgl.splitting(0.1, regularizer, beta=beta), params, grads)
+        for path in sgl.by_neuron(kernels=kind).resolve(params).paths:
+            layer, leaf = path.split("/")
+            assert_same(found[layer][leaf], alone[layer][leaf])
+
+
+def test_subgradient_is_its_link_before_its_base():
+    tx = sgl.subgradient(0.1, BOTH, base=optax.sgd)
+    expected = optax.chain(sgl.add_penalty_gradient(BOTH), optax.sgd(0.1))
+    assert_same(*(run(each, draw(0, 0.3), gradients(2)) for each in (tx, expected)))

@@ -1,0 +1,177 @@
+"""Groups that are read off a network: disjoint, exact, and removable once they are zero."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from support.networks import NETWORKS, sparing
+
+import sgl_jax as sgl
+from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax.compaction.channels import mermaid
+
+
+def trained_part(name):
+    """What of a network is trained, and the network as a function of it; both for small shapes."""
+    spec = NETWORKS[name]
+    apply, params = spec.build()
+    x = jnp.zeros((1, *spec.input_shape))
+    if isinstance(params, tuple):
+        return (lambda p, x: apply((p, *params[1:]), x)), params[0], x
+    return (lambda p, x: apply({**params, "params": p}, x)), params["params"], x
+
+
+def dense(params, x):
+    return jax.nn.relu(x @ params["a"] + params["b"]) @ params["c"]
+
+
+DENSE = {"a": jnp.ones((3, 4)), "b": jnp.ones((1, 4)), "c": jnp.ones((4, 2))}
+X = jnp.ones((1, 3))
+
+
+SHARED = {"mixer": "embed/kernel"}
+"""Channels to all of which something is added alike, by the biases of layers that mix tokens."""
+
+
+@pytest.mark.parametrize("name", sparing(NETWORKS))
+def test_channels_whose_group_is_zero_go(name):
+    apply, params, x = trained_part(name)
+    groups = sgl.channel_groups(apply, params, x)
+    assert groups.groups.disjoint
+    assert not groups.unknown
+    leaves, rebuild = flatten_by_path(params)
+    for family in groups.groups:
+        parts = [leaves[member.path] for member in family.members]
+        alive = jnp.arange(family.count, dtype=parts[0].dtype).reshape(family.shape) > 0
+        leaves |= {
+            member.path: jnp.where(factor, part, 0)
+            for member, part, factor in zip(
+                family.members, parts, family.spread(alive), strict=True
+            )
+        }
+    zeroed = rebuild(leaves)
+    spec = NETWORKS[name]
+    full, everything = spec.build()
+    everything = (
+        (zeroed, *everything[1:])
+        if isinstance(everything, tuple)
+        else {**everything, "params": zeroed}
+    )
+    # Not the example of zeros, for which some constants could pass.
+    images = jax.random.normal(jax.random.key(0), (2, *spec.input_shape))
+    small = sgl.compact(full, everything, images).params
+    kept, _ = flatten_by_path(small[0] if isinstance(everything, tuple) else small["params"])
+    for family in groups.groups:
+        if SHARED.get(name) in {member.path for member in family.members}:
+            continue
+        for member in family.members:
+            (axis,) = member.kept
+            index = range(family.count) if member.index is None else member.index
+            left = sum(group > 0 for group in index)
+            assert kept[member.path].shape[axis] == left, member.path
+
+
+@pytest.mark.parametrize("name", ["lenet5", "densenet", "mobilenet", "equinox_residual"])
+def test_prox_of_adam_is_exact_on_channel_groups(name):
+    apply, params, x = trained_part(name)
+    regularizer = sgl.Regularizer(sgl.L1(0.05), sgl.channel_groups(apply, params, x))
+    metric = jax.tree.map(lambda w: 0.5 + jnp.abs(w), params)
+    z, _ = flatten_by_path(regularizer.prox(params, 1.0, metric))
+    w, d = (flatten_by_path(tree)[0] for tree in (params, metric))
+    for family, weight in regularizer.weighted(params):
+        parts = [z[member.path] for member in family.members]
+        pull = [d[m.path] * (w[m.path] - z[m.path]) for m in family.members]
+        norm, strength = family.norm(parts), 0.05 * jnp.broadcast_to(weight, family.shape)
+        # Where alive d (w - z) = c z / ||z||; where dead ||d w|| <= c.
+        force = family.norm(pull)
+        np.testing.assert_allclose(
+            jnp.where(norm > 0, force, strength), strength, rtol=2e-5, err_msg=str(family)
+        )
+        assert jnp.all((norm > 0) | (force <= strength * (1 + 1e-5)))
+
+
+@pytest.mark.parametrize("algorithm", ["prox_adam", "prox_sgd", "fista", "rda", "admm", "hspg"])
+def test_algorithms_take_channel_groups(algorithm):
+    groups = sgl.channel_groups(dense, DENSE, X)
+    regularizer = sgl.Regularizer(sgl.L1(0.1), groups)
+    tx = sgl.ALGORITHMS[algorithm](0.1, regularizer)
+    state = tx.init(DENSE)
+    updates, state = tx.update(jax.tree.map(jnp.ones_like, DENSE), state, DENSE)
+    assert jax.tree.structure(updates) == jax.tree.structure(DENSE)
+    assert jax.tree.structure(sgl.sparse_params(state, optax.apply_updates(DENSE, updates)))
+
+
+def test_readers_make_overlapping_groups_without_a_prox():
+    groups = sgl.channel_groups(dense, DENSE | {"d": jnp.ones((2, 2))}, X)
+    assert [m.path for family in groups.groups for m in family.members] == ["a", "b"]
+
+    def deep(params, x):
+        return jax.nn.relu(dense(params, x)) @ params["d"]
+
+    params = DENSE | {"d": jnp.ones((2, 2))}
+    both = sgl.channel_groups(deep, params, X, readers=True)
+    assert [[m.path for m in family.members] for family in both.groups] == [
+        ["a", "b", "c"],
+        ["c", "d"],
+    ]
+    regularizer = sgl.Regularizer(sgl.L1(0.1), both)
+    with pytest.raises(ValueError, match="A prox needs disjoint groups"):
+        regularizer.prox(params, 1.0)
+    # The group of channel 0 of the first layer has 3 + 1 + 2 entries of one.
+    expected = 0.1 * (4 * np.sqrt(6) * np.sqrt(6) + 2 * np.sqrt(6) * np.sqrt(6))
+    np.testing.assert_allclose(regularizer.value(params), expected, rtol=1e-6)
+    for link in (
+        sgl.add_penalty_gradient(regularizer),
+        sgl.sgl_transform(sgl.L1(0.1), beta=1.0, grouping=both),
+    ):
+        tx = optax.chain(link, optax.sgd(0.1))
+        updates, _ = tx.update(jax.tree.map(jnp.zeros_like, params), tx.init(params), params)
+        assert float(updates["c"].max()) < 0
+
+
+def test_flops_weights_price_what_a_removal_saves():
+    groups = sgl.channel_groups(dense, DENSE, X)
+    # A channel of a and of c: 2 * 3 and 2 * 2 multiply-adds of one example.
+    assert groups.flops == ((10.0, 10.0, 10.0, 10.0),)
+    network, params, rest = sgl.train.split(sgl.models.LeNet5(rngs=nnx.Rngs(0)))
+    groups = sgl.channel_groups(
+        lambda p, x: network.apply((p, rest), x), params, jnp.zeros((1, 28, 28, 1))
+    )
+    assert [flops[0] for flops in groups.flops] == [
+        576_000 / 20 + 3_200_000 / 20,
+        3_200_000 / 50 + 800_000 / 50,
+        800_000 / 500 + 10_000 / 500,
+    ]
+    weights = groups.flops_weights()
+    sizes = sum(family.count * np.sqrt(family.size) for family in groups.groups)
+    np.testing.assert_allclose(sum(w.sum() for w in weights.values()), sizes, rtol=1e-6)
+    regularizer = sgl.Regularizer(sgl.L1(1.0), groups, weights)
+    assert jnp.isfinite(regularizer.value(params))
+
+
+def test_channels_say_what_ties_and_what_keeps_them():
+    groups = sgl.channel_groups(dense, DENSE, X)
+    words = str(groups)
+    assert "4 channels, 4 of them removable" in words
+    assert "made by a, axis 1" in words
+    assert "read by c, axis 0" in words
+    assert "tied by dot_general at " in words
+    assert "test_channels.py:" in words
+    assert "kept: it is an output of the network" in words
+    drawing = mermaid(groups.channels)
+    assert drawing.startswith("flowchart LR")
+    assert '["a"]' in drawing
+    assert "4 of 4 channels removable" in drawing
+
+
+def test_network_without_removable_channels_is_refused():
+    with pytest.raises(ValueError, match="needs a network with channels that can be removed"):
+        sgl.channel_groups(lambda p, x: x @ p["a"], {"a": jnp.ones((3, 4))}, X)
+
+
+def test_groups_are_of_these_parameters():
+    groups = sgl.channel_groups(dense, DENSE, X)
+    with pytest.raises(ValueError, match="of shape"):
+        groups.resolve(DENSE | {"a": jnp.ones((3, 5))})

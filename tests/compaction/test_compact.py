@@ -1,0 +1,72 @@
+"""Dead channels of networks of many kinds leave them, and nothing changes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from support.networks import NETWORKS, kill, narrow_by_hand, narrow_widths
+
+import sgl_jax as sgl
+from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax.compaction.program import products
+
+
+SHARES = dict(zip(NETWORKS, [0.5, 0.3, 0.7] * len(NETWORKS), strict=False))
+
+
+def inputs_of(spec, seed=1):
+    return jax.random.normal(jax.random.key(seed), (2, *spec.input_shape))
+
+
+def flops_of(apply, params, x):
+    return sum(product.flops for product in products(apply, params, x))
+
+
+def test_products_have_the_precision_of_the_time_of_the_call():
+    params = {"a": jnp.ones((3, 4)).at[:, 1].set(0), "c": jnp.ones((4, 2))}
+    x = jnp.ones((1, 3))
+    small = sgl.compact(lambda params, x: x @ params["a"] @ params["c"], params, x)
+    assert "HIGHEST" not in str(jax.make_jaxpr(small.apply)(small.params, x))
+    with jax.default_matmul_precision("highest"):
+        assert "HIGHEST" in str(jax.make_jaxpr(small.apply)(small.params, x))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_dead_channels_go_and_live_ones_stay(name):
+    spec = NETWORKS[name]
+    apply, params = spec.build()
+    params, dead = kill(spec, params, seed=0, share=SHARES[name])
+    x = inputs_of(spec)
+    small = sgl.compact(apply, params, x, strict=True)
+    hand = narrow_by_hand(spec, params, dead)
+
+    by_hand, _ = flatten_by_path(hand)
+    found, _ = flatten_by_path(small.params)
+    for path, leaf in by_hand.items():
+        assert np.shape(found[path]) == np.shape(leaf), path
+        if not jnp.issubdtype(leaf.dtype, jax.dtypes.extended):
+            np.testing.assert_array_equal(found[path], leaf, err_msg=path)
+
+    narrow, _ = spec.build(narrow_widths(spec, dead))
+    expected = apply(params, x)
+    np.testing.assert_allclose(
+        small.apply(small.params, x), expected, rtol=0, atol=1e-5 * jnp.abs(expected).max()
+    )
+    assert flops_of(small.apply, small.params, x) == flops_of(narrow, hand, x)
+    assert not small.report.unknown
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_sums_over_two_axes_need_both_of_them(first):
+    """One entry of a matrix of units is live, the others can go with their rows and columns."""
+    shape = (2, 3)
+    params = {
+        "a": jnp.zeros((4, *shape)).at[:, 1, 2 * first].set(1.0),
+        "b": jnp.ones((*shape, 5)),
+    }
+    apply = lambda params, x: jnp.einsum("ni,ihd,hdo->no", x, params["a"], params["b"])  # noqa: E731
+    x = jax.random.normal(jax.random.key(0), (2, 4))
+    small = sgl.compact(apply, params, x)
+    assert small.params["a"].shape == (4, 1, 1)
+    assert not small.report.revived
+    np.testing.assert_allclose(small.apply(small.params, x), apply(params, x), rtol=1e-6)

@@ -1,0 +1,217 @@
+"""Which positions are tied, which have to stay and why: the rules, one by one."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from jax import lax
+
+from sgl_jax.compaction.channels import structure_of
+from sgl_jax.compaction.program import trace
+
+
+class Read:
+    """The classes of the first argument's positions in the result of a function.
+
+    Every other argument may be sliced as well. ``left`` are the results' axes as classes of the
+    arguments' positions: letters ``a``, ``b`` ... along the axis of each argument that ``tracked``
+    names, ``.`` for a position that no argument has, ``None`` for an axis that stays whole.
+    """
+
+    def __init__(self, function, *shapes, outputs=False):
+        arguments = [jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes]
+        self.program, _ = trace(function, *arguments)
+        kept = self.program.outputs
+        if not outputs:  # what is an output stays; ask before that
+            self.program.outputs = ()
+        self.structure = structure_of(self.program, self.program.inputs)
+        self.axes = [self.structure.axes[value] for value in kept]
+        self.classes = self.structure.classes
+
+    def of(self, argument, axis):
+        return self.classes.find(self.structure.axes[self.program.inputs[argument]][axis])
+
+    def along(self, argument, axis, result=0):
+        """For every axis of a result the positions of an argument that its positions go with."""
+        names = {name: k for k, name in enumerate(self.of(argument, axis).tolist())}
+        return [
+            None if found is None else [names.get(n, -1) for n in self.classes.find(found).tolist()]
+            for found in self.axes[result]
+        ]
+
+    def why(self, argument, axis):
+        """Why the positions of an axis have to stay, one reason or ``None`` for each."""
+        reasons = self.classes.reasons()
+        return [reasons.get(name) for name in self.of(argument, axis).tolist()]
+
+
+def stays(read, argument, axis, what):
+    for why in read.why(argument, axis):
+        assert re.match(rf"{what} at .*test_graph.py:\d+ ", why or ""), why
+
+
+def free(read, argument, axis):
+    assert read.why(argument, axis) == [None] * len(read.of(argument, axis))
+
+
+A = 0, 1, 2, 3
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "axis", "expected"),
+    [
+        (lambda x: x.T, (2, 4), 1, [[0, 1, 2, 3], [-1, -1]]),
+        (lambda x: x[:, ::-1], (2, 4), 1, [[-1, -1], [3, 2, 1, 0]]),
+        (lambda x: x[:, 1:4:2], (2, 4), 1, [[-1, -1], [1, 3]]),
+        (lambda x: jnp.split(x, [1], axis=1)[1], (2, 4), 1, [[-1, -1], [1, 2, 3]]),
+        (lambda x: jnp.concatenate([x, x[:, :1]], 1), (2, 4), 1, [[-1, -1], [0, 1, 2, 3, 0]]),
+        (lambda x: jnp.pad(x, ((0, 0), (1, 2))), (2, 4), 1, [[-1, -1], [-1, 0, 1, 2, 3, -1, -1]]),
+        (lambda x: x[:, np.array([3, 3, 0])], (2, 4), 1, [[-1, -1], [3, 3, 0]]),
+        (lambda x: x[np.array([2, 1])], (4, 2), 0, [[2, 1], [-1, -1]]),
+        (lambda x: x[None, :, None], (4,), 0, [None, [0, 1, 2, 3], None]),
+        (lambda x: jnp.broadcast_to(x[None], (3, 4)), (4,), 0, [[-1, -1, -1], [0, 1, 2, 3]]),
+        (lambda x: x.reshape(2, 4).T, (2, 1, 4), 2, [[0, 1, 2, 3], [-1, -1]]),
+        (lambda x: jnp.squeeze(x, 1), (2, 1, 4), 2, [[-1, -1], [0, 1, 2, 3]]),
+        (lambda x: x.sum(0), (2, 4), 1, [[0, 1, 2, 3]]),
+        (lambda x: x.max(0), (2, 4), 1, [[0, 1, 2, 3]]),
+        (lambda x: jnp.cumsum(x, 0), (2, 4), 1, [None, [0, 1, 2, 3]]),
+        (lambda x: jnp.exp(x) + jnp.where(x > 0, x, -x), (2, 4), 1, [[-1, -1], [0, 1, 2, 3]]),
+        (lambda x: x + jnp.arange(4.0)[None], (2, 4), 1, [[-1, -1], [0, 1, 2, 3]]),
+        (lambda x: lax.dynamic_slice(x, (0, 0), (1, 4)), (2, 4), 1, [None, [0, 1, 2, 3]]),
+        (lambda x: x.at[0].add(1.0), (2, 4), 1, [None, [0, 1, 2, 3]]),
+        (
+            lambda x: lax.platform_dependent(x, cpu=jnp.sin, default=jnp.cos),
+            (2, 4),
+            1,
+            [[-1, -1], [0, 1, 2, 3]],
+        ),
+        (lambda x: jax.jit(jax.nn.relu)(x), (2, 4), 1, [[-1, -1], [0, 1, 2, 3]]),
+        (lambda x: jax.checkpoint(jnp.sin)(x), (2, 4), 1, [[-1, -1], [0, 1, 2, 3]]),
+    ],
+)
+def test_positions_keep_their_classes(function, shape, axis, expected):
+    read = Read(function, shape)
+    found = read.along(0, axis)
+    assert [f if e else None for f, e in zip(found, expected, strict=True)] == expected
+    free(read, 0, axis)
+
+
+def test_flattening_lays_channels_out_last_or_first():
+    last = Read(lambda x: x.reshape(-1), (1, 3, 4))
+    assert last.along(0, 2) == [[0, 1, 2, 3] * 3]
+    stays(last, 0, 1, "reshape")
+    first = Read(lambda x, k: (x @ k).T.reshape(-1), (3, 5), (5, 4))
+    assert first.along(1, 1) == [[-1] * 12], "of two axes the last can be sliced"
+    stays(first, 1, 1, "reshape")
+    images = Read(lambda k: jnp.broadcast_to(k[:, None], (4, 3)).reshape(-1), (4,))
+    assert images.along(0, 0) == [[-1] * 12]
+
+
+def test_splitting_keeps_the_part_that_is_free():
+    read = Read(lambda x: x.reshape(2, 3), (6,))
+    names = read.of(0, 0).tolist()
+    assert names[:3] == names[3:], "heads stay, what they are made of goes together"
+    assert read.along(0, 0)[1] == [3, 4, 5]
+    back = Read(lambda x: x.reshape(6, 2), (3, 4))
+    stays(back, 0, 0, "reshape")
+    stays(back, 0, 1, "reshape")
+
+
+def test_product_ties_what_it_sums_over():
+    read = Read(lambda x, k: x @ k, (2, 4), (4, 3))
+    assert read.of(0, 1).tolist() == read.of(1, 0).tolist()
+    assert read.along(1, 1) == [[-1, -1], [0, 1, 2]]
+    (sink,) = read.structure.sinks
+    assert sink.axes == (1, 0)
+    assert sink.alone
+
+
+def test_product_with_batch_axes_ties_those_and_records_every_sum():
+    read = Read(lambda x, k: jnp.einsum("gbij,gijo->gbo", x, k), (2, 5, 3, 4), (2, 3, 4, 6))
+    assert read.of(0, 0).tolist() == read.of(1, 0).tolist()
+    assert read.of(0, 2).tolist() == read.of(1, 1).tolist()
+    assert read.along(1, 3)[2] == list(range(6))
+    assert len(read.structure.sinks) == 2
+    assert not any(sink.alone for sink in read.structure.sinks)
+
+
+def convolved(groups, dilation=(1, 1)):
+    return lambda x, k: lax.conv_general_dilated(
+        x, k, (1, 1), "VALID", lhs_dilation=dilation, feature_group_count=groups
+    )
+
+
+def test_convolution_sums_over_inputs_and_slides_over_pixels():
+    read = Read(convolved(1), (2, 4, 5, 5), (6, 4, 3, 3))
+    assert read.of(0, 1).tolist() == read.of(1, 1).tolist()
+    assert read.along(1, 0)[1] == list(range(6))
+    stays(read, 0, 2, "conv_general_dilated")
+    stays(read, 1, 3, "conv_general_dilated")
+    free(read, 1, 0)
+
+
+def test_depthwise_convolution_passes_channels_on():
+    read = Read(convolved(4), (2, 4, 5, 5), (8, 1, 3, 3))
+    assert np.repeat(read.of(0, 1), 2).tolist() == read.of(1, 0).tolist()
+    assert not read.structure.sinks
+
+
+def test_grouped_convolution_ties_a_group():
+    read = Read(convolved(2), (2, 4, 5, 5), (6, 2, 3, 3))
+    inputs, outputs = read.of(0, 1), read.of(1, 0)
+    assert np.unique(inputs).tolist() == inputs[[0, 2]].tolist()
+    assert np.repeat(inputs[[0, 2]], 3).tolist() == outputs.tolist()
+    stays(read, 1, 1, "conv_general_dilated")
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (lambda x: jax.nn.softmax(x), "reduce_max"),
+        (lambda x: jnp.max(x, axis=1), "reduce_max"),
+        (lambda x: jnp.argmin(x, axis=1), "argmin"),
+        (lambda x: jnp.prod(x, axis=1), "reduce_prod"),
+        (lambda x: jnp.sort(x, axis=1), "sort"),
+        (lambda x: jnp.cumsum(x, axis=1), "cumsum"),
+        (lambda x: lax.top_k(x, 2)[0], "top_k"),
+        (lambda x: jnp.fft.rfft(x), "fft"),
+        (lambda x: x.at[0, 1].set(0.0), "scatter"),
+        (lambda x: x[jnp.arange(2), jnp.arange(2)], "gather"),
+        (lambda x: lax.dynamic_slice(x, (0, 1), (2, 2)), "dynamic_slice"),
+        (lambda x: lax.pad(x, 0.0, [(0, 0, 0), (0, -1, 1)]), "pad"),
+        (lambda x: x.reshape(4, 2), "reshape"),
+        (lambda x: nnx.max_pool(x[..., None], (2,)), "reduce_window_max"),
+        (lambda x: lax.reduce(x, np.float32(0), lambda a, b: a + 2 * b, (0,)), "reduce"),
+    ],
+)
+def test_what_needs_an_axis_whole_says_so(function, name):
+    stays(Read(function, (2, 4)), 0, 1, name)
+
+
+def test_only_what_has_no_rule_is_unknown():
+    read = Read(lambda x: (jnp.sort(x), lax.top_k(x, 2), x[0]), (2, 4))
+    assert [equation.name for equation in read.structure.unknown] == ["top_k"]
+
+
+def test_output_stays():
+    read = Read(lambda x, k: x @ k, (2, 4), (4, 3), outputs=True)
+    assert read.why(1, 1) == ["it is an output of the network"] * 3
+    assert read.why(1, 0) == [None] * 4
+
+
+def test_axis_that_meets_one_that_is_not_sliced_stays():
+    program, _ = trace(lambda x, k: x @ k, jnp.ones((2, 4)), jnp.ones((4, 3)))
+    structure = structure_of(program, program.inputs[1:])
+    rows, columns = structure.axes[program.inputs[1]]
+    reasons = structure.classes.reasons()
+    assert all("joins it with an axis that is not sliced" in reasons[k] for k in rows.tolist())
+    assert all(reasons[k] == "it is an output of the network" for k in columns.tolist())
+
+
+@pytest.mark.parametrize("shapes", [((0, 3), (0, 5)), ((3, 0), (0,)), ((2, 0, 3), (0, 7))])
+def test_arrays_without_entries_are_reshaped(shapes):
+    before, after = shapes
+    assert Read(lambda x: x.reshape(after), before).axes

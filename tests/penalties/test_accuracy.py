@@ -1,0 +1,98 @@
+"""Where a prox is not zero it is the minimiser to the last digits, in 40-digit arithmetic."""
+
+import functools
+
+import hypothesis
+import jax
+import jax.numpy as jnp
+import mpmath as mp
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+from support import oracles
+
+import sgl_jax as sgl
+
+
+CASES = [(name, shape) for name in oracles.SCALARS for shape in oracles.SHAPES[name]]
+DRAWS = 100
+
+
+def _scad(z, lam, a):
+    inside = z <= lam
+    return (
+        (lam, 0) if inside else ((a * lam - z) / (a - 1), -1 / (a - 1)) if z < a * lam else (0, 0)
+    )
+
+
+def _etp(z, lam, gamma):
+    slope = lam * gamma * mp.exp(-gamma * z) / -mp.expm1(-gamma)
+    return slope, -gamma * slope
+
+
+SLOPES = {
+    "capped_l1": lambda z, lam, theta: (lam if z < theta else 0, 0),
+    "elastic_net": lambda z, lam, gamma: (lam * (1 + gamma * z), lam * gamma),
+    "etp": _etp,
+    "geman": lambda z, lam, gamma: (
+        lam * gamma / (z + gamma) ** 2,
+        -2 * lam * gamma / (z + gamma) ** 3,
+    ),
+    "l0": lambda z, lam: (0, 0),
+    "l1": lambda z, lam: (lam, 0),
+    "log_sum": lambda z, lam, gamma: (lam / (z + gamma), -lam / (z + gamma) ** 2),
+    "lq": lambda z, lam, q: (lam * q * z ** (q - 1), lam * q * (q - 1) * z ** (q - 2)),
+    "mcp": lambda z, lam, gamma: (lam - z / gamma, -1 / gamma) if z < gamma * lam else (0, 0),
+    "scad": _scad,
+    "transformed_l1": lambda z, lam, a: (
+        lam * a * (a + 1) / (a + z) ** 2,
+        -2 * lam * a * (a + 1) / (a + z) ** 3,
+    ),
+}
+"""First and second derivative of every phi, for z > 0."""
+
+
+@functools.cache
+def operator(name):
+    return jax.jit(getattr(sgl.prox, f"prox_{name}"))
+
+
+def polished(name, z, t, step, lam, shape):
+    """The stationary point next to z, and the derivative of the prox there; None if not clear."""
+    parameters = {key: mp.mpf(value) for key, value in shape.items()}
+    step, lam, t, z = (mp.mpf(float(number)) for number in (step, lam, t, z))
+    for _ in range(12):
+        slope, bend = SLOPES[name](z, lam, **parameters)
+        if 1 + step * bend <= 1e-3:
+            return None
+        z = max(z - (z - t + step * slope) / (1 + step * bend), z / 2)
+    return z, 1 / (1 + step * SLOPES[name](z, lam, **parameters)[1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("name", "shape"), CASES)
+@hypothesis.settings(derandomize=True, deadline=None, max_examples=10, database=None)
+@hypothesis.given(seed=st.integers(0, 2**32 - 1))
+def test_prox_has_all_its_digits(name, shape, dtype, seed):
+    draw = np.random.default_rng(seed)
+    step, lam = (10.0 ** draw.uniform(*ends, DRAWS) for ends in ((-6, 6), (-6, 3)))
+    factors = 1 + 10.0 ** draw.uniform(-4, 3, DRAWS)
+    with mp.workdps(40), jax.enable_x64(dtype == "float64"):
+        step, lam = (np.asarray(jnp.asarray(x, dtype), float) for x in (step, lam))
+        threshold = [
+            float(oracles.SCALARS[name].threshold(np.array(s), strength, **shape))
+            for s, strength in zip(step, lam, strict=True)
+        ]
+        t = np.asarray(jnp.asarray(np.array(threshold) * factors, dtype), float)
+        found = np.asarray(
+            operator(name)(*(jnp.asarray(x, dtype) for x in (t, step, lam)), **shape)
+        )
+        assert found.dtype == dtype
+        skipped = 0
+        for row in zip(found.astype(float), t, step, lam, strict=True):
+            exact = polished(name, *row, shape) if row[0] else None
+            skipped += exact is None
+            if exact is not None:
+                slack = 8 * np.finfo(dtype).eps * max(row[1], row[0]) * float(exact[1])
+                assert abs(row[0] - exact[0]) <= slack, row
+        assert skipped < DRAWS / 2

@@ -1,0 +1,93 @@
+"""Names and import paths: what they lead to, and what is said where they lead nowhere."""
+
+import math
+import sys
+
+import pytest
+from support.idx_files import assert_sentence
+
+from sgl_jax.runs.catalogues import lookup, unknown
+
+
+CATALOGUE = {"scad": 1, "mcp": 2, "l1": 3, "l1_minus_l2": 4}
+
+MODULE = """
+def penalty():
+    return "mine"
+
+
+number = 3
+"""
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of the user's own with a module that has a function and a number."""
+    folder = tmp_path / "own_package"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "own_module.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    for name in ("own_package", "own_package.own_module"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_a_name_leads_to_its_entry(name):
+    assert lookup("penalty", CATALOGUE, name) == CATALOGUE[name]
+
+
+def test_a_name_goes_before_an_import_path():
+    assert lookup("penalty", {"math:sqrt": "entry"}, "math:sqrt") == "entry"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("scadd", " (did you mean scad?)"),
+        ("SCAD", " (did you mean scad?)"),
+        ("l1_minus", " (did you mean l1_minus_l2?)"),
+        ("l2", " (did you mean l1?)"),
+        ("nosuch", ""),
+        ("", ""),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest_and_all_choices(name, hint):
+    with pytest.raises(ValueError, match="unknown") as error:
+        lookup("penalty", CATALOGUE, name)
+    assert str(error.value) == (
+        f"unknown penalty {name!r}{hint}; choose from l1, l1_minus_l2, mcp, scad, or give an "
+        "import path, package.module:Name."
+    )
+
+
+def test_two_names_that_are_near_are_both_named():
+    message = str(unknown("model", ["lenet5", "lenet3", "vgg"], "lenet"))
+    assert message == (
+        "unknown model 'lenet' (did you mean lenet5 or lenet3?); choose from lenet3, lenet5, vgg."
+    )
+
+
+def test_an_import_path_leads_to_what_it_names(package):
+    assert lookup("penalty", CATALOGUE, "own_package.own_module:penalty")() == "mine"
+    assert lookup("penalty", CATALOGUE, "math:sqrt") is math.sqrt
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    {
+        "no module": ("nosuch_package:penalty", "No module named 'nosuch_package'"),
+        "no submodule": ("own_package.nosuch:penalty", "No module named 'own_package.nosuch'"),
+        "no attribute": ("own_package.own_module:nosuch", "has no attribute 'nosuch'"),
+        "no name": ("own_package.own_module:", "has no attribute ''"),
+        "no module part": (":penalty", "Empty module name"),
+        "a number": ("own_package.own_module:number", "which is of type int"),
+        "a relative module": (".own_module:penalty", "package.module:Name"),
+    }.values(),
+    ids=lambda value: value if ":" in value else "",
+)
+def test_an_import_path_that_leads_nowhere_is_refused(package, path, part):
+    with pytest.raises(ValueError, match="import path") as error:
+        lookup("penalty", CATALOGUE, path)
+    assert_sentence(error, repr(path), "A penalty by import path", part)

@@ -1,0 +1,144 @@
+"""What networks cost: measured in turn, kept with the run, and not measured again."""
+
+import json
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from support.tiny import snapshot
+
+from sgl_jax.compaction.artifacts import EXPORTERS
+from sgl_jax.runs import costs
+from sgl_jax.runs.compacted import compact_run, compacted_already
+from sgl_jax.runs.config import Config
+from sgl_jax.runs.costs import compacted, costs_of
+from sgl_jax.runs.experiment import run
+from sgl_jax.runs.folder import RunFolder
+
+
+CONFIG = Config(model="support.tiny:Tiny", epochs=1, batch_size=512, learning_rate=0.03, lam=2.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def standard_promotion():
+    """Optax's schedules compare a float with an integer count."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def reached(standard_promotion):
+    """A run in which one of the two filters is dead."""
+    found = run(CONFIG)
+    params = found.state.params
+    for leaf in (params["conv"]["kernel"], params["conv"]["bias"]):
+        leaf[...] = leaf[...].at[..., 0].set(0)
+    return found
+
+
+@pytest.fixture(scope="module")
+def dense(standard_promotion):
+    return run(CONFIG.twin())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "run").mkdir()
+    return RunFolder(tmp_path / "run")
+
+
+def test_networks_take_turns():
+    called = []
+    networks = {
+        name: (lambda params, images, name=name: called.append(name), None) for name in "ab"
+    }
+    taken = costs._rounds(networks, jnp.zeros(1))
+    assert called == ["a", "b"] * (1 + costs.ROUNDS)
+    assert {name: len(seconds) for name, seconds in taken.items()} == dict.fromkeys(
+        "ab", costs.ROUNDS
+    )
+
+
+def test_slow_networks_have_three_rounds(monkeypatch):
+    monkeypatch.setattr(costs, "PATIENCE", 0.0)
+    taken = costs._rounds({"slow": (lambda params, images: None, None)}, jnp.zeros(1))
+    assert len(taken["slow"]) == 3
+
+
+def test_costs_of_runs_side_by_side(reached, dense):
+    found = costs_of(dense, {"sparse": reached})
+    assert set(found) == {"dense", "sparse"}
+    assert found["dense"].error == dense.records[-1].error
+    assert found["dense"].size == compacted(reached).report.before
+    assert found["dense"].size.parameters == 5 * 5 * 2 + 2 + 72 * 10 + 10
+    assert found["sparse"].size.parameters == 5 * 5 + 1 + 36 * 10 + 10
+    assert found["sparse"].size.flops * 2 == found["dense"].size.flops
+    for cost in found.values():
+        assert set(cost.seconds) == set(costs.BATCHES)
+        assert all(seconds > 0 for seconds in cost.seconds.values())
+
+
+def test_a_compacted_run_is_read_and_not_made_again(folder, reached, monkeypatch):
+    assert not compacted_already(folder)
+    first = compact_run(folder, reached)
+    assert compacted_already(folder)
+    before = snapshot(folder.path)
+    assert first.full.error == first.compact.error
+    assert first.compact.size == first.report.after != first.full.size
+
+    def never(*args):
+        raise AssertionError
+
+    monkeypatch.setattr("sgl_jax.runs.compacted.save_compact", never)
+    monkeypatch.setattr("sgl_jax.runs.compacted.latencies", never)
+    assert compact_run(folder, reached) == first
+    assert snapshot(folder.path) == before
+
+
+def test_what_an_interruption_left_out_is_made_up_for(folder, reached, monkeypatch):
+    def stopped(*args):
+        raise KeyboardInterrupt
+
+    for place in ("save_compact", "export", "latencies"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"sgl_jax.runs.compacted.{place}", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                compact_run(folder, reached, ["safetensors"])
+        assert compacted_already(folder) == (place != "save_compact")
+    compact_run(folder, reached, ["safetensors"])
+    names = {path.name for path in (folder.path / "compact").iterdir()}
+    assert names == {"params", "plan.json", "timing.json", "network.safetensors"}
+
+
+def test_compacting_anew_measures_anew_and_drops_exports(folder, reached):
+    compact_run(folder, reached, ["safetensors"])
+    timing = folder.path / "compact" / "timing.json"
+    timing.write_text(json.dumps({"seconds": {"full": {"1": 5.0}, "compact": {"1": 5.0}}}))
+    assert compact_run(folder, reached).full.seconds == {1: 5.0}
+    assert compact_run(folder, reached, anew=True).full.seconds[1] < 5.0
+    assert not (timing.parent / "network.safetensors").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_said(folder, reached):
+    shutil.rmtree(folder.path)
+    folder.path.write_text("a file")
+    with pytest.raises(OSError, match="A compacted network needs a disk that can be written"):
+        compact_run(folder, reached)
+
+
+def test_formats_of_the_command_are_those_of_the_catalogue():
+    from typing import get_args
+
+    from sgl_jax.cli.commands import Format
+
+    assert list(get_args(Format)) == list(EXPORTERS)
+
+
+def test_images_begin_anew_where_there_are_too_few(reached):
+    data = reached.experiment.data
+    few = data._replace(x_test=data.x_test[:3], y_test=data.y_test[:3])
+    found = np.asarray(costs._images(few, 5))
+    np.testing.assert_array_equal(found[3:], found[:2])
+    np.testing.assert_allclose(found[0], data.x_test[0] / 255, rtol=1e-6)

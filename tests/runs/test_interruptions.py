@@ -1,0 +1,149 @@
+"""Runs in processes of their own: interrupted at any moment, they end as if they had not been."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import pytest
+from support.tiny import bits
+
+from sgl_jax.runs.experiment import prepare
+from sgl_jax.runs.folder import RunFolder
+
+
+HERE = Path(__file__).parents[1]
+
+EPOCHS = 16
+
+OPTIONS = ["--model", "support.tiny:Tiny", "--epochs", EPOCHS]
+OPTIONS += ["--batch-size", 512, "--learning-rate", 0.02]
+
+LONGEST = 300.0
+"""Seconds after which a process is taken to hang."""
+
+
+class Uninterrupted(NamedTuple):
+    """A run to compare with, and how long it took, to its first epoch and to its end."""
+
+    path: Path
+    first: float
+    whole: float
+
+
+@pytest.fixture(scope="module", autouse=True)
+def standard_promotion():
+    """Optax's schedules compare a float with an integer count."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def interruptible():
+    """Where SIGINT is ignored, as in the background of a shell, children would ignore it, too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    path, began = tmp_path_factory.mktemp("runs") / "whole", time.monotonic()
+    process = started(path)
+    wait_for(process, path, 1)
+    first = time.monotonic() - began
+    assert finished(process) == (0, "")
+    return Uninterrupted(path, first, time.monotonic() - began)
+
+
+def started(path, *options):
+    """A process that trains the folder."""
+    argv = ["train", *OPTIONS, "--no-twin", "--runs", path.parent, "--name", path.name, *options]
+    paths = os.pathsep.join(map(str, (HERE.parent, HERE)))
+    return subprocess.Popen(
+        [sys.executable, "-m", "sgl_jax", *map(str, argv)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths, "JAX_PLATFORMS": "cpu"},
+    )
+
+
+def finished(process):
+    """The exit status of a process, and what it said of errors."""
+    with process:
+        try:
+            _, said = process.communicate(timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return process.returncode, said
+
+
+def epochs_done(path):
+    record = path / "record.jsonl"
+    return record.read_bytes().count(b"\n") if record.exists() else 0
+
+
+def wait_for(process, path, epochs):
+    """Waits until so many epochs are done, or the process has ended."""
+    until = time.monotonic() + LONGEST
+    while process.poll() is None and epochs_done(path) < epochs and time.monotonic() < until:
+        time.sleep(0.005)
+
+
+def resumed(path):
+    """Resumes a run to its end."""
+    assert finished(started(path, "--resume")) == (0, "")
+
+
+def assert_same_run(path, other):
+    """The same records and the same state, bit for bit, and nothing left over."""
+    assert (path / "record.jsonl").read_bytes() == (other / "record.jsonl").read_bytes()
+    folders = RunFolder(path), RunFolder(other)
+    experiment = prepare(folders[0].config())
+    mine, theirs = (bits(folder.state(experiment)) for folder in folders)
+    assert mine == theirs
+    names = [sorted(str(each.relative_to(f)) for each in f.glob("*")) for f in (path, other)]
+    assert names[0] == names[1]
+    assert os.listdir(path / "checkpoints") == [str(EPOCHS)]
+    timing = (path / "timing.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in timing] == list(range(1, EPOCHS + 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_with_a_word_on_how_to_go_on(tmp_path, uninterrupted, number, status):
+    path = tmp_path / "runs" / "stopped"
+    process = started(path)
+    wait_for(process, path, 2)
+    process.send_signal(number)
+    hint = f"`sgl-jax train --runs {path.parent} --name stopped --resume`"
+    assert finished(process) == (status, f"interrupted: go on with {hint}\n")
+    assert 2 <= epochs_done(path) < EPOCHS
+    resumed(path)
+    assert_same_run(path, uninterrupted.path)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_ten_times_ends_as_if_it_had_not_been(tmp_path, uninterrupted):
+    """Five times at any moment before its first epoch, five times at any between two others."""
+    path, generator = tmp_path / "runs" / "killed", random.Random(0)
+    training = uninterrupted.whole - uninterrupted.first
+    killed = []
+    for longest in (uninterrupted.first, training / 20) * 5:
+        process = started(path, "--resume")
+        if longest < uninterrupted.first:
+            wait_for(process, path, epochs_done(path) + 1)
+        time.sleep(generator.uniform(0, longest))
+        process.kill()
+        killed.append(finished(process)[0] == -signal.SIGKILL)
+    assert any(killed)
+    resumed(path)
+    assert_same_run(path, uninterrupted.path)

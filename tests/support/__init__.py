@@ -1,0 +1,1 @@
+"""What several test modules share: oracles, toy problems, networks, files on disk."""

@@ -1,0 +1,69 @@
+"""Networks of many kinds, each with the leaves that hold its channels; for compaction."""
+
+import functools
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from support.networks._base import (
+    Entry as Entry,
+    Spec as Spec,
+    Unit as Unit,
+    kill as kill,
+    narrow_by_hand as narrow_by_hand,
+    narrow_widths as narrow_widths,
+)
+
+
+def __getattr__(name: str) -> dict[str, Spec]:
+    """``NETWORKS``, every network by its name, in small; its frameworks are imported for it."""
+    if name != "NETWORKS":
+        raise AttributeError(name)
+    return _networks()
+
+
+@functools.cache
+def _networks() -> dict[str, Spec]:
+    from support.networks.densenet import DENSE
+    from support.networks.in_equinox import EQUINOX_NETWORKS
+    from support.networks.in_haiku import HAIKU_NETWORKS
+    from support.networks.in_linen import LINEN_NETWORKS
+    from support.networks.mobilenet import MOBILE
+    from support.networks.patches import PATCHES
+    from support.networks.plain import PLAIN
+    from support.networks.resnet import RESNETS
+    from support.networks.squeeze import SQUEEZE
+    from support.networks.unet import UNETS
+    from support.networks.wide import WIDE
+
+    nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
+    return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS
+
+
+LARGE = (
+    "haiku_residual",
+    "linen_residual",
+    "resnet20_identity",
+    "resnet56_identity",
+    "resnet56_projection",
+    "vgg16",
+    "vit",
+    "wrn28_10",
+)
+"""Networks that take long to compile, of kinds of which there are smaller ones."""
+
+
+PADDED = "resnet20_identity", "resnet56_identity"
+"""Networks that write down how many channels they pad; their widths do not say which."""
+
+
+def sparing(names: Iterable[str], usual: Iterable[str] | None = None) -> list[Any]:
+    """Names for ``parametrize``: the usual ones, all but the large if not said; others are marked.
+
+    What is marked runs with ``--exhaustive`` alone.
+    """
+    names = list(names)
+    usual = set(names) - set(LARGE) if usual is None else set(usual)
+    exhaustive = pytest.mark.exhaustive
+    return [name if name in usual else pytest.param(name, marks=exhaustive) for name in names]

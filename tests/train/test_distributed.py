@@ -1,0 +1,203 @@
+"""Two processes with four devices each: the run of one device; one is killed, the other ends."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from support.problems import assert_same_support
+
+from sgl_jax.cli import main
+from sgl_jax.runs.config import Config
+from sgl_jax.runs.experiment import prepare, sparse_of
+from sgl_jax.runs.folder import RunFolder
+from sgl_jax.runs.launch import Launch
+from sgl_jax.train import processes
+from sgl_jax.train.processes import by_first, is_first, losses_noticed
+
+
+HERE = Path(__file__).parents[1]
+
+CONFIG = Config(
+    model="support.tiny:Tiny",
+    algorithm="prox_sgd",
+    lam=40.0,
+    learning_rate=0.05,
+    batch_size=48,
+    epochs=2,
+)
+
+LONGEST = 200.0
+"""Seconds after which a process is taken to hang."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def standard_promotion():
+    """Optax's schedules compare a float with an integer count."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def on_one_device(tmp_path_factory):
+    """The run to compare with."""
+    return RunFolder(tmp_path_factory.mktemp("runs") / "one").train(CONFIG)
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def option(field):
+    return f"--{field.replace('_', '-')}"
+
+
+@contextlib.contextmanager
+def started(path, devices, **changed):
+    """Two processes that train the folder together."""
+    config = dataclasses.replace(CONFIG, **changed)
+    given = {n: v for n, v in dataclasses.asdict(config).items() if v != getattr(Config(), n)}
+    argv = [str(word) for name, value in given.items() for word in (option(name), value)]
+    argv += ["--no-twin", "--runs", str(path.parent), "--name", path.name, "--devices", devices]
+    argv += ["--distributed", "--coordinator", f"127.0.0.1:{free_port()}", "--processes", "2"]
+    paths = os.pathsep.join(map(str, (HERE.parent, HERE)))
+    environment = {"PYTHONPATH": paths, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "4"}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-m", "sgl_jax", "train", *argv, "--process", str(number)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        for number in range(2)
+    ]
+    try:
+        yield both
+    finally:
+        for process in both:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("devices", ["data", "params"])
+def test_two_processes_train_what_one_device_trains(tmp_path, on_one_device, devices):
+    path = tmp_path / "runs" / "two"
+    with started(path, devices) as both:
+        said = [process.communicate(timeout=LONGEST) for process in both]
+        assert [process.returncode for process in both] == [0, 0], said
+    assert "sparse 2/2" in said[0][0]
+    assert not {"sparse", "twin", "epoch", "error"} & set(said[1][0].lower().split()), said[1][0]
+    found = RunFolder(path)
+    written = json.loads((path / "config.json").read_text())["placement"]
+    assert written == {"devices": 8, "processes": 2, "shard_params": devices == "params"}
+    assert (path / "figure.png").exists()
+    state, expected = found.state(on_one_device.experiment), on_one_device.state
+    assert int(state.step) == int(expected.step) >= 30
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-5),
+        state.params,
+        expected.params,
+    )
+    assert_same_support(*(sparse_of(CONFIG, each) for each in (state, expected)))
+    for mine, other in zip(found.records(), on_one_device.records, strict=True):
+        assert mine.loss == pytest.approx(other.loss, abs=1e-5)
+        assert 0.0 < mine.sparsity.weights < 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_process_that_is_killed_ends_the_other_and_leaves_a_checkpoint(tmp_path, victim):
+    path = tmp_path / "runs" / "killed"
+    with started(path, "data", epochs=1000) as both:
+        until = time.monotonic() + LONGEST
+        while not (path / "checkpoints" / "2").exists() and time.monotonic() < until:
+            assert [process.poll() for process in both] == [None, None]
+            time.sleep(0.002)
+        both[victim].send_signal(signal.SIGKILL)
+        other = both[1 - victim]
+        _, said = other.communicate(timeout=LONGEST)
+    # The loss is noticed by a sum over the devices, or by JAX's own watch over the first process.
+    assert (other.returncode, "needs all of its 2 processes" in said) == (2, True) or (
+        victim == 0 and other.returncode == -signal.SIGABRT and "another task died" in said
+    ), (other.returncode, said)
+    assert "Traceback" not in said
+    folder = RunFolder(path)
+    done = len(folder.records())
+    assert done >= 2
+    assert int(folder.state(prepare(folder.config())).step) == done * 29
+    config = json.loads((path / "config.json").read_text())
+    config["config"]["epochs"] = done + 1
+    (path / "config.json").write_text(json.dumps(config))
+    assert len(folder.train(Config(), "resume").records) == done + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--distributed"], "--devices data"),
+        (["--processes", "2"], "--distributed"),
+        (["--distributed", "--devices", "data", "--processes", "2"], "together"),
+        (
+            [
+                *["--distributed", "--devices", "data", "--coordinator", "a:1", "--processes", "2"],
+                "--process",
+                "2",
+            ],
+            "got 2",
+        ),
+        (["--devices", "data", "--batch-size", "30"], "divisible by the 8 devices"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(tmp_path, capsys, options, words):
+    argv = ["train", "--model", "support.tiny:Tiny", "--runs", str(tmp_path), *options]
+    assert main(argv) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("coordinator", ["127.0.0.1:{port}", "nowhere"])
+def test_a_first_process_that_does_not_come_is_an_error(tmp_path, capsys, monkeypatch, coordinator):
+    monkeypatch.setattr(processes, "WAIT", 0.1)
+    argv = ["train", "--runs", str(tmp_path), "--devices", "data", "--distributed"]
+    argv += ["--coordinator", coordinator.format(port=free_port())]
+    assert main([*argv, "--processes", "2", "--process", "1"]) == 2
+    said = capsys.readouterr().err
+    assert "need to reach the first" in said
+    assert said.count("\n") == 1
+
+
+def test_one_process_trains_on_all_of_its_devices(tmp_path, on_one_device):
+    placement = Launch(devices="params").start()
+    reached = RunFolder(tmp_path / "many").train(CONFIG, placement=placement)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-5),
+        reached.state.params,
+        on_one_device.state.params,
+    )
+    leaves = jax.tree.leaves(reached.state.params)
+    assert all(len(leaf.sharding.device_set) == 1 for leaf in leaves)
+
+
+def test_a_process_by_itself_is_the_first():
+    def fail():
+        raise ValueError("no gloo here")
+
+    assert is_first()
+    assert by_first(lambda: 3) == 3
+    with pytest.raises(ValueError, match="no gloo here"), losses_noticed():
+        by_first(fail)
