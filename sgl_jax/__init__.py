@@ -32,6 +32,7 @@ from sgl_jax.compaction.channels import (
 from sgl_jax.directions import Direction as Direction
 from sgl_jax.groups import (
     Group as Group,
+    GroupFamily as GroupFamily,
     Grouping as Grouping,
     Groups as Groups,
     Member as Member,
@@ -108,6 +109,7 @@ __all__ = [
     "Exclusive",
     "Geman",
     "Group",
+    "GroupFamily",
     "Grouping",
     "Groups",
     "L1MinusL2",

@@ -70,21 +70,21 @@ def sparsity(params: Params, grouping: GroupingLike = by_neuron()) -> Sparsity:
     leaves, _ = flatten_by_path(params)
     totals = jnp.zeros(4, jnp.int32)
     weights = groups = 0
-    for group in grouping.resolve(params):
-        parts = [leaves[member.path] for member in group.members]
+    for family in grouping.resolve(params):
+        parts = [leaves[member.path] for member in family.members]
         dtype = working_dtype(*parts)
         parts = [jnp.abs(part.astype(dtype)) for part in parts]
-        size = jnp.asarray(group.size, dtype)
-        mean = group.sum(parts) / (size.reshape(group.shape) if size.ndim else size)
+        size = jnp.asarray(family.size, dtype)
+        mean = family.sum(parts) / (size.reshape(family.shape) if size.ndim else size)
         counted = [
             sum(jnp.sum(part == 0) for part in parts),
-            jnp.sum(group.max(parts) == 0),
+            jnp.sum(family.max(parts) == 0),
             sum(jnp.sum(part < PAPER_TOLERANCE) for part in parts),
             jnp.sum(mean <= PAPER_TOLERANCE),
         ]
         totals += jnp.stack(counted).astype(jnp.int32)
         weights += sum(part.size for part in parts)
-        groups += group.count
+        groups += family.count
     return Sparsity(*(totals / jnp.array([weights, groups] * 2, jnp.int32)))
 
 
@@ -92,9 +92,9 @@ def live_groups(params: Params, grouping: GroupingLike = by_neuron()) -> dict[Pa
     """Per leaf, how many groups have a nonzero weight; arguments as in :func:`sparsity`."""
     leaves, _ = flatten_by_path(params)
     found = {}
-    for group in grouping.resolve(params):
-        parts = [jnp.abs(leaves[member.path]) for member in group.members]
-        found[group.members[0].path] = Live(jnp.sum(group.max(parts) > 0), group.count)
+    for family in grouping.resolve(params):
+        parts = [jnp.abs(leaves[member.path]) for member in family.members]
+        found[family.members[0].path] = Live(jnp.sum(family.max(parts) > 0), family.count)
     return found
 
 

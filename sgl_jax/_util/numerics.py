@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sgl_jax._util.typing import Step
+from sgl_jax._util.typing import ArrayLike
 
 
 __all__ = [
@@ -55,7 +55,7 @@ def in_working_precision(operator: Callable[..., Array]) -> Callable[..., Array]
     return wrapper
 
 
-def odd(w: Array, threshold: Step, magnitude: Callable[[Array], Array]) -> Array:
+def odd(w: Array, threshold: ArrayLike, magnitude: Callable[[Array], Array]) -> Array:
     """Zero up to ``threshold``, ``sign(w) * magnitude(|w|)`` beyond it.
 
     At ``w = 0`` the sign is +1, so that an operator without strength has derivative one there.

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 
-__all__ = ["Axes", "Params", "Path", "Schedule", "Step", "Strength", "Updates"]
+__all__ = ["ArrayLike", "Axes", "Params", "Path", "ScalarOrSchedule", "Schedule", "Updates"]
 
 Params: TypeAlias = Any
 """Any pytree of arrays: an NNX state, a Linen dict, an Equinox module, a Haiku dict, one array."""
@@ -21,11 +21,11 @@ Path: TypeAlias = str
 Axes: TypeAlias = tuple[int, ...]
 """The axes of a leaf that one group spans; ``()`` makes every entry a group of its own."""
 
-Step: TypeAlias = float | int | np.number | np.ndarray | jax.Array
-"""A step size: a number, or an array that broadcasts against the groups."""
+ArrayLike: TypeAlias = float | int | np.number | np.ndarray | jax.Array
+"""A real number, or an array that broadcasts against the groups; traced or not."""
 
 Schedule: TypeAlias = Callable[[Any], Any]
 """A function of the step count."""
 
-Strength: TypeAlias = float | int | np.number | np.ndarray | jax.Array | Schedule
-"""A strength: a number, an array (traced or not), or a schedule that an Optax link resolves."""
+ScalarOrSchedule: TypeAlias = ArrayLike | Schedule
+"""A strength or a rate: a number, an array, or a schedule that an Optax link evaluates."""

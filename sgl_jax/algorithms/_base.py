@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 
 import optax
 
-from sgl_jax._util.typing import Strength
+from sgl_jax._util.typing import ScalarOrSchedule
 from sgl_jax.penalties import L1
 from sgl_jax.regularizers import Regularizer, RegularizerLike
 
@@ -29,7 +29,7 @@ class Algorithm(Protocol):
     """A factory of Optax transformations."""
 
     def __call__(
-        self, learning_rate: Strength, regularizer: RegularizerLike
+        self, learning_rate: ScalarOrSchedule, regularizer: RegularizerLike
     ) -> optax.GradientTransformation: ...
 
 
@@ -37,7 +37,7 @@ class Algorithm(Protocol):
 class Base(Protocol):
     """A factory of base optimizers, such as ``optax.adam``."""
 
-    def __call__(self, learning_rate: Strength) -> optax.GradientTransformation: ...
+    def __call__(self, learning_rate: ScalarOrSchedule) -> optax.GradientTransformation: ...
 
 
 def given(regularizer: RegularizerLike | None) -> RegularizerLike:

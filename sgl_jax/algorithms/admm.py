@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Params, Strength
+from sgl_jax._util.typing import Params, ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms._links import (
@@ -56,10 +56,10 @@ class AdmmState(NamedTuple):
 
 
 def admm(
-    learning_rate: Strength,
+    learning_rate: ScalarOrSchedule,
     regularizer: RegularizerLike,
     *,
-    rho: Strength = 1e-3,
+    rho: ScalarOrSchedule = 1e-3,
     period: int = 1,
     base: Base = optax.adam,
 ) -> optax.GradientTransformation:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._util.typing import Params, Strength
+from sgl_jax._util.typing import Params, ScalarOrSchedule
 from sgl_jax.algorithms._base import given
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms._links import Checksum, CopyState, check_sign, in_force, planned, required
@@ -30,7 +30,10 @@ class FistaState(NamedTuple):
 
 
 def fista(
-    learning_rate: Strength, regularizer: RegularizerLike | None = None, *, restart: bool = True
+    learning_rate: ScalarOrSchedule,
+    regularizer: RegularizerLike | None = None,
+    *,
+    restart: bool = True,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Nesterov's momentum on proximal gradient steps.
 

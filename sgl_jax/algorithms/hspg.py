@@ -7,7 +7,7 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
 from sgl_jax.groups import GroupingLike
 from sgl_jax.regularizers import RegularizerLike
@@ -32,16 +32,16 @@ class _HalfSpace(GroupsLink):
         """The step, or zero for a group that leaves its half-space."""
         del metric
         found, begun = dict(moved), count >= self.begin
-        for group in self.grouping.resolve(leaves):
-            paths = [member.path for member in group.members]
+        for family in self.grouping.resolve(leaves):
+            paths = [member.path for member in family.members]
             parts = [leaves[path] for path in paths]
-            inverse = 1.0 / group.scale(parts)
-            old = group.each(jnp.multiply, parts, inverse)
-            new = group.each(jnp.multiply, [moved[path] for path in paths], inverse)
-            along = group.sum([a * b for a, b in zip(old, new, strict=True)])
-            square = group.sum([a * a for a in old])
+            inverse = 1.0 / family.scale(parts)
+            old = family.each(jnp.multiply, parts, inverse)
+            new = family.each(jnp.multiply, [moved[path] for path in paths], inverse)
+            along = family.sum([a * b for a, b in zip(old, new, strict=True)])
+            square = family.sum([a * a for a in old])
             back = (along < self.epsilon.astype(square.dtype) * square) | (square == 0)
-            kept = group.each(_unless, [moved[path] for path in paths], back & begun)
+            kept = family.each(_unless, [moved[path] for path in paths], back & begun)
             found.update(zip(paths, kept, strict=True))
         return found
 
@@ -51,11 +51,11 @@ def _unless(w: Array, dead: Array) -> Array:
 
 
 def hspg(
-    learning_rate: Strength,
+    learning_rate: ScalarOrSchedule,
     regularizer: RegularizerLike,
     *,
     begin: int = 0,
-    epsilon: Step = 0.0,
+    epsilon: ArrayLike = 0.0,
     base: Base = optax.sgd,
 ) -> optax.GradientTransformation:
     r"""Subgradient steps, and zero for the groups whose step turns back.

@@ -8,9 +8,9 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Strength
+from sgl_jax._util.typing import ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
-from sgl_jax.groups import Group
+from sgl_jax.groups import GroupFamily
 from sgl_jax.penalties import TopK
 from sgl_jax.regularizers import Regularizer, RegularizerLike
 from sgl_jax.transforms._links import LastLink, Leaves, RegularizerLink, last
@@ -43,22 +43,22 @@ class _Pruning(RegularizerLink, LastLink):
     def _pruned(self, leaves: Leaves, count: Array) -> Leaves:
         left = ramp(1.0, 0.0, begin=self.begin, steps=self.steps)(count)
         top, found = cast(TopK, self.regularizer.penalty), dict(leaves)
-        for group, _ in self.regularizer.weighted(leaves, disjoint=True):
-            parts = [leaves[member.path] for member in group.members]
-            largest = top.keep(parts, group, _between(top.count(group), group, left))
-            found.update(zip((member.path for member in group.members), largest, strict=True))
+        for family, _ in self.regularizer.weighted(leaves, disjoint=True):
+            parts = [leaves[member.path] for member in family.members]
+            largest = top.keep(parts, family, _between(top.count(family), family, left))
+            found.update(zip((member.path for member in family.members), largest, strict=True))
         return found
 
 
-def _between(end: Array, group: Group, left: Array) -> Array:
+def _between(end: Array, family: GroupFamily, left: Array) -> Array:
     """So many entries of a group: ``end`` of them, and of the others the share ``left``."""
-    size = group.sizes
+    size = family.sizes
     others = jnp.maximum(size - end, 0)
     return jnp.minimum(end, size) + jnp.ceil(left * others.astype(left.dtype)).astype(end.dtype)
 
 
 def magnitude(
-    learning_rate: Strength,
+    learning_rate: ScalarOrSchedule,
     regularizer: RegularizerLike,
     *,
     begin: int = 0,

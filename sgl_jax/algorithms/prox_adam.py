@@ -3,7 +3,7 @@
 import optax
 
 from sgl_jax import directions
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms import proximal
 
@@ -12,13 +12,13 @@ __all__ = ["prox_adam"]
 
 
 def prox_adam(
-    learning_rate: Strength,
+    learning_rate: ScalarOrSchedule,
     regularizer: RegularizerLike | None = None,
     *,
-    b1: Step = 0.9,
-    b2: Step = 0.999,
-    eps: Step = 1e-8,
-    eps_root: Step = 0.0,
+    b1: ArrayLike = 0.9,
+    b2: ArrayLike = 0.999,
+    eps: ArrayLike = 1e-8,
+    eps_root: ArrayLike = 0.0,
 ) -> optax.GradientTransformationExtraArgs:
     r"""A step of Adam, then the prox of the regularizer in Adam's metric.
 

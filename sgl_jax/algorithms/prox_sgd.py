@@ -3,7 +3,7 @@
 import optax
 
 from sgl_jax import directions
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms import proximal
 
@@ -12,10 +12,10 @@ __all__ = ["prox_sgd"]
 
 
 def prox_sgd(
-    learning_rate: Strength,
+    learning_rate: ScalarOrSchedule,
     regularizer: RegularizerLike | None = None,
     *,
-    momentum: Step | None = None,
+    momentum: ArrayLike | None = None,
     nesterov: bool = False,
 ) -> optax.GradientTransformationExtraArgs:
     r"""A gradient step, then the prox of the regularizer with the learning rate as its step.

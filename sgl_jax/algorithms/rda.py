@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._util.typing import Params, Step, Strength
+from sgl_jax._util.typing import ArrayLike, Params, ScalarOrSchedule
 from sgl_jax.algorithms._base import given
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms._links import LastState, check_sign, in_force, landed, required, started
@@ -34,7 +34,10 @@ class RdaState(NamedTuple):
 
 
 def rda(
-    learning_rate: Strength, regularizer: RegularizerLike | None = None, *, power: Step = 0.5
+    learning_rate: ScalarOrSchedule,
+    regularizer: RegularizerLike | None = None,
+    *,
+    power: ArrayLike = 0.5,
 ) -> optax.GradientTransformationExtraArgs:
     r"""A proximal step from the start along the sum of all gradients.
 

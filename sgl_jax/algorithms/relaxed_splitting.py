@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Params, Strength
+from sgl_jax._util.typing import Params, ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms._links import (
@@ -63,10 +63,10 @@ class RelaxedState(NamedTuple):
 
 
 def relaxed_splitting(
-    learning_rate: Strength,
+    learning_rate: ScalarOrSchedule,
     regularizer: RegularizerLike,
     *,
-    beta: Strength = 1e-2,
+    beta: ScalarOrSchedule = 1e-2,
     period: int = 391,
     base: Base = optax.sgd,
 ) -> optax.GradientTransformationExtraArgs:

@@ -9,7 +9,7 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax import directions
-from sgl_jax._util.typing import Params, Step, Strength
+from sgl_jax._util.typing import ArrayLike, Params, ScalarOrSchedule
 from sgl_jax.directions import Direction
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms._links import Checksum, CopyState, check_sign, in_force, planned, required
@@ -43,12 +43,12 @@ class ScheduleFreeState(NamedTuple):
 
 
 def schedule_free(
-    learning_rate: Strength,
+    learning_rate: ScalarOrSchedule,
     regularizer: RegularizerLike | None = None,
     *,
     direction: Direction | None = None,
-    b1: Step = 0.9,
-    weight_power: Step = 2.0,
+    b1: ArrayLike = 0.9,
+    weight_power: ArrayLike = 2.0,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Averages the iterates instead of lowering the rate; the prox acts on the iterate.
 
@@ -91,7 +91,7 @@ def schedule_free(
 
 
 def _averaged(
-    term: ProximalStep, direction: Direction, b1: Step, weight_power: Step
+    term: ProximalStep, direction: Direction, b1: ArrayLike, weight_power: ArrayLike
 ) -> optax.GradientTransformationExtraArgs:
     """The averaging around a proximal step."""
 
@@ -122,7 +122,7 @@ def _averaged(
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _weighed(state: ScheduleFreeState, rate: Array, power: Step) -> tuple[Array, Array, Array]:
+def _weighed(state: ScheduleFreeState, rate: Array, power: ArrayLike) -> tuple[Array, Array, Array]:
     """The sum of the weights, the largest rate, and the share of the newest iterate."""
     max_rate = jnp.maximum(state.max_rate, rate)
     weight = max_rate**power

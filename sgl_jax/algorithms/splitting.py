@@ -4,7 +4,7 @@ import dataclasses
 
 import optax
 
-from sgl_jax._util.typing import Strength
+from sgl_jax._util.typing import ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
 from sgl_jax.groups import Grouping, GroupingLike
 from sgl_jax.penalties import L1
@@ -16,11 +16,11 @@ __all__ = ["splitting"]
 
 
 def splitting(
-    learning_rate: Strength,
+    learning_rate: ScalarOrSchedule,
     regularizer: RegularizerLike,
     *,
-    beta: Strength = 2.5 / 60_000,
-    dense_beta: Strength | None = None,
+    beta: ScalarOrSchedule = 2.5 / 60_000,
+    dense_beta: ScalarOrSchedule | None = None,
     base: Base = optax.adam,
 ) -> optax.GradientTransformation:
     r"""Group lasso by subgradient, single weights by splitting and thresholding.
@@ -72,8 +72,8 @@ def splitting(
 
 
 def _couplings(
-    regularizer: SparseGroup, beta: Strength, dense_beta: Strength | None
-) -> list[tuple[GroupingLike, Strength]]:
+    regularizer: SparseGroup, beta: ScalarOrSchedule, dense_beta: ScalarOrSchedule | None
+) -> list[tuple[GroupingLike, ScalarOrSchedule]]:
     """The groups that share a coupling, with it."""
     grouping = regularizer.grouping
     if dense_beta is None:

@@ -2,7 +2,7 @@
 
 import optax
 
-from sgl_jax._util.typing import Strength
+from sgl_jax._util.typing import ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms import add_penalty_gradient
@@ -12,7 +12,7 @@ __all__ = ["subgradient"]
 
 
 def subgradient(
-    learning_rate: Strength, regularizer: RegularizerLike, *, base: Base = optax.adam
+    learning_rate: ScalarOrSchedule, regularizer: RegularizerLike, *, base: Base = optax.adam
 ) -> optax.GradientTransformation:
     r"""Adds a subgradient of the regularizer to that of the loss.
 

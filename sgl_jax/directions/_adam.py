@@ -4,7 +4,7 @@ from typing import Any
 
 import optax
 
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.directions._base import Direction, check_eps, decayed, root_plus
 
 
@@ -12,10 +12,10 @@ __all__ = ["adam", "adamw", "adan", "amsgrad", "nadam"]
 
 
 def adam(
-    b1: Step = 0.9,
-    b2: Step = 0.999,
-    eps: Step = 1e-8,
-    eps_root: Step = 0.0,
+    b1: ArrayLike = 0.9,
+    b2: ArrayLike = 0.999,
+    eps: ArrayLike = 1e-8,
+    eps_root: ArrayLike = 0.0,
     *,
     nesterov: bool = False,
 ) -> Direction:
@@ -41,7 +41,9 @@ def adam(
     return Direction(link.init, link.update, metric)
 
 
-def nadam(b1: Step = 0.9, b2: Step = 0.999, eps: Step = 1e-8, eps_root: Step = 0.0) -> Direction:
+def nadam(
+    b1: ArrayLike = 0.9, b2: ArrayLike = 0.999, eps: ArrayLike = 1e-8, eps_root: ArrayLike = 0.0
+) -> Direction:
     """The direction of ``optax.nadam``, in the metric of :func:`adam`.
 
     Args:
@@ -57,12 +59,12 @@ def nadam(b1: Step = 0.9, b2: Step = 0.999, eps: Step = 1e-8, eps_root: Step = 0
 
 
 def adamw(
-    b1: Step = 0.9,
-    b2: Step = 0.999,
-    eps: Step = 1e-8,
-    eps_root: Step = 0.0,
+    b1: ArrayLike = 0.9,
+    b2: ArrayLike = 0.999,
+    eps: ArrayLike = 1e-8,
+    eps_root: ArrayLike = 0.0,
     *,
-    weight_decay: Strength = 1e-4,
+    weight_decay: ScalarOrSchedule = 1e-4,
     mask: Any = None,
     nesterov: bool = False,
 ) -> Direction:
@@ -87,7 +89,9 @@ def adamw(
     return decayed(base, weight_decay, mask)
 
 
-def amsgrad(b1: Step = 0.9, b2: Step = 0.999, eps: Step = 1e-8, eps_root: Step = 0.0) -> Direction:
+def amsgrad(
+    b1: ArrayLike = 0.9, b2: ArrayLike = 0.999, eps: ArrayLike = 1e-8, eps_root: ArrayLike = 0.0
+) -> Direction:
     r"""The direction of ``optax.amsgrad``: Adam whose metric never falls.
 
     The metric is :math:`\sqrt{\max_t \hat v_t + \epsilon_r} + \epsilon`.
@@ -107,13 +111,13 @@ def amsgrad(b1: Step = 0.9, b2: Step = 0.999, eps: Step = 1e-8, eps_root: Step =
 
 
 def adan(
-    b1: Step = 0.98,
-    b2: Step = 0.92,
-    b3: Step = 0.99,
-    eps: Step = 1e-8,
-    eps_root: Step = 1e-8,
+    b1: ArrayLike = 0.98,
+    b2: ArrayLike = 0.92,
+    b3: ArrayLike = 0.99,
+    eps: ArrayLike = 1e-8,
+    eps_root: ArrayLike = 1e-8,
     *,
-    weight_decay: Strength = 0.0,
+    weight_decay: ScalarOrSchedule = 0.0,
     mask: Any = None,
 ) -> Direction:
     r"""The direction of ``optax.adan``; its metric is :math:`\sqrt{\hat n +\epsilon_r}+\epsilon`.

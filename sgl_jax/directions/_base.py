@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from sgl_jax._util.typing import Params, Step, Strength
+from sgl_jax._util.typing import ArrayLike, Params, ScalarOrSchedule
 
 
 __all__ = ["Direction", "check_eps", "decayed", "root_plus"]
@@ -29,17 +29,17 @@ class Direction(NamedTuple):
     metric: Callable[[Any], Params] | None
 
 
-def check_eps(name: str, eps: Step) -> None:
+def check_eps(name: str, eps: ArrayLike) -> None:
     if isinstance(eps, float | int) and eps <= 0:
         raise ValueError(f"The metric of {name} needs eps > 0, got eps={eps}.")
 
 
-def root_plus(squares: Params, under: Step, beside: Step) -> Params:
+def root_plus(squares: Params, under: ArrayLike, beside: ArrayLike) -> Params:
     """The root of every leaf plus ``under``, plus ``beside``."""
     return jax.tree.map(lambda v: jnp.sqrt(v + under) + beside, squares)
 
 
-def decayed(base: Direction, weight_decay: Strength, mask: Any) -> Direction:
+def decayed(base: Direction, weight_decay: ScalarOrSchedule, mask: Any) -> Direction:
     """A direction with decoupled weight decay, in the same metric."""
     decay = optax.add_decayed_weights(weight_decay, mask)
     link = optax.chain(optax.GradientTransformation(base.init, base.update), decay)

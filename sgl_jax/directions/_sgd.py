@@ -2,14 +2,14 @@
 
 import optax
 
-from sgl_jax._util.typing import Step
+from sgl_jax._util.typing import ArrayLike
 from sgl_jax.directions._base import Direction
 
 
 __all__ = ["sgd"]
 
 
-def sgd(momentum: Step | None = None, nesterov: bool = False) -> Direction:
+def sgd(momentum: ArrayLike | None = None, nesterov: bool = False) -> Direction:
     """The direction of ``optax.sgd``, in the Euclidean metric.
 
     Args:

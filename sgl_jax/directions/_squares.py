@@ -2,14 +2,14 @@
 
 import optax
 
-from sgl_jax._util.typing import Step
+from sgl_jax._util.typing import ArrayLike
 from sgl_jax.directions._base import Direction, check_eps, root_plus
 
 
 __all__ = ["adagrad", "rmsprop"]
 
 
-def adagrad(initial_accumulator_value: Step = 0.1, eps: Step = 1e-7) -> Direction:
+def adagrad(initial_accumulator_value: ArrayLike = 0.1, eps: ArrayLike = 1e-7) -> Direction:
     r"""The direction of ``optax.adagrad``; its metric is :math:`\sqrt{\sum_t g_t^2 + \epsilon}`.
 
     Args:
@@ -27,9 +27,9 @@ def adagrad(initial_accumulator_value: Step = 0.1, eps: Step = 1e-7) -> Directio
 
 
 def rmsprop(
-    decay: Step = 0.9,
-    eps: Step = 1e-8,
-    initial_scale: Step = 0.0,
+    decay: ArrayLike = 0.9,
+    eps: ArrayLike = 1e-8,
+    initial_scale: ArrayLike = 0.0,
     *,
     eps_in_sqrt: bool = True,
     bias_correction: bool = False,

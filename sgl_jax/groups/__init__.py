@@ -1,18 +1,18 @@
 r"""Groups: which entries of which leaves shrink together.
 
-There is one notion of group. A :class:`Group` is a family of disjoint groups that live in the same
-leaves: all filters of one kernel, say. Elementwise is a group of one. :class:`Groups` is the
-resolved plan for a whole tree of parameters, static and hashable; the groupings are the rules that
-find it. The regularizers, the metrics and the optimizer links all read the same plan.
+There is one notion of group. A :class:`GroupFamily` holds disjoint groups that live in the same
+leaves: all filters of one kernel, say. Elementwise is a group of one. :class:`Groups` has the
+families of a whole tree of parameters, static and hashable; the groupings are the rules that find
+them. The regularizers, the metrics and the optimizer links all read the same groups.
 
 A family that lives in one leaf is reduced along plain axes, with ``keepdims``. A family that spans
 leaves (the kernel, bias and scale of a channel), or whose groups are an index map over positions
 (channels behind a concatenation, a flattening, a grouped convolution), is reduced per leaf,
-gathered by the index, and summed. Both are methods of :class:`Group`, so what is written with them
-works for either.
+gathered by the index, and summed. Both are methods of :class:`GroupFamily`, so what is
+written with them works for either.
 """
 
-from sgl_jax.groups._group import Group as Group
+from sgl_jax.groups._family import Group as Group, GroupFamily as GroupFamily
 from sgl_jax.groups._groupings import (
     LAYOUTS as LAYOUTS,
     Grouping as Grouping,
@@ -27,13 +27,14 @@ from sgl_jax.groups._groupings import (
     by_tree as by_tree,
     resolved_paths as resolved_paths,
 )
+from sgl_jax.groups._groups import Groups as Groups
 from sgl_jax.groups._member import Member as Member
-from sgl_jax.groups._plan import Groups as Groups
 
 
 __all__ = [
     "LAYOUTS",
     "Group",
+    "GroupFamily",
     "Grouping",
     "GroupingLike",
     "Groups",

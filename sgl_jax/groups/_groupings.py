@@ -21,9 +21,9 @@ import jax.numpy as jnp
 
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Axes, Params, Path
-from sgl_jax.groups._group import Group
+from sgl_jax.groups._family import GroupFamily
+from sgl_jax.groups._groups import Groups
 from sgl_jax.groups._member import Member
-from sgl_jax.groups._plan import Groups
 
 
 __all__ = [
@@ -101,8 +101,8 @@ class Grouping:
             )
         if self.span == "tree":
             whole = [dataclasses.replace(m, index=(0,) * m.positions) for m in members]
-            return Groups((Group(tuple(whole)),))
-        return Groups(tuple(Group((member,)) for member in members))
+            return Groups((GroupFamily(tuple(whole)),))
+        return Groups(tuple(GroupFamily((member,)) for member in members))
 
     def _selects(self, path: Path, leaf: Any) -> bool:
         if not jnp.issubdtype(leaf.dtype, jnp.floating):

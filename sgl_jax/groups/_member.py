@@ -32,10 +32,10 @@ class Member:
     @property
     def positions(self) -> int:
         """Number of positions on the axes that a group does not span."""
-        return math.prod(self.shape[axis] for axis in self.kept)
+        return math.prod(self.shape[axis] for axis in self.index_axes)
 
     @property
-    def kept(self) -> Axes:
+    def index_axes(self) -> Axes:
         """The axes that a group does not span, ascending."""
         return tuple(axis for axis in range(len(self.shape)) if axis not in self.axes)
 
@@ -53,8 +53,8 @@ class Member:
     def owners_of(self, kept: Sequence[Sequence[int] | None]) -> np.ndarray:
         """The group of every position, where of each axis only some positions are left."""
         of_position = np.arange(self.positions) if self.index is None else np.array(self.index, int)
-        owners = of_position.reshape([self.shape[axis] for axis in self.kept])
-        for k, axis in enumerate(self.kept):
+        owners = of_position.reshape([self.shape[axis] for axis in self.index_axes])
+        for k, axis in enumerate(self.index_axes):
             left = kept[axis]
             if left is not None:
                 owners = owners.take(np.asarray(left, int), k)

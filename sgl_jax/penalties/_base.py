@@ -25,8 +25,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import ratio, working_dtype
-from sgl_jax._util.typing import Axes, Step, Strength
-from sgl_jax.groups import Group, Grouping, by_entry
+from sgl_jax._util.typing import ArrayLike, Axes, ScalarOrSchedule
+from sgl_jax.groups import GroupFamily, Grouping, by_entry
 from sgl_jax.penalties._search._joint import joint_prox
 
 
@@ -60,7 +60,7 @@ class Penalty(abc.ABC):
       default_weight: the weight of a group there, ``"sqrt_size"`` or ``None``.
     """
 
-    lam: Strength
+    lam: ScalarOrSchedule
     ranges: ClassVar[dict[str, Range]]
     has_gradient: ClassVar[bool] = True
     default_grouping: ClassVar[Grouping] = by_entry()
@@ -74,7 +74,7 @@ class Penalty(abc.ABC):
                     f"{type(self).__name__} needs {name} {allowed.words}, got {name}={value}."
                 )
 
-    def value(self, w: Float[Array, "..."], axes: Axes = (), weight: Step = 1.0) -> Array:
+    def value(self, w: Float[Array, "..."], axes: Axes = (), weight: ArrayLike = 1.0) -> Array:
         """The penalty of one leaf: the sum over its groups.
 
         Args:
@@ -86,12 +86,12 @@ class Penalty(abc.ABC):
         Returns:
           A scalar in the working dtype.
         """
-        return self.group_value([w], Group.of_array(w.shape, axes), weight)
+        return self.group_value([w], GroupFamily.of_array(w.shape, axes), weight)
 
     def prox(
         self,
         w: Float[Array, "..."],
-        step_size: Step,
+        step_size: ArrayLike,
         axes: Axes = (),
         metric: Float[Array, "..."] | None = None,
     ) -> Float[Array, "..."]:
@@ -112,22 +112,24 @@ class Penalty(abc.ABC):
           ValueError: this penalty has no such form in a metric.
         """
         metrics = None if metric is None else [metric]
-        return self.group_prox([w], step_size, Group.of_array(w.shape, axes), metrics)[0]
+        return self.group_prox([w], step_size, GroupFamily.of_array(w.shape, axes), metrics)[0]
 
-    def rescaled(self, c: Step) -> "Penalty":
+    def rescaled(self, c: ArrayLike) -> "Penalty":
         """The same penalty with ``c`` times the strength; shape parameters stay."""
         return dataclasses.replace(self, lam=self.lam * c)  # pyrefly: ignore
 
     @abc.abstractmethod
-    def group_value(self, parts: Sequence[Array], group: Group, weight: Step = 1.0) -> Array:
+    def group_value(
+        self, parts: Sequence[Array], family: GroupFamily, weight: ArrayLike = 1.0
+    ) -> Array:
         """:meth:`value` for any family of groups: ``parts`` are the leaves of its members."""
 
     @abc.abstractmethod
     def group_prox(
         self,
         parts: Sequence[Array],
-        step_size: Step,
-        group: Group,
+        step_size: ArrayLike,
+        family: GroupFamily,
         metrics: Sequence[Array] | None = None,
     ) -> list[Array]:
         """:meth:`prox` for any family of groups: ``parts`` are the leaves of its members."""
@@ -149,7 +151,7 @@ class NormPenalty(Penalty):
         """The penalty of a group of norm ``t >= 0``."""
 
     @abc.abstractmethod
-    def prox_phi(self, t: Float[Array, "..."], step_size: Step) -> Float[Array, "..."]:
+    def prox_phi(self, t: Float[Array, "..."], step_size: ArrayLike) -> Float[Array, "..."]:
         """The minimiser of ``step_size * phi(|z|) + (z - t)^2 / 2``, odd in ``t``."""
 
     def semiconcavity(self) -> Any:
@@ -160,37 +162,43 @@ class NormPenalty(Penalty):
         return 0.0 if self.curvature == "concave" else float("inf")
 
     def prox_norm_in_metric(
-        self, parts: Sequence[Array], step_size: Step, group: Group, metrics: Sequence[Array]
+        self,
+        parts: Sequence[Array],
+        step_size: ArrayLike,
+        family: GroupFamily,
+        metrics: Sequence[Array],
     ) -> list[Array]:
         """The group prox in a diagonal metric."""
-        return joint_prox(parts, group, [None] * len(parts), self, 0.0, step_size, metrics)[0]
+        return joint_prox(parts, family, [None] * len(parts), self, 0.0, step_size, metrics)[0]
 
-    def group_value(self, parts: Sequence[Array], group: Group, weight: Step = 1.0) -> Array:
-        of_group = self.phi(group.norm(parts))
+    def group_value(
+        self, parts: Sequence[Array], family: GroupFamily, weight: ArrayLike = 1.0
+    ) -> Array:
+        of_group = self.phi(family.norm(parts))
         return jnp.sum(jnp.asarray(weight, of_group.dtype) * of_group)
 
     def group_prox(
         self,
         parts: Sequence[Array],
-        step_size: Step,
-        group: Group,
+        step_size: ArrayLike,
+        family: GroupFamily,
         metrics: Sequence[Array] | None = None,
     ) -> list[Array]:
-        if group.single:
+        if family.single:
             (w,) = parts
             if metrics is not None:
                 dtype = working_dtype(w)
                 step_size = jnp.asarray(step_size, dtype) / metrics[0].astype(dtype)
             return [self.prox_phi(w, step_size)]
         if metrics is not None:
-            return self.prox_norm_in_metric(parts, step_size, group, metrics)
-        norm = group.norm(parts)
+            return self.prox_norm_in_metric(parts, step_size, family, metrics)
+        norm = family.norm(parts)
         # The factor of a zero group is that of a vanishing one, so that its derivative is right.
         safe = jnp.where(norm > 0, norm, jnp.finfo(norm.dtype).tiny)
         factor = ratio(self.prox_phi(safe, step_size), safe)
         factor = jnp.where(norm == 0, jax.lax.stop_gradient(factor), factor)
         factor = jnp.where(norm < jnp.inf, factor, 1.0)
-        return scaled(parts, group.spread(factor))
+        return scaled(parts, family.spread(factor))
 
 
 def scaled(parts: Sequence[Array], factors: Sequence[Array]) -> list[Array]:

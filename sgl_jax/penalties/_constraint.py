@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sgl_jax._util.numerics import working_dtype
-from sgl_jax._util.typing import Step
-from sgl_jax.groups import Group
+from sgl_jax._util.typing import ArrayLike
+from sgl_jax.groups import GroupFamily
 from sgl_jax.penalties._base import Penalty, Range
 
 
@@ -29,18 +29,20 @@ class Constraint(Penalty):
 
     @abc.abstractmethod
     def project(
-        self, parts: Sequence[Array], group: Group, metrics: Sequence[Array] | None = None
+        self, parts: Sequence[Array], family: GroupFamily, metrics: Sequence[Array] | None = None
     ) -> list[Array]:
         """The nearest that satisfies it: ``parts`` are the leaves of the members of ``group``."""
 
-    def rescaled(self, c: Step) -> "Constraint":
+    def rescaled(self, c: ArrayLike) -> "Constraint":
         """Itself: it has no strength."""
         del c
         return self
 
-    def group_value(self, parts: Sequence[Array], group: Group, weight: Step = 1.0) -> Array:
+    def group_value(
+        self, parts: Sequence[Array], family: GroupFamily, weight: ArrayLike = 1.0
+    ) -> Array:
         del weight
-        pairs = zip(self.project(parts, group), parts, strict=True)
+        pairs = zip(self.project(parts, family), parts, strict=True)
         inside = [jnp.all(new == part) for new, part in pairs]
         dtype = working_dtype(*parts)
         return jnp.where(jnp.all(jnp.stack(inside)), jnp.zeros((), dtype), jnp.inf)
@@ -48,15 +50,17 @@ class Constraint(Penalty):
     def group_prox(
         self,
         parts: Sequence[Array],
-        step_size: Step,
-        group: Group,
+        step_size: ArrayLike,
+        family: GroupFamily,
         metrics: Sequence[Array] | None = None,
     ) -> list[Array]:
         del step_size
-        return self.project(parts, group, metrics)
+        return self.project(parts, family, metrics)
 
 
-def ranks(parts: Sequence[Array], group: Group, metrics: Sequence[Array] | None) -> list[Array]:
+def ranks(
+    parts: Sequence[Array], family: GroupFamily, metrics: Sequence[Array] | None
+) -> list[Array]:
     r"""Integers in the order of the magnitudes, in a metric of :math:`d w^2`; 0 if not finite."""
     parts = [jax.lax.stop_gradient(part) for part in parts]
     sizes = [jnp.where(jnp.isfinite(part), jnp.abs(part), 0) for part in parts]
@@ -64,15 +68,15 @@ def ranks(parts: Sequence[Array], group: Group, metrics: Sequence[Array] | None)
         sizes = [size.astype(working_dtype(*parts)) for size in sizes]
     if metrics is not None:
         roots = [jnp.sqrt(jax.lax.stop_gradient(d).astype(sizes[0].dtype)) for d in metrics]
-        sizes = group.each(jnp.multiply, _in_units(sizes, group), _in_units(roots, group))
+        sizes = family.each(jnp.multiply, _in_units(sizes, family), _in_units(roots, family))
     kind = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}[sizes[0].dtype.itemsize]
     # Floating-point numbers >= 0 are ordered as their bits are, subnormal ones too.
     return [jax.lax.bitcast_convert_type(size, kind) for size in sizes]
 
 
-def _in_units(factors: Sequence[Array], group: Group) -> list[Array]:
+def _in_units(factors: Sequence[Array], family: GroupFamily) -> list[Array]:
     """Divided by the scale of their group."""
-    return group.each(jnp.multiply, factors, 1.0 / group.scale(factors))
+    return family.each(jnp.multiply, factors, 1.0 / family.scale(factors))
 
 
 def kept_entries(parts: Sequence[Array], kept: Sequence[Array]) -> list[Array]:

@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from sgl_jax._util.numerics import implicit, with_slope, working_dtype
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
 from sgl_jax.penalties._search._branch import search
 
@@ -57,7 +57,7 @@ class ScalarPenalty(NormPenalty):
     """
 
     function: Callable[[Array], Array]
-    lam: Strength = 1.0
+    lam: ScalarOrSchedule = 1.0
     curvature: str = "unknown"  # pyrefly: ignore[bad-override]
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE}
 
@@ -82,7 +82,7 @@ class ScalarPenalty(NormPenalty):
     def phi(self, t: Array) -> Array:
         return jnp.asarray(self.lam, t.dtype) * self.function(t)
 
-    def prox_phi(self, t: Array, step_size: Step) -> Array:
+    def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         dtype = working_dtype(t)
         w = t.astype(dtype)
         size = jnp.abs(w)

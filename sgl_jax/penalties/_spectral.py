@@ -25,8 +25,8 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import with_slope, working_dtype
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
-from sgl_jax.groups import LAYOUTS, Group, Grouping, Layout, by_layer
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
+from sgl_jax.groups import LAYOUTS, GroupFamily, Grouping, Layout, by_layer
 from sgl_jax.penalties._base import NormPenalty, Penalty, Range
 from sgl_jax.penalties._vector import VectorPenalty
 
@@ -115,7 +115,7 @@ class Spectral(SpectralPenalty):
         super().__post_init__()
 
     @property
-    def lam(self) -> Strength:
+    def lam(self) -> ScalarOrSchedule:
         """The strength of the penalty of a singular value."""
         return self.penalty.lam
 
@@ -128,7 +128,7 @@ class Spectral(SpectralPenalty):
     def of_values(self) -> NormPenalty:
         return self.penalty
 
-    def rescaled(self, c: Step) -> Penalty:
+    def rescaled(self, c: ArrayLike) -> Penalty:
         return dataclasses.replace(self, penalty=self.penalty.rescaled(c))
 
 
@@ -154,7 +154,7 @@ class _Decomposition(NamedTuple):
 
 def _decomposed(w: Array) -> _Decomposition:
     peak = jnp.max(jnp.abs(w), initial=0.0)
-    scale = Group.of_array(w.shape, (0, 1)).scale([w]).reshape(())
+    scale = GroupFamily.of_array(w.shape, (0, 1)).scale([w]).reshape(())
     usable = peak < jnp.inf
     u, values, vt = jnp.linalg.svd(jnp.where(usable, w / scale, 0.0), full_matrices=False)
     noise = max(w.shape) * jnp.finfo(w.dtype).eps * jnp.max(values, initial=0.0)
@@ -164,7 +164,7 @@ def _decomposed(w: Array) -> _Decomposition:
 
 
 def shrink_singular_values(
-    w: Float[Array, "m n"], step_size: Step, penalty: NormPenalty
+    w: Float[Array, "m n"], step_size: ArrayLike, penalty: NormPenalty
 ) -> Float[Array, "m n"]:
     """The prox of a penalty of singular values at a matrix, in the dtype of the matrix."""
     dtype = working_dtype(w)

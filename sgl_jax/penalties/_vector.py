@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import working_dtype
-from sgl_jax._util.typing import Step
-from sgl_jax.groups import Group
+from sgl_jax._util.typing import ArrayLike
+from sgl_jax.groups import GroupFamily
 from sgl_jax.penalties._base import Penalty
 
 
@@ -21,7 +21,7 @@ class VectorPenalty(Penalty):
     """A penalty that is not a function of a norm, defined for one group at a time.
 
     ``vector_value`` and ``vector_prox`` are vmapped over the groups of a family. A penalty that is
-    faster on all of them at once, by the reductions of :class:`~sgl_jax.Group`, overrides
+    faster on all of them at once, by the reductions of :class:`~sgl_jax.GroupFamily`, overrides
     ``values`` and ``shrunk``, to the same results.
     """
 
@@ -37,35 +37,37 @@ class VectorPenalty(Penalty):
     ) -> Float[Array, "..."]:
         """The prox of one group with the entries ``w``, an array of any shape."""
 
-    def values(self, parts: Sequence[Array], group: Group) -> Array:
+    def values(self, parts: Sequence[Array], family: GroupFamily) -> Array:
         """The penalty of every group, per group; ``parts`` are in the working dtype."""
-        if group.plain:
-            rows, mapped = _by_group(self.vector_value, parts[0], group)
-            return mapped(rows).reshape(group.shape)
-        return jax.vmap(self.vector_value)(_to_rows(parts, group))
+        if family.plain:
+            rows, mapped = _by_group(self.vector_value, parts[0], family)
+            return mapped(rows).reshape(family.shape)
+        return jax.vmap(self.vector_value)(_to_rows(parts, family))
 
-    def shrunk(self, parts: Sequence[Array], step_size: Array, group: Group) -> list[Array]:
+    def shrunk(self, parts: Sequence[Array], step_size: Array, family: GroupFamily) -> list[Array]:
         """The prox of every group; ``step_size`` is a number or per group."""
-        if group.plain:
+        if family.plain:
             # The sum that is never computed has the sharding that vmap wants of both arguments.
-            step_size = step_size + jnp.zeros_like(group.sum(parts), dtype=step_size.dtype)
-            rows, mapped = _by_group(self.vector_prox, parts[0], group)
-            kept = group.members[0].kept
-            out = mapped(rows, jnp.squeeze(step_size, group.members[0].axes))
+            step_size = step_size + jnp.zeros_like(family.sum(parts), dtype=step_size.dtype)
+            rows, mapped = _by_group(self.vector_prox, parts[0], family)
+            kept = family.members[0].index_axes
+            out = mapped(rows, jnp.squeeze(step_size, family.members[0].axes))
             return [jnp.moveaxis(out, range(len(kept)), kept)]
-        step_size = jnp.broadcast_to(step_size, group.shape)
-        return _from_rows(jax.vmap(self.vector_prox)(_to_rows(parts, group), step_size), group)
+        step_size = jnp.broadcast_to(step_size, family.shape)
+        return _from_rows(jax.vmap(self.vector_prox)(_to_rows(parts, family), step_size), family)
 
-    def group_value(self, parts: Sequence[Array], group: Group, weight: Step = 1.0) -> Array:
+    def group_value(
+        self, parts: Sequence[Array], family: GroupFamily, weight: ArrayLike = 1.0
+    ) -> Array:
         dtype = working_dtype(*parts)
-        values = self.values([part.astype(dtype) for part in parts], group)
+        values = self.values([part.astype(dtype) for part in parts], family)
         return jnp.sum(jnp.asarray(weight, dtype) * values)
 
     def group_prox(
         self,
         parts: Sequence[Array],
-        step_size: Step,
-        group: Group,
+        step_size: ArrayLike,
+        family: GroupFamily,
         metrics: Sequence[Array] | None = None,
     ) -> list[Array]:
         if metrics is not None:
@@ -75,24 +77,24 @@ class VectorPenalty(Penalty):
             )
         dtype = working_dtype(*parts)
         wide = [part.astype(dtype) for part in parts]
-        found = self.shrunk(wide, jnp.asarray(step_size, dtype), group)
+        found = self.shrunk(wide, jnp.asarray(step_size, dtype), family)
         return [new.astype(part.dtype) for new, part in zip(found, parts, strict=True)]
 
 
-def _by_group(function: Callable, part: Array, group: Group) -> tuple[Array, Callable]:
+def _by_group(function: Callable, part: Array, family: GroupFamily) -> tuple[Array, Callable]:
     """The leaf with the axes of the positions first, and the function vmapped over them."""
-    kept = group.members[0].kept
+    kept = family.members[0].index_axes
     for _ in kept:
         function = jax.vmap(function)
     return jnp.moveaxis(part, kept, range(len(kept))), function
 
 
-def _to_rows(parts: Sequence[Array], group: Group) -> Array:
+def _to_rows(parts: Sequence[Array], family: GroupFamily) -> Array:
     """One row of entries per group, short groups padded with zeros."""
     flat = [jnp.zeros(1, parts[0].dtype), *(part.ravel() for part in parts)]
-    return jnp.concatenate(flat)[group.rows]
+    return jnp.concatenate(flat)[family.rows]
 
 
-def _from_rows(rows: Array, group: Group) -> list[Array]:
-    flat = jnp.zeros(1 + int(group.rows.max(initial=0)), rows.dtype)
-    return group.split(flat.at[group.rows.ravel()].set(rows.ravel())[1:])
+def _from_rows(rows: Array, family: GroupFamily) -> list[Array]:
+    flat = jnp.zeros(1 + int(family.rows.max(initial=0)), rows.dtype)
+    return family.split(flat.at[family.rows.ravel()].set(rows.ravel())[1:])

@@ -8,8 +8,8 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import in_working_precision
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
-from sgl_jax.groups import Group
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
+from sgl_jax.groups import GroupFamily
 from sgl_jax.penalties._base import is_known
 from sgl_jax.penalties._constraint import Constraint
 
@@ -34,8 +34,8 @@ class Box(Constraint):
       section 6.2.4.
     """
 
-    low: Strength = -1.0
-    high: Strength = 1.0
+    low: ScalarOrSchedule = -1.0
+    high: ScalarOrSchedule = 1.0
 
     def __post_init__(self):
         known = is_known(self.low) and is_known(self.high)
@@ -43,14 +43,14 @@ class Box(Constraint):
             raise ValueError(f"Box needs low <= high, got low={self.low}, high={self.high}.")
 
     def project(
-        self, parts: Sequence[Array], group: Group, metrics: Sequence[Array] | None = None
+        self, parts: Sequence[Array], family: GroupFamily, metrics: Sequence[Array] | None = None
     ) -> list[Array]:
         """Every entry clipped."""
         return [project_box(part, self.low, self.high) for part in parts]
 
 
 @in_working_precision
-def project_box(w: Float[Array, "..."], low: Step, high: Step) -> Float[Array, "..."]:
+def project_box(w: Float[Array, "..."], low: ArrayLike, high: ArrayLike) -> Float[Array, "..."]:
     r"""The nearest array with entries between two bounds.
 
     .. math:: \min(\max(w_i, \text{low}), \text{high})

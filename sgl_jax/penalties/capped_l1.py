@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
 
 
@@ -30,21 +30,21 @@ class CappedL1(NormPenalty):
       Zhang, Analysis of multi-stage convex relaxation for sparse regularization, JMLR 11, 2010.
     """
 
-    lam: Strength
-    theta: Step = 1.0
+    lam: ScalarOrSchedule
+    theta: ArrayLike = 1.0
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "theta": POSITIVE}
 
     def phi(self, t: Array) -> Array:
         lam, theta = (jnp.asarray(value, t.dtype) for value in (self.lam, self.theta))
         return lam * jnp.minimum(t, theta)
 
-    def prox_phi(self, t: Array, step_size: Step) -> Array:
+    def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_capped_l1(t, step_size, self.lam, self.theta)
 
 
 @in_working_precision
 def prox_capped_l1(
-    w: Float[Array, "..."], step_size: Step, lam: Step, theta: Step
+    w: Float[Array, "..."], step_size: ArrayLike, lam: ArrayLike, theta: ArrayLike
 ) -> Float[Array, "..."]:
     r"""The proximal operator of the capped l1 penalty.
 

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
 
 
@@ -32,8 +32,8 @@ class ElasticNet(NormPenalty):
       B 67, 2005.
     """
 
-    lam: Strength
-    gamma: Step = 1.0
+    lam: ScalarOrSchedule
+    gamma: ArrayLike = 1.0
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "gamma": NONNEGATIVE}
     curvature: ClassVar[str] = "convex"
 
@@ -44,13 +44,13 @@ class ElasticNet(NormPenalty):
     def semiconcavity(self) -> Any:
         return jnp.asarray(self.lam) * jnp.asarray(self.gamma)
 
-    def prox_phi(self, t: Array, step_size: Step) -> Array:
+    def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_elastic_net(t, step_size, self.lam, self.gamma)
 
 
 @in_working_precision
 def prox_elastic_net(
-    w: Float[Array, "..."], step_size: Step, lam: Step, gamma: Step
+    w: Float[Array, "..."], step_size: ArrayLike, lam: ArrayLike, gamma: ArrayLike
 ) -> Float[Array, "..."]:
     r"""The proximal operator of the elastic net.
 

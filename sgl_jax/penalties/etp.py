@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import implicit, in_working_precision, joined, odd
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
 
 
@@ -33,21 +33,21 @@ class ETP(NormPenalty):
       AAAI 2011.
     """
 
-    lam: Strength
-    gamma: Step = 1.0
+    lam: ScalarOrSchedule
+    gamma: ArrayLike = 1.0
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "gamma": POSITIVE}
 
     def phi(self, t: Array) -> Array:
         lam, gamma = (jnp.asarray(value, t.dtype) for value in (self.lam, self.gamma))
         return lam * (jnp.expm1(-gamma * t) / jnp.expm1(-gamma))
 
-    def prox_phi(self, t: Array, step_size: Step) -> Array:
+    def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_etp(t, step_size, self.lam, self.gamma)
 
 
 @in_working_precision
 def prox_etp(
-    w: Float[Array, "..."], step_size: Step, lam: Step, gamma: Step
+    w: Float[Array, "..."], step_size: ArrayLike, lam: ArrayLike, gamma: ArrayLike
 ) -> Float[Array, "..."]:
     r"""The proximal operator of the exponential-type penalty.
 

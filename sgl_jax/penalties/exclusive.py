@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import in_working_precision, magnitude
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
-from sgl_jax.groups import Group, Grouping, by_neuron
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
+from sgl_jax.groups import GroupFamily, Grouping, by_neuron
 from sgl_jax.penalties._base import NONNEGATIVE, Range
 from sgl_jax.penalties._vector import VectorPenalty
 
@@ -55,26 +55,28 @@ class Exclusive(VectorPenalty):
       Hwang, Combined group and exclusive sparsity for deep neural networks, ICML 2017.
     """
 
-    lam: Strength
+    lam: ScalarOrSchedule
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE}
     default_grouping: ClassVar[Grouping] = by_neuron()
 
     def vector_value(self, w: Array) -> Array:
-        return self.values([w], Group.whole(w.shape)).reshape(())
+        return self.values([w], GroupFamily.whole(w.shape)).reshape(())
 
     def vector_prox(self, w: Array, step_size: Array) -> Array:
         return prox_exclusive(w, step_size, self.lam)
 
-    def values(self, parts: Sequence[Array], group: Group) -> Array:
+    def values(self, parts: Sequence[Array], family: GroupFamily) -> Array:
         lam = jnp.asarray(self.lam, parts[0].dtype)
-        return 0.5 * lam * group.sum(group.each(magnitude, parts)) ** 2
+        return 0.5 * lam * family.sum(family.each(magnitude, parts)) ** 2
 
-    def shrunk(self, parts: Sequence[Array], step_size: Array, group: Group) -> list[Array]:
-        return _shrunk(parts, step_size * jnp.asarray(self.lam, step_size.dtype), group)
+    def shrunk(self, parts: Sequence[Array], step_size: Array, family: GroupFamily) -> list[Array]:
+        return _shrunk(parts, step_size * jnp.asarray(self.lam, step_size.dtype), family)
 
 
 @in_working_precision
-def prox_exclusive(w: Float[Array, "..."], step_size: Step, lam: Step) -> Float[Array, "..."]:
+def prox_exclusive(
+    w: Float[Array, "..."], step_size: ArrayLike, lam: ArrayLike
+) -> Float[Array, "..."]:
     r"""The proximal operator of :math:`\tfrac\lambda2 \|z\|_1^2`, all of ``w`` one group.
 
     With :math:`c = s\lambda` it is soft thresholding at the one :math:`\tau` for which
@@ -98,36 +100,36 @@ def prox_exclusive(w: Float[Array, "..."], step_size: Step, lam: Step) -> Float[
       for the search Michelot, A finite algorithm for finding the projection of a point onto the
       canonical simplex, J. Optim. Theory Appl. 50, 1986.
     """
-    return _shrunk([w], jnp.multiply(step_size, lam), Group.whole(w.shape))[0]
+    return _shrunk([w], jnp.multiply(step_size, lam), GroupFamily.whole(w.shape))[0]
 
 
-def _shrunk(parts: Sequence[Array], c: Array, group: Group) -> list[Array]:
+def _shrunk(parts: Sequence[Array], c: Array, family: GroupFamily) -> list[Array]:
     """The prox of every group of a family; ``c`` is a number or per group."""
-    sizes = group.each(lambda w: jnp.where(jnp.isfinite(w), jnp.abs(w), 0.0), parts)
-    scale = group.scale(sizes)
-    sizes = group.each(jnp.divide, sizes, scale)
+    sizes = family.each(lambda w: jnp.where(jnp.isfinite(w), jnp.abs(w), 0.0), parts)
+    scale = family.scale(sizes)
+    sizes = family.each(jnp.divide, sizes, scale)
     # The thresholds do not depend on the peak, from which small differences are exact.
-    peak = jax.lax.stop_gradient(group.max(sizes))
-    gaps = group.each(lambda size, peak: peak - size, sizes, peak)
+    peak = jax.lax.stop_gradient(family.max(sizes))
+    gaps = family.each(lambda size, peak: peak - size, sizes, peak)
     rest = 1.0 / (1.0 + c)
     share = c * rest
     # Alone an entry is only divided by 1 + c, which is no kink at zero.
-    alone = jnp.equal(group.sizes, 1)
-    alive = _active(*jax.lax.stop_gradient((gaps, peak, rest, share)), group)
-    alive = group.each(jnp.logical_or, alive, alone)
-    below = _below_peak(gaps, alive, peak, rest, share, group)
-    tau = _solved(share * _total(sizes, alive, group), alive, rest, share, group)
+    alone = jnp.equal(family.sizes, 1)
+    alive = _active(*jax.lax.stop_gradient((gaps, peak, rest, share)), family)
+    alive = family.each(jnp.logical_or, alive, alone)
+    below = _below_peak(gaps, alive, peak, rest, share, family)
+    tau = _solved(share * _total(sizes, alive, family), alive, rest, share, family)
 
     def kept(w, size, gap, peak, below, tau, c, scale, alone):
         kept = jnp.where(2.0 * size > peak, below - gap, size - tau)
         kept = jnp.where((kept <= 0) & (c > 0) & ~alone, 0.0, kept)
         return jnp.where(jnp.isfinite(w), jnp.where(w < 0, -kept, kept) * scale, w)
 
-    return group.each(kept, parts, sizes, gaps, peak, below, tau, c, scale, alone)
+    return family.each(kept, parts, sizes, gaps, peak, below, tau, c, scale, alone)
 
 
 def _active(
-    gaps: Sequence[Array], peak: Array, rest: Array, share: Array, group: Group
+    gaps: Sequence[Array], peak: Array, rest: Array, share: Array, family: GroupFamily
 ) -> list[Array]:
     """Masks of the entries that survive: Newton's method for the threshold, from below.
 
@@ -137,9 +139,9 @@ def _active(
     def step(state):
         below, count, _ = state
         # Comparisons and masks XLA would write to memory.
-        beyond = group.each(lambda gap, below: jnp.maximum(gap, below) - gap, gaps, below)
-        alive = group.sum(group.each(jnp.sign, beyond))
-        total = rest * peak + share * (alive * below - group.sum(beyond))
+        beyond = family.each(lambda gap, below: jnp.maximum(gap, below) - gap, gaps, below)
+        alive = family.sum(family.each(jnp.sign, beyond))
+        total = rest * peak + share * (alive * below - family.sum(beyond))
         return total / jnp.maximum(rest + share * alive, tiny), alive, count
 
     def drops(state):
@@ -147,7 +149,7 @@ def _active(
 
     tiny, most = jnp.finfo(peak.dtype).tiny, jnp.full_like(peak, jnp.inf)
     below, _, _ = jax.lax.while_loop(drops, step, step((rest * peak, most, most)))
-    return group.each(jnp.less, gaps, below)
+    return family.each(jnp.less, gaps, below)
 
 
 def _below_peak(
@@ -156,17 +158,19 @@ def _below_peak(
     peak: Array,
     rest: Array,
     share: Array,
-    group: Group,
+    family: GroupFamily,
 ) -> Array:
     """The peak less the threshold of an active set, without a difference."""
-    total = rest * peak + share * _total(gaps, alive, group)
-    return _solved(total, alive, rest, share, group)
+    total = rest * peak + share * _total(gaps, alive, family)
+    return _solved(total, alive, rest, share, family)
 
 
-def _solved(total: Array, alive: Sequence[Array], rest: Array, share: Array, group: Group) -> Array:
-    weight = rest + share * group.tally(alive).astype(total.dtype)
+def _solved(
+    total: Array, alive: Sequence[Array], rest: Array, share: Array, family: GroupFamily
+) -> Array:
+    weight = rest + share * family.tally(alive).astype(total.dtype)
     return total / jnp.maximum(weight, jnp.finfo(total.dtype).tiny)
 
 
-def _total(entries: Sequence[Array], alive: Sequence[Array], group: Group) -> Array:
-    return group.sum(group.each(lambda x, on: jnp.where(on, x, 0.0), entries, alive))
+def _total(entries: Sequence[Array], alive: Sequence[Array], family: GroupFamily) -> Array:
+    return family.sum(family.each(lambda x, on: jnp.where(on, x, 0.0), entries, alive))

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import in_working_precision
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
 from sgl_jax.penalties.transformed_l1 import prox_transformed_l1
 
@@ -33,21 +33,21 @@ class Geman(NormPenalty):
       Image Process. 4, 1995.
     """
 
-    lam: Strength
-    gamma: Step = 1.0
+    lam: ScalarOrSchedule
+    gamma: ArrayLike = 1.0
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "gamma": POSITIVE}
 
     def phi(self, t: Array) -> Array:
         lam, gamma = (jnp.asarray(value, t.dtype) for value in (self.lam, self.gamma))
         return lam * (t / (t + gamma))
 
-    def prox_phi(self, t: Array, step_size: Step) -> Array:
+    def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_geman(t, step_size, self.lam, self.gamma)
 
 
 @in_working_precision
 def prox_geman(
-    w: Float[Array, "..."], step_size: Step, lam: Step, gamma: Step
+    w: Float[Array, "..."], step_size: ArrayLike, lam: ArrayLike, gamma: ArrayLike
 ) -> Float[Array, "..."]:
     r"""The proximal operator of the Geman penalty :math:`\lambda |z| / (|z| + \gamma)`.
 

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
 
 
@@ -31,19 +31,19 @@ class L0(NormPenalty):
       Appl. 14, 2008.
     """
 
-    lam: Strength
+    lam: ScalarOrSchedule
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE}
     has_gradient: ClassVar[bool] = False
 
     def phi(self, t: Array) -> Array:
         return jnp.asarray(self.lam, t.dtype) * (t > 0).astype(t.dtype)
 
-    def prox_phi(self, t: Array, step_size: Step) -> Array:
+    def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_l0(t, step_size, self.lam)
 
 
 @in_working_precision
-def prox_l0(w: Float[Array, "..."], step_size: Step, lam: Step) -> Float[Array, "..."]:
+def prox_l0(w: Float[Array, "..."], step_size: ArrayLike, lam: ArrayLike) -> Float[Array, "..."]:
     r"""Hard thresholding, for :math:`\lambda 1\{z \ne 0\}`.
 
     .. math:: w \text{ if } |w| > \sqrt{2 s \lambda}, \text{ else } 0

@@ -8,8 +8,8 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import in_working_precision, odd, working_dtype
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
-from sgl_jax.groups import Group
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
+from sgl_jax.groups import GroupFamily
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
 from sgl_jax.penalties._search._metric import shrink_norm_in_metric
 
@@ -36,25 +36,29 @@ class L1(NormPenalty):
       J. R. Stat. Soc. B 68, 2006.
     """
 
-    lam: Strength
+    lam: ScalarOrSchedule
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE}
 
     def phi(self, t: Array) -> Array:
         return jnp.asarray(self.lam, t.dtype) * t
 
-    def prox_phi(self, t: Array, step_size: Step) -> Array:
+    def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_l1(t, step_size, self.lam)
 
     def prox_norm_in_metric(
-        self, parts: Sequence[Array], step_size: Step, group: Group, metrics: Sequence[Array]
+        self,
+        parts: Sequence[Array],
+        step_size: ArrayLike,
+        family: GroupFamily,
+        metrics: Sequence[Array],
     ) -> list[Array]:
         dtype = working_dtype(*parts)
         threshold = jnp.asarray(step_size, dtype) * jnp.asarray(self.lam, dtype)
-        return shrink_norm_in_metric(parts, threshold, group, metrics)
+        return shrink_norm_in_metric(parts, threshold, family, metrics)
 
 
 @in_working_precision
-def prox_l1(w: Float[Array, "..."], step_size: Step, lam: Step) -> Float[Array, "..."]:
+def prox_l1(w: Float[Array, "..."], step_size: ArrayLike, lam: ArrayLike) -> Float[Array, "..."]:
     r"""Soft thresholding, for :math:`\lambda |z|`.
 
     .. math:: \operatorname{sign}(w) \max(|w| - s\lambda, 0)

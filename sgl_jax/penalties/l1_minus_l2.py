@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import in_working_precision, magnitude, odd, power_of_two, ratio
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
-from sgl_jax.groups import Group, Grouping, by_layer
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
+from sgl_jax.groups import GroupFamily, Grouping, by_layer
 from sgl_jax.penalties._base import NONNEGATIVE, Range
 from sgl_jax.penalties._vector import VectorPenalty
 
@@ -36,8 +36,8 @@ class L1MinusL2(VectorPenalty):
       767-785.
     """
 
-    lam: Strength
-    alpha: Step = 1.0
+    lam: ScalarOrSchedule
+    alpha: ArrayLike = 1.0
     ranges: ClassVar[dict[str, Range]] = {
         "lam": NONNEGATIVE,
         "alpha": Range("in [0, 1]", lambda value: (value >= 0) & (value <= 1)),
@@ -45,23 +45,23 @@ class L1MinusL2(VectorPenalty):
     default_grouping: ClassVar[Grouping] = by_layer()
 
     def vector_value(self, w: Array) -> Array:
-        return self.values([w], Group.whole(w.shape)).reshape(())
+        return self.values([w], GroupFamily.whole(w.shape)).reshape(())
 
     def vector_prox(self, w: Array, step_size: Array) -> Array:
         return prox_l1_minus_l2(w, step_size, self.lam, self.alpha)
 
-    def values(self, parts: Sequence[Array], group: Group) -> Array:
+    def values(self, parts: Sequence[Array], family: GroupFamily) -> Array:
         lam, alpha = (jnp.asarray(value, parts[0].dtype) for value in (self.lam, self.alpha))
-        return lam * (group.sum([magnitude(part) for part in parts]) - alpha * group.norm(parts))
+        return lam * (family.sum([magnitude(part) for part in parts]) - alpha * family.norm(parts))
 
-    def shrunk(self, parts: Sequence[Array], step_size: Array, group: Group) -> list[Array]:
+    def shrunk(self, parts: Sequence[Array], step_size: Array, family: GroupFamily) -> list[Array]:
         lam, alpha = (jnp.asarray(value, step_size.dtype) for value in (self.lam, self.alpha))
-        return _shrunk(parts, step_size * lam, alpha, group)
+        return _shrunk(parts, step_size * lam, alpha, family)
 
 
 @in_working_precision
 def prox_l1_minus_l2(
-    w: Float[Array, "..."], step_size: Step, lam: Step, alpha: Step
+    w: Float[Array, "..."], step_size: ArrayLike, lam: ArrayLike, alpha: ArrayLike
 ) -> Float[Array, "..."]:
     r"""The proximal operator of :math:`\lambda (\|z\|_1 - \alpha \|z\|_2)`, all of ``w`` one group.
 
@@ -88,21 +88,21 @@ def prox_l1_minus_l2(
       767-785.
     """
     c = jnp.multiply(step_size, lam)
-    return _shrunk([w], c, jnp.asarray(alpha), Group.whole(w.shape))[0]
+    return _shrunk([w], c, jnp.asarray(alpha), GroupFamily.whole(w.shape))[0]
 
 
-def _shrunk(parts: Sequence[Array], c: Array, alpha: Array, group: Group) -> list[Array]:
+def _shrunk(parts: Sequence[Array], c: Array, alpha: Array, family: GroupFamily) -> list[Array]:
     """The prox of every group of a family; ``c`` is a number or per group."""
     # Not the absolute value, which XLA would write to memory, as the result depends on it, too.
-    peak = group.max(jax.lax.stop_gradient([jnp.maximum(w, -w) for w in parts]))
+    peak = family.max(jax.lax.stop_gradient([jnp.maximum(w, -w) for w in parts]))
     several = peak - c > 0
     unit = power_of_two(peak - jax.lax.stop_gradient(c))
-    squares = group.sum(group.each(_square_beyond, parts, c / unit, 1.0 / unit))
+    squares = family.sum(family.each(_square_beyond, parts, c / unit, 1.0 / unit))
     ordinary = several & (squares < jnp.inf)
     norm = unit * jnp.sqrt(jnp.where(ordinary, squares, 1.0))
     factor = 1.0 + jnp.where(ordinary, ratio(alpha * c, norm), 0.0)
     several |= c <= 0
-    first = _first(parts, peak, several, group)
+    first = _first(parts, peak, several, family)
 
     def chosen(w, c, factor, several, at, first, low):
         soft = odd(w, c, lambda t: t - c) * factor
@@ -110,7 +110,7 @@ def _shrunk(parts: Sequence[Array], c: Array, alpha: Array, group: Group) -> lis
         return jnp.where(several, soft, jnp.where((at == first) | jnp.isnan(w), lone, 0.0))
 
     low = (1.0 - alpha) * c
-    return group.each(chosen, parts, c, factor, several, group.positions, first, low)
+    return family.each(chosen, parts, c, factor, several, family.positions, first, low)
 
 
 def _square_beyond(w: Array, c: Array, inverse: Array) -> Array:
@@ -118,10 +118,10 @@ def _square_beyond(w: Array, c: Array, inverse: Array) -> Array:
     return jnp.square(jnp.maximum(jnp.abs(w * inverse), c) - c)
 
 
-def _first(parts: Sequence[Array], peak: Array, several: Array, group: Group) -> Array:
+def _first(parts: Sequence[Array], peak: Array, several: Array, family: GroupFamily) -> Array:
     """Where each group is largest, if it is asked for: that takes a pass over all entries."""
     return jax.lax.cond(
         jnp.all(several),
         lambda: jnp.zeros_like(peak, jnp.int32),
-        lambda: group.first(group.each(lambda w, peak: jnp.abs(w) == peak, parts, peak)),
+        lambda: family.first(family.each(lambda w, peak: jnp.abs(w) == peak, parts, peak)),
     )

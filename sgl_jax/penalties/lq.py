@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import implicit, in_working_precision, joined, odd
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
 
 
@@ -34,8 +34,8 @@ class Lq(NormPenalty):
       Process. Lett. 14, 2007.
     """
 
-    lam: Strength
-    q: Step = 0.5
+    lam: ScalarOrSchedule
+    q: ArrayLike = 0.5
     ranges: ClassVar[dict[str, Range]] = {
         "lam": NONNEGATIVE,
         "q": Range("in (0, 1)", lambda value: (value > 0) & (value < 1)),
@@ -46,12 +46,14 @@ class Lq(NormPenalty):
         ordinary = (t > 0) & (t < jnp.inf)
         return lam * jnp.where(ordinary, _raised(jnp.where(ordinary, t, 1.0), q), t)
 
-    def prox_phi(self, t: Array, step_size: Step) -> Array:
+    def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_lq(t, step_size, self.lam, self.q)
 
 
 @in_working_precision
-def prox_lq(w: Float[Array, "..."], step_size: Step, lam: Step, q: Step) -> Float[Array, "..."]:
+def prox_lq(
+    w: Float[Array, "..."], step_size: ArrayLike, lam: ArrayLike, q: ArrayLike
+) -> Float[Array, "..."]:
     r"""The proximal operator of :math:`\lambda |z|^q`.
 
     With :math:`c = s\lambda` and the height of the jump

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
 
 
@@ -34,8 +34,8 @@ class MCP(NormPenalty):
       2010.
     """
 
-    lam: Strength
-    gamma: Step = 3.0
+    lam: ScalarOrSchedule
+    gamma: ArrayLike = 3.0
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "gamma": POSITIVE}
 
     def phi(self, t: Array) -> Array:
@@ -43,13 +43,13 @@ class MCP(NormPenalty):
         rise = jnp.minimum(t, gamma * lam)
         return rise * (lam - 0.5 * rise / gamma)
 
-    def prox_phi(self, t: Array, step_size: Step) -> Array:
+    def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_mcp(t, step_size, self.lam, self.gamma)
 
 
 @in_working_precision
 def prox_mcp(
-    w: Float[Array, "..."], step_size: Step, lam: Step, gamma: Step
+    w: Float[Array, "..."], step_size: ArrayLike, lam: ArrayLike, gamma: ArrayLike
 ) -> Float[Array, "..."]:
     r"""The proximal operator of the minimax concave penalty.
 

@@ -10,7 +10,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax.groups import Group, Grouping, by_input_fibre
+from sgl_jax.groups import GroupFamily, Grouping, by_input_fibre
 from sgl_jax.penalties._constraint import Constraint, kept_entries, ranks
 
 
@@ -47,17 +47,17 @@ class NofM(Constraint):
             )
 
     def project(
-        self, parts: Sequence[Array], group: Group, metrics: Sequence[Array] | None = None
+        self, parts: Sequence[Array], family: GroupFamily, metrics: Sequence[Array] | None = None
     ) -> list[Array]:
         """The n largest magnitudes of every m neighbours; in a metric those of largest d w^2."""
-        axis = self._axis(group)
-        (rank,) = ranks(parts, group, metrics)
+        axis = self._axis(family)
+        (rank,) = ranks(parts, family, metrics)
         return kept_entries(parts, [_leading(rank, axis, self.n, self.m)])
 
-    def _axis(self, group: Group) -> int:
+    def _axis(self, family: GroupFamily) -> int:
         """The one axis of the fibres, of a length that m divides."""
-        member = group.members[0]
-        if not group.plain or len(member.axes) != 1:
+        member = family.members[0]
+        if not family.plain or len(member.axes) != 1:
             raise ValueError(
                 f"NofM needs groups that are fibres along one axis, got groups over the axes "
                 f"{member.axes} of {member.path!r}; use by_input_fibre()."
@@ -117,4 +117,4 @@ def project_n_of_m(
       Zhou et al., Learning N:M fine-grained structured sparse neural networks from scratch,
       ICLR 2021.
     """
-    return NofM(n, m).project([w], Group.of_array(w.shape, (axis,)))[0]
+    return NofM(n, m).project([w], GroupFamily.of_array(w.shape, (axis,)))[0]

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax.groups import Group
+from sgl_jax.groups import GroupFamily
 from sgl_jax.penalties._constraint import Constraint
 
 
@@ -27,7 +27,7 @@ class NonNegative(Constraint):
     """
 
     def project(
-        self, parts: Sequence[Array], group: Group, metrics: Sequence[Array] | None = None
+        self, parts: Sequence[Array], family: GroupFamily, metrics: Sequence[Array] | None = None
     ) -> list[Array]:
         """Every negative entry set to zero."""
         return [project_nonnegative(part) for part in parts]

@@ -5,7 +5,7 @@ from typing import ClassVar
 from jaxtyping import Array, Float
 
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.groups import Layout
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
 from sgl_jax.penalties._spectral import SpectralPenalty, shrink_singular_values
@@ -33,7 +33,7 @@ class NuclearNorm(SpectralPenalty):
       Optim. 20, 2010.
     """
 
-    lam: Strength
+    lam: ScalarOrSchedule
     layout: Layout = "HWIO"
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE}
 
@@ -42,7 +42,9 @@ class NuclearNorm(SpectralPenalty):
         return L1(self.lam)
 
 
-def prox_nuclear(w: Float[Array, "m n"], step_size: Step, lam: Step) -> Float[Array, "m n"]:
+def prox_nuclear(
+    w: Float[Array, "m n"], step_size: ArrayLike, lam: ArrayLike
+) -> Float[Array, "m n"]:
     r"""The proximal operator of the nuclear norm, singular value thresholding.
 
     .. math::

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
 
 
@@ -35,8 +35,8 @@ class SCAD(NormPenalty):
       Fan and Li, Variable selection via nonconcave penalized likelihood, JASA 96, 2001.
     """
 
-    lam: Strength
-    a: Step = 3.7
+    lam: ScalarOrSchedule
+    a: ArrayLike = 3.7
     ranges: ClassVar[dict[str, Range]] = {
         "lam": NONNEGATIVE,
         "a": Range("> 2", lambda value: value > 2),
@@ -48,12 +48,14 @@ class SCAD(NormPenalty):
         bend = jnp.clip(t, lam, a * lam) - lam
         return lam * rise + bend * (lam - 0.5 * bend / (a - 1.0))
 
-    def prox_phi(self, t: Array, step_size: Step) -> Array:
+    def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_scad(t, step_size, self.lam, self.a)
 
 
 @in_working_precision
-def prox_scad(w: Float[Array, "..."], step_size: Step, lam: Step, a: Step) -> Float[Array, "..."]:
+def prox_scad(
+    w: Float[Array, "..."], step_size: ArrayLike, lam: ArrayLike, a: ArrayLike
+) -> Float[Array, "..."]:
     r"""The proximal operator of SCAD.
 
     With :math:`t = |w|` and a step :math:`s < a - 1` the objective is convex:

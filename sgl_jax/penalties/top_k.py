@@ -10,7 +10,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax.groups import Group, Grouping, by_layer
+from sgl_jax.groups import GroupFamily, Grouping, by_layer
 from sgl_jax.penalties._constraint import Constraint, kept_entries, ranks
 
 
@@ -46,50 +46,52 @@ class TopK(Constraint):
             )
 
     def project(
-        self, parts: Sequence[Array], group: Group, metrics: Sequence[Array] | None = None
+        self, parts: Sequence[Array], family: GroupFamily, metrics: Sequence[Array] | None = None
     ) -> list[Array]:
         """The entries of largest magnitude of every group; in a metric those of largest d w^2."""
-        return self.keep(parts, group, self.count(group), metrics)
+        return self.keep(parts, family, self.count(family), metrics)
 
     def keep(
         self,
         parts: Sequence[Array],
-        group: Group,
+        family: GroupFamily,
         count: Array,
         metrics: Sequence[Array] | None = None,
     ) -> list[Array]:
         """As :meth:`project`, with so many entries per group instead of :attr:`k`."""
-        return kept_entries(parts, _largest(ranks(parts, group, metrics), group, count))
+        return kept_entries(parts, _largest(ranks(parts, family, metrics), family, count))
 
-    def count(self, group: Group) -> Array:
+    def count(self, family: GroupFamily) -> Array:
         """How many entries of each group may be left: one number, or per group, int32."""
         if isinstance(self.k, numbers.Integral):
             return jnp.asarray(min(int(self.k), np.iinfo(np.int32).max), jnp.int32)
         # Rounded, since 0.29 * 100 is less than 29.
-        count = np.floor(np.round(np.multiply(self.k, group.size), 6))
+        count = np.floor(np.round(np.multiply(self.k, family.size), 6))
         count = jnp.asarray(count.astype(np.int32))
-        return count.reshape(group.shape) if count.ndim else count
+        return count.reshape(family.shape) if count.ndim else count
 
 
-def _largest(bits: Sequence[Array], group: Group, k: Array) -> list[Array]:
+def _largest(bits: Sequence[Array], family: GroupFamily, k: Array) -> list[Array]:
     """Masks of the k largest of every group, of equal ones the first; by counting, for no sort."""
-    least = _greatest(bits, group, k)
-    above = group.each(jnp.greater, bits, least)
-    equal = group.each(jnp.equal, bits, least)
-    places = k - group.tally(above)
-    crowded = jnp.any((group.tally(equal) > places) & (least > 0))
+    least = _greatest(bits, family, k)
+    above = family.each(jnp.greater, bits, least)
+    equal = family.each(jnp.equal, bits, least)
+    places = k - family.tally(above)
+    crowded = jnp.any((family.tally(equal) > places) & (least > 0))
 
     def first(equal):
-        most = int(np.max(group.size, initial=0))
-        left = group.each(lambda x, at: jnp.where(x, most - at, 0), equal, group.positions)
-        last = jnp.maximum(_greatest(left, group, places, most.bit_length()), 1)
-        return group.each(jnp.greater_equal, left, last)
+        most = int(np.max(family.size, initial=0))
+        left = family.each(lambda x, at: jnp.where(x, most - at, 0), equal, family.positions)
+        last = jnp.maximum(_greatest(left, family, places, most.bit_length()), 1)
+        return family.each(jnp.greater_equal, left, last)
 
     equal = lax.cond(crowded, first, lambda equal: equal, equal)
-    return group.each(jnp.logical_or, above, equal)
+    return family.each(jnp.logical_or, above, equal)
 
 
-def _greatest(numbers: Sequence[Array], group: Group, k: Array, width: int | None = None) -> Array:
+def _greatest(
+    numbers: Sequence[Array], family: GroupFamily, k: Array, width: int | None = None
+) -> Array:
     """Per group the greatest integer that k or more of its numbers >= 0 reach, bit by bit."""
     kind = numbers[0].dtype
     width = 8 * kind.itemsize - 1 if width is None else width
@@ -97,10 +99,10 @@ def _greatest(numbers: Sequence[Array], group: Group, k: Array, width: int | Non
     def refine(step, found):
         bit = jnp.left_shift(jnp.ones((), kind), (width - 1 - step).astype(kind))
         trial = found | bit
-        reached = group.each(jnp.greater_equal, numbers, trial)
-        return jnp.where(group.tally(reached) >= k, trial, found)
+        reached = family.each(jnp.greater_equal, numbers, trial)
+        return jnp.where(family.tally(reached) >= k, trial, found)
 
-    nothing = jnp.zeros_like(group.max(numbers))
+    nothing = jnp.zeros_like(family.max(numbers))
     return lax.fori_loop(0, width, refine, nothing)
 
 
@@ -122,4 +124,4 @@ def project_top_k(w: Float[Array, "..."], k: int | float) -> Float[Array, "..."]
       Blumensath and Davies, Iterative hard thresholding for compressed sensing, Appl. Comput.
       Harmon. Anal. 27, 2009.
     """
-    return TopK(k).project([w], Group.whole(w.shape))[0]
+    return TopK(k).project([w], GroupFamily.whole(w.shape))[0]

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import implicit, in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Step, Strength
+from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
 
 
@@ -33,21 +33,21 @@ class TransformedL1(NormPenalty):
       iterative thresholding algorithms, Comm. Math. Sci. 15(2), 2017, 511-537.
     """
 
-    lam: Strength
-    a: Step = 1.0
+    lam: ScalarOrSchedule
+    a: ArrayLike = 1.0
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "a": POSITIVE}
 
     def phi(self, t: Array) -> Array:
         lam, a = (jnp.asarray(value, t.dtype) for value in (self.lam, self.a))
         return lam * (a + 1.0) * (t / (a + t))
 
-    def prox_phi(self, t: Array, step_size: Step) -> Array:
+    def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_transformed_l1(t, step_size, self.lam, self.a)
 
 
 @in_working_precision
 def prox_transformed_l1(
-    w: Float[Array, "..."], step_size: Step, lam: Step, a: Step
+    w: Float[Array, "..."], step_size: ArrayLike, lam: ArrayLike, a: ArrayLike
 ) -> Float[Array, "..."]:
     r"""The proximal operator of the transformed l1 penalty :math:`\lambda (a+1)|z| / (a+|z|)`.
 

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
-from sgl_jax._util.typing import Params, Path, Step
-from sgl_jax.groups import Group, GroupingLike, Groups, resolved_paths
+from sgl_jax._util.typing import ArrayLike, Params, Path
+from sgl_jax.groups import GroupFamily, GroupingLike, Groups, resolved_paths
 from sgl_jax.penalties import Penalty
 
 
@@ -22,7 +22,7 @@ class WeightRule(str):
     """The name of a rule for the weight of a group: a string that is a pytree without leaves."""
 
 
-_RULES: dict[str, Callable[[Group], Any]] = {"sqrt_size": lambda group: np.sqrt(group.size)}
+_RULES: dict[str, Callable[[GroupFamily], Any]] = {"sqrt_size": lambda family: np.sqrt(family.size)}
 
 
 @pytree_dataclass()
@@ -86,12 +86,12 @@ class Regularizer:
         """The penalty of a tree of parameters, a scalar."""
         leaves, _ = flatten_by_path(params)
         total = jnp.zeros(())
-        for group, weight in self.weighted(params):
-            parts = [leaves[member.path] for member in group.members]
-            total += self.penalty.group_value(parts, group, weight).astype(total.dtype)
+        for family, weight in self.weighted(params):
+            parts = [leaves[member.path] for member in family.members]
+            total += self.penalty.group_value(parts, family, weight).astype(total.dtype)
         return total
 
-    def prox(self, params: Params, step_size: Step, metric: Params | None = None) -> Params:
+    def prox(self, params: Params, step_size: ArrayLike, metric: Params | None = None) -> Params:
         r"""The minimiser of ``step_size * value(z)`` plus half a squared distance to ``params``.
 
         Args:
@@ -109,15 +109,15 @@ class Regularizer:
         leaves, rebuild = flatten_by_path(params)
         metrics = None if metric is None else flatten_by_path(metric)[0]
         step_size = jnp.asarray(step_size, float)
-        for group, weight in self.weighted(params, disjoint=True):
-            paths = [member.path for member in group.members]
+        for family, weight in self.weighted(params, disjoint=True):
+            paths = [member.path for member in family.members]
             parts = [leaves[path] for path in paths]
             in_metric = None if metrics is None else [metrics[path] for path in paths]
-            found = self.penalty.group_prox(parts, step_size * weight, group, in_metric)
+            found = self.penalty.group_prox(parts, step_size * weight, family, in_metric)
             leaves.update(zip(paths, found, strict=True))
         return rebuild(leaves)
 
-    def weighted(self, params: Params, disjoint: bool = False) -> list[tuple[Group, Array]]:
+    def weighted(self, params: Params, disjoint: bool = False) -> list[tuple[GroupFamily, Array]]:
         """Every family of groups and its weight, a scalar or per group.
 
         Raises:
@@ -130,14 +130,17 @@ class Regularizer:
                 "gradient of the value instead."
             )
         if isinstance(self.weight, WeightRule):
-            weights = [_RULES[self.weight](group) for group in groups]
+            weights = [_RULES[self.weight](family) for family in groups]
         elif self.weight is None:
             weights = [1.0 for _ in groups]
         else:
             weights = _from_tree(self.weight, groups)
         return [
-            (group, jnp.asarray(weight, float).reshape(group.shape if jnp.size(weight) > 1 else ()))
-            for group, weight in zip(groups, weights, strict=True)
+            (
+                family,
+                jnp.asarray(weight, float).reshape(family.shape if jnp.size(weight) > 1 else ()),
+            )
+            for family, weight in zip(groups, weights, strict=True)
         ]
 
 
@@ -145,13 +148,13 @@ def _from_tree(tree: Any, groups: Groups) -> list[Array]:
     """The weights of each family from a tree with a leaf for its first member."""
     given, _ = flatten_by_path(tree)
     weights = []
-    for group in groups:
-        path = group.members[0].path
+    for family in groups:
+        path = family.members[0].path
         weight = given.get(path)
-        if weight is None or jnp.size(weight) not in (1, group.count):
+        if weight is None or jnp.size(weight) not in (1, family.count):
             found = "none" if weight is None else f"{jnp.size(weight)}"
             raise ValueError(
-                f"A tree of weights needs 1 number or {group.count}, one per group, at {path!r}, "
+                f"A tree of weights needs 1 number or {family.count}, one per group, at {path!r}, "
                 f"got {found}."
             )
         weights.append(weight)

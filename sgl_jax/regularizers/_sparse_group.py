@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
-from sgl_jax._util.typing import Params, Path, Step
+from sgl_jax._util.typing import ArrayLike, Params, Path
 from sgl_jax.groups import GroupingLike, Groups, by_neuron, resolved_paths
 from sgl_jax.penalties import L1, NormPenalty, Penalty, joint_prox
 from sgl_jax.regularizers._regularizer import Regularizer
@@ -82,7 +82,7 @@ class SparseGroup:
         resolved = self.resolved(params)
         return resolved.entries_part.value(params) + resolved.groups_part.value(params)
 
-    def prox(self, params: Params, step_size: Step, metric: Params | None = None) -> Params:
+    def prox(self, params: Params, step_size: ArrayLike, metric: Params | None = None) -> Params:
         """The joint prox; arguments as in :meth:`Regularizer.prox`.
 
         Raises:
@@ -96,7 +96,7 @@ class SparseGroup:
         return self._searched(params, step_size, metric)[0]
 
     def certificate(
-        self, params: Params, step_size: Step, metric: Params | None = None
+        self, params: Params, step_size: ArrayLike, metric: Params | None = None
     ) -> dict[Path, Array]:
         """How far :meth:`prox` can be from the least objective, by the bounds it has found.
 
@@ -106,14 +106,14 @@ class SparseGroup:
         """
         if isinstance(self.entry, L1):
             families = self._separable(params).groups_part.weighted(params, disjoint=True)
-            return {group.members[0].path: jnp.zeros(group.shape) for group, _ in families}
+            return {family.members[0].path: jnp.zeros(family.shape) for family, _ in families}
         return self._searched(params, step_size, metric)[1]
 
     def _separable(self, params: Params) -> "SparseGroup":
         """Itself resolved, if it has a joint prox."""
         resolved = self.resolved(params)
         plan = resolved.entries_part.grouping.resolve(params)
-        if not isinstance(self.entry, NormPenalty) or not all(group.single for group in plan):
+        if not isinstance(self.entry, NormPenalty) or not all(family.single for family in plan):
             raise ValueError(
                 f"SparseGroup needs a penalty of single entries for a joint prox, got "
                 f"{type(self.entry).__name__} on groups of them; use sgl_transform, which splits "
@@ -122,7 +122,7 @@ class SparseGroup:
         return resolved
 
     def _searched(
-        self, params: Params, step_size: Step, metric: Params | None
+        self, params: Params, step_size: ArrayLike, metric: Params | None
     ) -> tuple[Params, dict[Path, Array]]:
         """The joint prox for any entry penalty, and the certificate."""
         resolved = self._separable(params)
@@ -130,11 +130,11 @@ class SparseGroup:
         metrics = None if metric is None else flatten_by_path(metric)[0]
         found, _ = flatten_by_path(resolved.entries_part.prox(params, step_size, metric))
         gaps, shrinks = {}, resolved.entries_part.paths
-        for group, weight in resolved.groups_part.weighted(params, disjoint=True):
-            paths = [member.path for member in group.members]
+        for family, weight in resolved.groups_part.weighted(params, disjoint=True):
+            paths = [member.path for member in family.members]
             result, gap = joint_prox(
                 [leaves[path] for path in paths],
-                group,
+                family,
                 [self.entry if path in shrinks else None for path in paths],
                 self.group,
                 step_size,

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from sgl_jax._util.typing import Params, Strength
+from sgl_jax._util.typing import Params, ScalarOrSchedule
 from sgl_jax.algorithms import ALGORITHMS
 from sgl_jax.compaction.channels import channel_groups
 from sgl_jax.data import DATASETS, Dataset
@@ -139,9 +139,11 @@ def _owns_optimizer(algorithm: Any) -> bool:
     return "base" not in inspect.signature(algorithm).parameters
 
 
-def _betas(config: Config, strengths: Strengths, milestones: Sequence[int]) -> dict[str, Strength]:
+def _betas(
+    config: Config, strengths: Strengths, milestones: Sequence[int]
+) -> dict[str, ScalarOrSchedule]:
     """The couplings: of all kernels, or of convolutions and dense kernels apart."""
-    betas: dict[str, Strength] = {"beta": strengths.beta}
+    betas: dict[str, ScalarOrSchedule] = {"beta": strengths.beta}
     if config.beta_growth != 1 and milestones:
         betas["beta"] = staircase(strengths.beta, 0, milestones, config.beta_growth)
         if config.beta_growth_on == "conv":
@@ -152,7 +154,7 @@ def _betas(config: Config, strengths: Strengths, milestones: Sequence[int]) -> d
 def _sparse_group(
     config: Config, strengths: Strengths, steps: int, grouping: GroupingLike, weight: Any
 ) -> SparseGroup:
-    def rising(value: float) -> Strength:
+    def rising(value: float) -> ScalarOrSchedule:
         return warmup(value, steps * config.lam_warmup) if config.lam_warmup else value
 
     entry = _penalty(config, rising(strengths.lam))
@@ -160,7 +162,7 @@ def _sparse_group(
     return SparseGroup(entry, group(rising(strengths.group_lam)), grouping, weight)
 
 
-def _penalty(config: Config, lam: Strength) -> Penalty:
+def _penalty(config: Config, lam: ScalarOrSchedule) -> Penalty:
     penalty: Any = lookup("penalty", PENALTIES, config.penalty)
     if config.shape is None:
         return penalty(lam=lam)

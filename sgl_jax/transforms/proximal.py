@@ -7,7 +7,7 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Params, Strength
+from sgl_jax._util.typing import Params, ScalarOrSchedule
 from sgl_jax.directions import Direction
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms._links import (
@@ -45,7 +45,7 @@ class ProximalStep(RegularizerLink, LastLink):
 
 
 def apply_prox(
-    regularizer: RegularizerLike, step_size: Strength
+    regularizer: RegularizerLike, step_size: ScalarOrSchedule
 ) -> optax.GradientTransformationExtraArgs:
     r"""Makes the step of a chain a proximal step; goes last, after the learning rate.
 
@@ -101,7 +101,7 @@ _ASK = object()
 def proximal(
     direction: Direction | optax.GradientTransformation,
     regularizer: RegularizerLike | None,
-    learning_rate: Strength,
+    learning_rate: ScalarOrSchedule,
     *,
     metric: Any = _ASK,
 ) -> optax.GradientTransformationExtraArgs:

@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Params, Path, Strength
+from sgl_jax._util.typing import Params, Path, ScalarOrSchedule
 from sgl_jax.groups import GroupingLike, by_neuron, resolved_paths
 from sgl_jax.penalties import L1, Constraint, Penalty
 from sgl_jax.regularizers import Regularizer, entry_groups
@@ -96,8 +96,8 @@ class Splitting(Link):
 def sgl_transform(
     penalty: Penalty,
     *,
-    beta: Strength,
-    group_lam: Strength | None = None,
+    beta: ScalarOrSchedule,
+    group_lam: ScalarOrSchedule | None = None,
     grouping: GroupingLike = by_neuron(),
     entry_grouping: GroupingLike | None = None,
 ) -> optax.GradientTransformation:

@@ -14,7 +14,7 @@ from sgl_jax.compaction.channels._channels import Channels, Slot, channels_of
 from sgl_jax.compaction.channels._read import structure_of
 from sgl_jax.compaction.channels._unread import tie_unread
 from sgl_jax.compaction.program import products_of, trace
-from sgl_jax.groups import Group, Groups, Member
+from sgl_jax.groups import GroupFamily, Groups, Member
 
 
 __all__ = ["ChannelGroups", "channel_groups"]
@@ -145,7 +145,7 @@ def _members(
     ]
 
 
-def _family(slots: Sequence[Slot], grouped: Sequence[int]) -> Group:
+def _family(slots: Sequence[Slot], grouped: Sequence[int]) -> GroupFamily:
     """The family of groups of some channels."""
     numbers = {channel: group for group, channel in enumerate(grouped)}
     members = []
@@ -154,7 +154,7 @@ def _family(slots: Sequence[Slot], grouped: Sequence[int]) -> Group:
         axes = tuple(k for k in range(len(slot.shape)) if k != slot.axis)
         plain = index == tuple(range(len(grouped)))
         members.append(Member(slot.path, slot.shape, axes, None if plain else index))
-    return Group(tuple(members))
+    return GroupFamily(tuple(members))
 
 
 def _costs(found: Iterable[Any]) -> dict[tuple[Path, int], int]:

@@ -27,8 +27,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sgl_jax._util.numerics import gathered, implicit, working_dtype
-from sgl_jax._util.typing import Step
-from sgl_jax.groups import Group
+from sgl_jax._util.typing import ArrayLike
+from sgl_jax.groups import GroupFamily
 from sgl_jax.penalties._search._branch import search
 from sgl_jax.penalties._search._chord import Point, ScaledNorm, between, most
 
@@ -49,18 +49,18 @@ class _Problem(NamedTuple):
 
 def joint_prox(
     parts: Sequence[Array],
-    group: Group,
+    family: GroupFamily,
     entries: Sequence[Any],
     norm: Any,
-    step_size: Step,
-    group_step: Step,
+    step_size: ArrayLike,
+    group_step: ArrayLike,
     metrics: Sequence[Array] | None = None,
 ) -> tuple[list[Array], Array]:
     """Minimises J for every group of a family.
 
     Args:
       parts: the leaves of the members.
-      group: the family.
+      family: the family of groups.
       entries: for each member the penalty of its entries, a function of the magnitude, or ``None``.
       norm: the penalty of the norms, concave in the square of the norm.
       step_size: of the entries, at least 0, a scalar.
@@ -84,90 +84,90 @@ def joint_prox(
     d = [jnp.ones((), dtype)] * len(wide) if metrics is None else metrics
     d = [d_i.astype(dtype) for d_i in d]
     step, group_step = jnp.asarray(step_size, dtype), jnp.asarray(group_step, dtype)
-    group_step = jnp.broadcast_to(group_step, group.shape)
+    group_step = jnp.broadcast_to(group_step, family.shape)
     problem = _Problem(wide, d, list(entries), norm, step, group_step)
-    t, gap = _located(jax.lax.stop_gradient(problem), group)
-    r = _root_solver(group)(problem, t)
+    t, gap = _located(jax.lax.stop_gradient(problem), family)
+    r = _root_solver(family)(problem, t)
     bend = ScaledNorm(norm, group_step, 1.0).bend(jnp.where(r > 0, r, 1.0))
-    found = _entries(problem, group, jnp.where(r > 0, bend, 0.0))
+    found = _entries(problem, family, jnp.where(r > 0, bend, 0.0))
     # A group that is not finite has no norm: its entries shrink alone.
-    live = group.spread((r > 0) | ~_finite(problem, group))
+    live = family.spread((r > 0) | ~_finite(problem, family))
     pairs = zip(found, live, parts, strict=True)
     return [jnp.where(on, z, 0.0).astype(part.dtype) for z, on, part in pairs], gap
 
 
-def _entries(problem: _Problem, group: Group, bend: Array) -> list[Array]:
+def _entries(problem: _Problem, family: GroupFamily, bend: Array) -> list[Array]:
     """The minimisers of J with ``bend / 2 |z|^2`` in place of the group penalty."""
     found = []
-    for entry, w, d, u in _members(problem, group, bend):
+    for entry, w, d, u in _members(problem, family, bend):
         shrunk, step = w * (d / (d + u)), problem.step / (d + u)
         found.append(shrunk if entry is None else entry.prox_phi(shrunk, step))
     return found
 
 
-def _members(problem: _Problem, group: Group, per_group: Array):
+def _members(problem: _Problem, family: GroupFamily, per_group: Array):
     """Each member's penalty, entries and metric, and its share of what is per group."""
-    return zip(problem.entries, problem.w, problem.d, group.spread(per_group), strict=True)
+    return zip(problem.entries, problem.w, problem.d, family.spread(per_group), strict=True)
 
 
-def _finite(problem: _Problem, group: Group) -> Array:
-    return jnp.isfinite(group.max([jnp.abs(w) for w in problem.w]))
+def _finite(problem: _Problem, family: GroupFamily) -> Array:
+    return jnp.isfinite(family.max([jnp.abs(w) for w in problem.w]))
 
 
-def _located(problem: _Problem, group: Group) -> tuple[Array, Array]:
+def _located(problem: _Problem, family: GroupFamily) -> tuple[Array, Array]:
     """The norm of the minimiser to the tolerance of the search, 0 for none, and the gap."""
-    finite = group.spread(_finite(problem, group))
+    finite = family.spread(_finite(problem, family))
     w = [jnp.where(ok, w_i, 0.0) for ok, w_i in zip(finite, problem.w, strict=True)]
     problem = problem._replace(w=w)
-    unit = group.scale(w)
+    unit = family.scale(w)
     norm = ScaledNorm(problem.norm, problem.group_step, unit)
-    none = jnp.zeros(group.shape, unit.dtype)
-    zero_cost = _cost(problem, group, none, unit, [jnp.zeros_like(w_i) for w_i in w])
-    top = group.norm(_entries(problem, group, none), unit)
+    none = jnp.zeros(family.shape, unit.dtype)
+    zero_cost = _cost(problem, family, none, unit, [jnp.zeros_like(w_i) for w_i in w])
+    top = family.norm(_entries(problem, family, none), unit)
 
     def at(t):
         bend = norm.bend(t)
-        cost = _cost(problem, group, bend, unit, _entries(problem, group, bend))
+        cost = _cost(problem, family, bend, unit, _entries(problem, family, bend))
         return Point(t, bend, cost, cost + norm.value(t) - 0.5 * bend * t**2)
 
     # Filled like what it is filled with, for the sharding.
     zero = Point(jnp.zeros_like(zero_cost), jnp.full_like(zero_cost, jnp.inf), zero_cost, zero_cost)
-    bounded = functools.partial(between, norm=norm, rate=_rate(problem, group))
+    bounded = functools.partial(between, norm=norm, rate=_rate(problem, family))
     t, best, gap = search(at, bounded, zero, jnp.where(top > 0, top / unit, 1.0))
     live = (top > 0) & (best < zero_cost)
     return jnp.where(live, unit * t, 0.0), jnp.where(top > 0, gap, 0.0)
 
 
-def _rate(problem: _Problem, group: Group) -> Array:
+def _rate(problem: _Problem, family: GroupFamily) -> Array:
     r""":math:`1 / \delta`, per group."""
-    d = problem.d[0] if problem.d[0].ndim == 0 else group.max(problem.d)
+    d = problem.d[0] if problem.d[0].ndim == 0 else family.max(problem.d)
     bounds = [0.0 if entry is None else entry.semiconcavity() for entry in problem.entries]
     kappa = functools.reduce(jnp.maximum, [jnp.asarray(bound, d.dtype) for bound in bounds])
     return jnp.where(kappa < jnp.inf, 1.0 / (d + problem.step * kappa), 0.0)
 
 
 def _cost(
-    problem: _Problem, group: Group, bend: Array, unit: Array, found: Sequence[Array]
+    problem: _Problem, family: GroupFamily, bend: Array, unit: Array, found: Sequence[Array]
 ) -> Array:
     """F(bend) at its minimisers, in squares of the unit."""
     terms = []
-    members = _members(problem, group, bend)
-    for z, s, (entry, w, d, u) in zip(found, group.spread(unit), members, strict=True):
+    members = _members(problem, family, bend)
+    for z, s, (entry, w, d, u) in zip(found, family.spread(unit), members, strict=True):
         term = 0.5 * d * ((z - w) / s) ** 2 + 0.5 * u * (z / s) ** 2
         if entry is not None:
             term = term + problem.step * (entry.phi(jnp.abs(z)) / s) / s
         terms.append(gathered(term))
-    return jnp.minimum(group.sum(terms), most(unit))
+    return jnp.minimum(family.sum(terms), most(unit))
 
 
-def _root_solver(group: Group) -> Callable[[_Problem, Array], Array]:
+def _root_solver(family: GroupFamily) -> Callable[[_Problem, Array], Array]:
     """The norm of the minimiser from a start near it, per group, with its derivative."""
 
     def after(t, problem):
         # Once all entries are zero they stay so.
         norm = ScaledNorm(problem.norm, problem.group_step, 1.0)
         bend = norm.bend(jnp.where(t > 0, t, 1.0))
-        size = group.norm(_entries(problem, group, bend), group.scale(problem.w))
+        size = family.norm(_entries(problem, family, bend), family.scale(problem.w))
         return jnp.where(t > 0, size, 0.0)
 
     def solve(problem, t):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sgl_jax._util.numerics import implicit, working_dtype
-from sgl_jax.groups import Group
+from sgl_jax.groups import GroupFamily
 
 
 __all__ = ["shrink_norm_in_metric"]
@@ -16,7 +16,7 @@ _MOST_STEPS = 50
 
 
 def shrink_norm_in_metric(
-    parts: Sequence[Array], threshold: Array, group: Group, metrics: Sequence[Array]
+    parts: Sequence[Array], threshold: Array, family: GroupFamily, metrics: Sequence[Array]
 ) -> list[Array]:
     r"""Minimises :math:`c \|z\|_2 + \tfrac12 \sum_i d_i (z_i - w_i)^2` for every group.
 
@@ -26,7 +26,7 @@ def shrink_norm_in_metric(
     Args:
       parts: the leaves of the members.
       threshold: :math:`c \ge 0`, a scalar or per group.
-      group: the family of groups.
+      family: the family of groups.
       metrics: :math:`d > 0`, arrays like ``parts``.
 
     Returns:
@@ -34,12 +34,12 @@ def shrink_norm_in_metric(
     """
     dtype = working_dtype(*parts)
     wide = [part.astype(dtype) for part in parts]
-    scale = group.scale(wide)
-    w = [part * inverse for part, inverse in zip(wide, group.spread(1.0 / scale), strict=True)]
-    c = group.spread(jnp.broadcast_to(jnp.asarray(threshold, dtype) / scale, group.shape))
+    scale = family.scale(wide)
+    w = [part * inverse for part, inverse in zip(wide, family.spread(1.0 / scale), strict=True)]
+    c = family.spread(jnp.broadcast_to(jnp.asarray(threshold, dtype) / scale, family.shape))
     q = [c_i / d.astype(dtype) for c_i, d in zip(c, metrics, strict=True)]
-    dead = _squares(group, jnp.zeros(group.shape, dtype), w, q) <= 1
-    norms = group.spread(jnp.where(dead, 0.0, _norm_solver(group)(w, q)))
+    dead = _squares(family, jnp.zeros(family.shape, dtype), w, q) <= 1
+    norms = family.spread(jnp.where(dead, 0.0, _norm_solver(family)(w, q)))
     # A group that is not finite has no norm and stays as it is.
     shrunk = [
         part * jnp.where((q_i > 0) & (r < jnp.inf), r / _nonzero(r + q_i), 1.0)
@@ -49,19 +49,19 @@ def shrink_norm_in_metric(
 
 
 def _quotients(
-    group: Group, r: Array, w: Sequence[Array], q: Sequence[Array]
+    family: GroupFamily, r: Array, w: Sequence[Array], q: Sequence[Array]
 ) -> list[tuple[Array, Array]]:
     """Numerator and denominator of w / (r + q) for each member."""
-    pairs = zip(group.spread(r), w, q, strict=True)
+    pairs = zip(family.spread(r), w, q, strict=True)
     return [(w_i, _nonzero(r_i + q_i)) for r_i, w_i, q_i in pairs]
 
 
-def _squares(group: Group, r: Array, w: Sequence[Array], q: Sequence[Array]) -> Array:
+def _squares(family: GroupFamily, r: Array, w: Sequence[Array], q: Sequence[Array]) -> Array:
     r""":math:`\|w / (r + q)\|^2`, per group."""
-    return group.sum([(top / bottom) ** 2 for top, bottom in _quotients(group, r, w, q)])
+    return family.sum([(top / bottom) ** 2 for top, bottom in _quotients(family, r, w, q)])
 
 
-def _norm_solver(group: Group) -> Callable[[list[Array], list[Array]], Array]:
+def _norm_solver(family: GroupFamily) -> Callable[[list[Array], list[Array]], Array]:
     r"""The function of (w, q) that finds the norm :math:`r`, per group that is not dead.
 
     :math:`1 / \|w / (r + q)\|` is concave and almost linear in :math:`r`, so Newton's method on
@@ -70,14 +70,14 @@ def _norm_solver(group: Group) -> Callable[[list[Array], list[Array]], Array]:
     """
 
     def climb(w, q, r):
-        pairs = _quotients(group, r, w, q)
-        s0 = group.sum([(top / bottom) ** 2 for top, bottom in pairs])
-        s1 = group.sum([(top / bottom) ** 2 / bottom for top, bottom in pairs])
+        pairs = _quotients(family, r, w, q)
+        s0 = family.sum([(top / bottom) ** 2 for top, bottom in pairs])
+        s1 = family.sum([(top / bottom) ** 2 / bottom for top, bottom in pairs])
         return s0 * (jnp.sqrt(s0) - 1.0) / _nonzero(s1)
 
     def solve(w, q):
-        square = group.sum([w_i**2 for w_i in w])
-        moment = group.sum([w_i**2 * q_i for w_i, q_i in zip(w, q, strict=True)])
+        square = family.sum([w_i**2 for w_i in w])
+        moment = family.sum([w_i**2 * q_i for w_i, q_i in zip(w, q, strict=True)])
         start = jnp.maximum(jnp.sqrt(square) - moment / _nonzero(square), 0.0)
         tolerance = jnp.sqrt(jnp.finfo(square.dtype).eps)
 
@@ -94,7 +94,7 @@ def _norm_solver(group: Group) -> Callable[[list[Array], list[Array]], Array]:
         r, _, _ = jax.lax.while_loop(moving, step, step((start, start, 0)))
         return r
 
-    return implicit(lambda r, w, q: 1.0 - _squares(group, r, w, q))(solve)
+    return implicit(lambda r, w, q: 1.0 - _squares(family, r, w, q))(solve)
 
 
 def _nonzero(x: Array) -> Array:

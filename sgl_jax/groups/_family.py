@@ -15,13 +15,13 @@ from sgl_jax._util.typing import Axes
 from sgl_jax.groups._member import Member
 
 
-__all__ = ["Group"]
+__all__ = ["Group", "GroupFamily"]
 
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
-class Group:
+class GroupFamily:
     """A family of ``count`` disjoint groups with the same members.
 
     ``parts``, below, are the leaves of the members in their order. *Per group* means of shape
@@ -31,13 +31,13 @@ class Group:
     members: tuple[Member, ...]
 
     @classmethod
-    def of_array(cls, shape: tuple[int, ...], axes: Axes) -> "Group":
+    def of_array(cls, shape: tuple[int, ...], axes: Axes) -> "GroupFamily":
         """The family of one leaf: one group per position on the axes other than ``axes``."""
         axes = tuple(sorted(axis % len(shape) if shape else axis for axis in axes))
         return cls((Member("", tuple(shape), axes),))
 
     @classmethod
-    def whole(cls, shape: tuple[int, ...]) -> "Group":
+    def whole(cls, shape: tuple[int, ...]) -> "GroupFamily":
         """The family of one group that is all of a leaf."""
         return cls.of_array(shape, tuple(range(len(shape))))
 
@@ -189,3 +189,7 @@ class Group:
         rows = np.zeros((self.count, int(np.max(self.size, initial=0))), int)
         rows[owner[order], np.arange(owner.size) - starts[owner[order]]] = order + 1
         return rows
+
+
+Group = GroupFamily
+"""The earlier, shorter name of :class:`GroupFamily`."""

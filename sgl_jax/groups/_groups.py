@@ -10,7 +10,7 @@ import numpy as np
 
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
-from sgl_jax.groups._group import Group
+from sgl_jax.groups._family import GroupFamily
 
 
 __all__ = ["Groups"]
@@ -24,9 +24,9 @@ class Groups:
     It is static and hashable (a pytree without leaves), and stands wherever a grouping does.
     """
 
-    families: tuple[Group, ...]
+    families: tuple[GroupFamily, ...]
 
-    def __iter__(self) -> Iterator[Group]:
+    def __iter__(self) -> Iterator[GroupFamily]:
         return iter(self.families)
 
     def __len__(self) -> int:
@@ -70,7 +70,7 @@ class Groups:
             owners = [member.owners_of(kept[member.path]) for member in family.members]
             left = np.unique(np.concatenate(owners))
             members = [member.narrowed(kept[member.path], left) for member in family.members]
-            families.append(Group(tuple(members)))
+            families.append(GroupFamily(tuple(members)))
         return Groups(tuple(families))
 
     def restrict(self, paths: frozenset[Path]) -> "Groups":
