@@ -4,6 +4,7 @@ Sparsity is worth most as a smaller dense network. :func:`compact` takes any fun
 that JAX can trace, finds the channels that change nothing, removes them and checks the answer.
 """
 
+from sgl_jax._util.narrowing import LeafPlan as LeafPlan
 from sgl_jax.compaction._compact import Compacted as Compacted, compact as compact
 from sgl_jax.compaction._equality import (
     UnequalError as UnequalError,
@@ -11,7 +12,7 @@ from sgl_jax.compaction._equality import (
     full_precision as full_precision,
 )
 from sgl_jax.compaction._narrow import Narrowed as Narrowed
-from sgl_jax.compaction._plan import LeafPlan as LeafPlan, Plan as Plan
+from sgl_jax.compaction._plan import Plan as Plan
 from sgl_jax.compaction._report import Report as Report, Size as Size, shapes_of as shapes_of
 from sgl_jax.compaction._states import narrowed_state as narrowed_state
 

@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
 from sgl_jax.compaction._equality import check_equal, full_precision
 from sgl_jax.compaction._narrow import Narrowed
-from sgl_jax.compaction._plan import LeafPlan, Plan
+from sgl_jax.compaction._plan import Plan
 from sgl_jax.compaction._refusals import (
     checked,
     leaves_of,

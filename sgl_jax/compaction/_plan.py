@@ -2,49 +2,17 @@
 
 import dataclasses
 import functools
-import math
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import numpy as np
 
-from sgl_jax._util.pytree import flatten_by_path, is_key
+from sgl_jax._util.narrowing import LeafPlan
+from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
 
 
-__all__ = ["Kept", "LeafPlan", "Plan", "shape_of", "taken"]
-
-Kept: TypeAlias = tuple[int, ...] | None
-"""The positions of an axis that stay; ``None`` for all."""
-
-
-@dataclasses.dataclass(frozen=True)
-class LeafPlan:
-    """What stays of a leaf.
-
-    Attributes:
-      shape: its shape before.
-      kept: for every axis the positions that stay.
-    """
-
-    shape: tuple[int, ...]
-    kept: tuple[Kept, ...]
-
-    @property
-    def narrow(self) -> tuple[int, ...]:
-        """Its shape afterwards."""
-        pairs = zip(self.shape, self.kept, strict=True)
-        return tuple(size if kept is None else len(kept) for size, kept in pairs)
-
-    @property
-    def gone(self) -> int:
-        """How many entries it loses."""
-        return math.prod(self.shape) - math.prod(self.narrow)
-
-    def take(self, leaf: Any) -> Any:
-        """The part of a leaf that stays."""
-        return taken(leaf, self.kept)
+__all__ = ["Plan", "shape_of"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,25 +80,6 @@ def _check_shape(path: Path, leaf: Any, shape: tuple[int, ...]) -> None:
         raise ValueError(
             f"This network needs a leaf {path!r} of shape {shape}, got {np.shape(leaf)}."
         )
-
-
-def taken(array: Any, kept: Sequence[Sequence[int] | np.ndarray | None]) -> Any:
-    """Some positions of every axis of an array; nothing is traced if the array has its numbers."""
-    where = [(k, np.asarray(left, int)) for k, left in enumerate(kept) if left is not None]
-    if where and _has_numbers(array):
-        replicated = array.sharding.is_fully_replicated
-        narrow = taken(np.asarray(array), kept)
-        with jax.ensure_compile_time_eval():
-            return jax.device_put(narrow, array.sharding if replicated else None)
-    for axis, left in where:
-        array = array[(slice(None),) * axis + (left,)]
-    return array
-
-
-def _has_numbers(array: Any) -> bool:
-    """Whether it is an array of JAX with numbers, not of keys and not traced."""
-    concrete = isinstance(array, jax.Array) and not isinstance(array, jax.core.Tracer)
-    return concrete and not is_key(array)
 
 
 def shape_of(x: Any, shape: tuple[int, ...] | None = None) -> jax.ShapeDtypeStruct:

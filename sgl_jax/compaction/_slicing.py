@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sgl_jax.compaction._plan import taken
+from sgl_jax._util.narrowing import taken
 from sgl_jax.compaction.channels import Axis, Structure
 
 

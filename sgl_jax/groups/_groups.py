@@ -2,12 +2,13 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
 from sgl_jax.groups._family import GroupFamily
@@ -59,17 +60,17 @@ class Groups:
                     )
         return self
 
-    def narrowed(self, kept: Mapping[Path, Sequence[Sequence[int] | None]]) -> "Groups":
+    def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "Groups":
         """The groups of what is left of the leaves.
 
         Args:
-          kept: for every leaf, and every axis of it, the positions that are left; ``None`` for all.
+          kept: for every leaf, by its path, the part that stays.
         """
         families = []
         for family in self:
-            owners = [member.owners_of(kept[member.path]) for member in family.members]
-            left = np.unique(np.concatenate(owners))
-            members = [member.narrowed(kept[member.path], left) for member in family.members]
+            pairs = [(member, kept[member.path].kept) for member in family.members]
+            left = np.unique(np.concatenate([member.owners_of(axes) for member, axes in pairs]))
+            members = [member.narrowed(axes, left) for member, axes in pairs]
             families.append(GroupFamily(tuple(members)))
         return Groups(tuple(families))
 

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 import sgl_jax as sgl
+from sgl_jax.compaction import LeafPlan
 
 
 DEAD = np.array([1, 3])
@@ -123,11 +124,15 @@ def test_groups_of_several_leaves_are_narrowed_with_new_numbers():
             sgl.Group((member("c", (4, 3), (1,), (0, 1, 1, 2)),)),
         )
     )
-    kept = {"a": (None, (1, 3)), "b": ((1, 3),), "c": ((0, 3), None)}
+    kept = {
+        "a": LeafPlan((2, 4), (None, (1, 3))),
+        "b": LeafPlan((4,), ((1, 3),)),
+        "c": LeafPlan((4, 3), ((0, 3), None)),
+    }
     unit, block = groups.narrowed(kept)
     assert unit.members == (member("a", (2, 2), (0,)), member("b", (2,), ()))
     assert block.members == (member("c", (2, 3), (1,)),)
-    kept["c"] = (2, 1, 3), None
+    kept["c"] = LeafPlan((4, 3), ((2, 1, 3), None))
     (block,) = sgl.Groups(groups.families[1:]).narrowed(kept)
     assert block.members == (member("c", (3, 3), (1,), (0, 0, 1)),)
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.numerics import working_dtype
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path, Updates
@@ -47,6 +48,12 @@ class Footprint(NamedTuple):
             missed |= _zeros(found[path]) < zeros
         zeros = {path: _zeros(asked[path]) for path in self.zeros}
         return Footprint(zeros, _counted(self.mismatches, missed, 2 if lasting else 1))
+
+    def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "Footprint":
+        """The zeros that are asked for at least among the entries that stay."""
+        zeros, rebuild = flatten_by_path(self.zeros)
+        fewer = {path: jnp.maximum(n - kept[path].removed, 0) for path, n in zeros.items()}
+        return self._replace(zeros=rebuild(fewer))
 
     @property
     def complaint(self) -> str:

@@ -7,13 +7,14 @@ lam=...)`` find them, and the rest as a static :class:`Plan`.
 
 import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sgl_jax._util.narrowing import LeafPlan, narrow_parts
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path, Updates
 from sgl_jax.regularizers import RegularizerLike
@@ -129,6 +130,11 @@ class Plan(Generic[L]):
         # A strength is a tree of one leaf: containers such as nnx.Optimizer wrap every array.
         leaves = [jax.tree.leaves(strengths[name])[0] for name in self.names]
         return jax.tree.unflatten(self.structure, leaves)
+
+    def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "Plan[L]":
+        """The plan of the link on the groups of what stays."""
+        link = jax.tree.unflatten(self.structure, [0.0] * self.structure.num_leaves)
+        return Plan(jax.tree.structure(narrow_parts(link, kept)), self.names)
 
 
 class LinkState(NamedTuple):

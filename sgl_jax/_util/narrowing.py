@@ -1,0 +1,97 @@
+"""Arrays that lose positions, and values that know shapes of arrays and follow them."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+import jax
+import numpy as np
+
+from sgl_jax._util.pytree import is_key
+from sgl_jax._util.typing import Path
+
+
+__all__ = ["Kept", "LeafPlan", "Narrowable", "narrow_parts", "taken"]
+
+Kept: TypeAlias = tuple[int, ...] | None
+"""The positions of an axis that stay, ascending; ``None`` for all."""
+
+N = TypeVar("N", bound="Narrowable")
+
+
+@dataclasses.dataclass(frozen=True)
+class LeafPlan:
+    """The part of a leaf that stays.
+
+    Attributes:
+      shape: shape of the whole leaf.
+      kept: for every axis the positions that stay.
+    """
+
+    shape: tuple[int, ...]
+    kept: tuple[Kept, ...]
+
+    @property
+    def narrow(self) -> tuple[int, ...]:
+        """Shape of the part that stays."""
+        pairs = zip(self.shape, self.kept, strict=True)
+        return tuple(size if kept is None else len(kept) for size, kept in pairs)
+
+    @property
+    def removed(self) -> int:
+        """Number of entries that do not stay."""
+        return math.prod(self.shape) - math.prod(self.narrow)
+
+    def take(self, leaf: Any) -> Any:
+        """Slices a leaf."""
+        return taken(leaf, self.kept)
+
+
+@runtime_checkable
+class Narrowable(Protocol):
+    """A value that knows shapes of parameters, and can follow parameters that lose positions.
+
+    A class in the state of an optimizer that has such a method is narrowed by it whenever the
+    parameters are; arrays need none.
+    """
+
+    def narrowed(self: N, kept: Mapping[Path, LeafPlan]) -> N:
+        """The same value for parameters of which only some positions are left.
+
+        Args:
+          kept: for every leaf of the parameters, by its path, the part that stays.
+        """
+
+
+def narrow_parts(tree: Any, kept: Mapping[Path, LeafPlan]) -> Any:
+    """Narrows every :class:`Narrowable` in a tree; everything else stays as it is."""
+
+    def narrowed(node):
+        return node.narrowed(kept) if isinstance(node, Narrowable) else node
+
+    return jax.tree.map(narrowed, tree, is_leaf=lambda node: isinstance(node, Narrowable))
+
+
+def taken(array: Any, kept: Sequence[Sequence[int] | np.ndarray | None]) -> Any:
+    """Slices an array along every axis; nothing is traced if the array has its numbers.
+
+    Args:
+      array: an array of NumPy or JAX.
+      kept: for every axis the positions that stay; ``None`` for all.
+    """
+    where = [(k, np.asarray(left, int)) for k, left in enumerate(kept) if left is not None]
+    if where and _has_numbers(array):
+        replicated = array.sharding.is_fully_replicated
+        narrow = taken(np.asarray(array), kept)
+        with jax.ensure_compile_time_eval():
+            return jax.device_put(narrow, array.sharding if replicated else None)
+    for axis, left in where:
+        array = array[(slice(None),) * axis + (left,)]
+    return array
+
+
+def _has_numbers(array: Any) -> bool:
+    """True if an array is one of JAX with numbers: no key, and not traced."""
+    concrete = isinstance(array, jax.Array) and not isinstance(array, jax.core.Tracer)
+    return concrete and not is_key(array)
