@@ -7,7 +7,16 @@ import jax
 import numpy as np
 
 
-__all__ = ["ArrayLike", "Axes", "Params", "Path", "ScalarOrSchedule", "Schedule", "Updates"]
+__all__ = [
+    "ArrayLike",
+    "Axes",
+    "Leaves",
+    "Params",
+    "Path",
+    "ScalarOrSchedule",
+    "Schedule",
+    "Updates",
+]
 
 Params: TypeAlias = Any
 """Any pytree of arrays: an NNX state, a Linen dict, an Equinox module, a Haiku dict, one array."""
@@ -17,6 +26,9 @@ Updates: TypeAlias = Any
 
 Path: TypeAlias = str
 """Where a leaf lives in a pytree, ``conv1/kernel``."""
+
+Leaves: TypeAlias = dict[Path, jax.Array]
+"""Some leaves of a tree by path; itself a tree whose leaves have the same paths."""
 
 Axes: TypeAlias = tuple[int, ...]
 """The axes of a leaf that one group spans; ``()`` makes every entry a group of its own."""

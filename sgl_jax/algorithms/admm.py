@@ -1,24 +1,22 @@
 """The alternating direction method of multipliers."""
 
-from typing import Any, ClassVar, NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Params, ScalarOrSchedule
+from sgl_jax._util.typing import Leaves, Params, ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms._links import (
-    CopyState,
-    Leaves,
+    LinkState,
     RegularizerLink,
-    added,
+    add_to,
+    advance,
     check_sign,
-    in_force,
-    planned,
+    init_state,
     required,
     select,
 )
@@ -27,28 +25,18 @@ from sgl_jax.transforms._links import (
 __all__ = ["AdmmState", "admm"]
 
 
-@pytree_dataclass()
-class _Consensus(RegularizerLink):
-    """A regularizer on a copy that the weights must agree with."""
-
-    regularizer: RegularizerLike
-    rho: Any
-
-    sets_zeros: ClassVar[bool] = True
-
-
 class AdmmState(NamedTuple):
     r"""State of :func:`admm` before its base optimizer.
 
     Attributes:
-      copy: the link; its ``z`` is :math:`Z`, by path.
+      copy: state of the link; its ``z`` is :math:`Z`, by path.
       u: the scaled dual :math:`U`, by path.
       unit: the :math:`\rho` that it is scaled by.
       primal: :math:`\|W - Z\|_2` at the last step of :math:`Z`.
       dual: :math:`\rho \|Z - Z_{old}\|_2` at the last step of :math:`Z`.
     """
 
-    copy: CopyState
+    copy: LinkState
     u: Leaves
     unit: Array
     primal: Array
@@ -94,48 +82,53 @@ def admm(
     check_sign("admm", positive=True, rho=rho)
     if period < 1:
         raise ValueError(f"admm needs period >= 1, got period={period}.")
-    return optax.chain(_consensus(_Consensus(regularizer, rho), period), base(learning_rate))
+    link = RegularizerLink(regularizer, {"rho": rho}, zeros="copy")
+    return optax.chain(_agree(link, period), base(learning_rate))
 
 
-def _consensus(term: _Consensus, period: int) -> optax.GradientTransformation:
-    """The link before the base optimizer."""
+def _agree(link: RegularizerLink, period: int) -> optax.GradientTransformation:
+    """Makes the link before the base optimizer, which pulls the weights to the copy."""
 
     def init(params: Params) -> AdmmState:
-        strengths, plan = planned(term, params)
-        leaves = select(params, plan.link(strengths).paths)
-        z, u = jax.tree.map(jnp.copy, leaves), jax.tree.map(jnp.zeros_like, leaves)
-        copy = CopyState(jnp.zeros((), jnp.int32), strengths, plan, z)
+        copy = init_state(link, params)
+        w = select(params, copy.link.paths)
+        z, u = jax.tree.map(jnp.copy, w), jax.tree.map(jnp.zeros_like, w)
         primal, dual = (jnp.zeros((), float) for _ in range(2))
-        return AdmmState(copy, u, jnp.copy(strengths["rho"]), primal, dual)
+        unit = jnp.copy(copy.strengths["rho"])
+        return AdmmState(copy._replace(z=z), u, unit, primal, dual)
 
     def update(updates, state, params=None):
-        copy = state.copy
-        strengths = in_force(term, copy.strengths, copy.count)
-        link, rho = copy.plan.link(strengths), strengths["rho"]
-        leaves = select(required(params, "admm"), link.paths)
+        due = state.copy.count % period == 0
+        term, copy = advance(link, state.copy)
+        rho, w = term.numbers["rho"], select(required(params, "admm"), term.paths)
+        # U is in units of the last rho.
         growth = state.unit / rho
         state = state._replace(u=jax.tree.map(lambda u: u * growth.astype(u.dtype), state.u))
-        due = copy.count % period == 0
-        z, u, *residuals = jax.lax.cond(due, _agree, _as_it_is, link, leaves, state)
-        pull = jax.tree.map(lambda w, z, u: rho.astype(w.dtype) * (w - z + u), leaves, z, u)
-        count = optax.safe_increment(copy.count)
-        copy = CopyState(count, strengths, copy.plan, z)
-        return added(updates, pull), AdmmState(copy, u, rho, *residuals)
+        z, u, *residuals = jax.lax.cond(due, _step_copy, _keep_copy, term, w, state)
+        # The gradient of rho/2 |W - Z + U|^2
+        pull = jax.tree.map(lambda w, z, u: rho.astype(w.dtype) * (w - z + u), w, z, u)
+        return add_to(updates, pull), AdmmState(copy._replace(z=z), u, rho, *residuals)
 
     return optax.GradientTransformation(init, update)
 
 
-def _agree(link: _Consensus, w: Leaves, state: AdmmState) -> tuple[Leaves, Leaves, Array, Array]:
-    """A step of the copy and of the dual, with the residuals."""
-    z = link.regularizer.prox(jax.tree.map(jnp.add, w, state.u), 1.0 / link.rho)
+def _step_copy(
+    link: RegularizerLink, w: Leaves, state: AdmmState
+) -> tuple[Leaves, Leaves, Array, Array]:
+    """Takes a step of the copy and of the dual; returns them with the residuals."""
+    rho = link.numbers["rho"]
+    z = link.regularizer.prox_leaves(jax.tree.map(jnp.add, w, state.u), 1.0 / rho)
     first = state.copy.count == 0
     u = jax.tree.map(lambda u, w, z: jnp.where(first, u, u + w - z), state.u, w, z)
     dtype = state.primal.dtype
     primal = optax.tree.norm(jax.tree.map(lambda w, z: (w - z).astype(dtype), w, z))
     moved = optax.tree.norm(jax.tree.map(lambda z, old: (z - old).astype(dtype), z, state.copy.z))
-    return z, u, primal, (link.rho * moved).astype(dtype)
+    return z, u, primal, (rho * moved).astype(dtype)
 
 
-def _as_it_is(link: _Consensus, w: Leaves, state: AdmmState) -> tuple[Leaves, Leaves, Array, Array]:
+def _keep_copy(
+    link: RegularizerLink, w: Leaves, state: AdmmState
+) -> tuple[Leaves, Leaves, Array, Array]:
+    """Returns the copy, the dual and the residuals of the state."""
     del link, w
-    return state.copy.z, state.u, state.primal, state.dual
+    return cast(Leaves, state.copy.z), state.u, state.primal, state.dual

@@ -1,6 +1,6 @@
 """The fast iterative shrinkage-thresholding algorithm, with restart."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +10,15 @@ from jaxtyping import Array
 from sgl_jax._util.typing import Params, ScalarOrSchedule
 from sgl_jax.algorithms._base import given
 from sgl_jax.regularizers import RegularizerLike
-from sgl_jax.transforms._links import Checksum, CopyState, check_sign, in_force, planned, required
-from sgl_jax.transforms.proximal import ProximalStep
+from sgl_jax.transforms._links import (
+    Checksum,
+    LinkState,
+    RegularizerLink,
+    advance,
+    check_sign,
+    init_state,
+    required,
+)
 
 
 __all__ = ["FistaState", "fista"]
@@ -21,11 +28,11 @@ class FistaState(NamedTuple):
     """State of :func:`fista`.
 
     Attributes:
-      prox: the link; its ``z`` is the iterate :math:`x`.
+      prox: state of the proximal step; its ``z`` is the iterate :math:`x`.
       t: the number that the momentum is made of.
     """
 
-    prox: CopyState
+    prox: LinkState
     t: Array
 
 
@@ -62,42 +69,39 @@ def fista(
       accelerated gradient schemes, Found. Comput. Math. 15, 2015.
     """
     check_sign("fista", learning_rate=learning_rate)
-    term = ProximalStep(given(regularizer), learning_rate)
+    link = RegularizerLink(given(regularizer), {"step_size": learning_rate}, zeros="copy")
 
     def init(params: Params) -> FistaState:
         x = jax.tree.map(jnp.copy, params)
-        watch = Checksum.empty(params)
-        prox = CopyState(jnp.zeros((), jnp.int32), *planned(term, params), x, watch)
+        prox = init_state(link, params, z=x, watch=Checksum.empty(params))
         return FistaState(prox, jnp.ones((), float))
 
     def update(updates, state, params=None, **extra_args):
         del extra_args
-        y, prox = required(params, "fista"), state.prox
-        strengths = in_force(term, prox.strengths, prox.count)
-        rate = strengths["step_size"]
+        y, old = required(params, "fista"), state.prox.z
+        term, prox = advance(link, state.prox)
+        rate = term.numbers["step_size"]
+        # x_k = prox(y_k - rate grad)
         moved = jax.tree.map(lambda y, g: y - rate.astype(y.dtype) * g, y, updates)
-        x = prox.plan.link(strengths).regularizer.prox(moved, rate)
-        t, momentum = _momentum(state.t)
+        x = term.regularizer.prox(moved, rate)
+        # t_{k+1} = (1 + sqrt(1 + 4 t_k^2)) / 2
+        t = 0.5 * (1.0 + jnp.sqrt(1.0 + 4.0 * state.t**2))
+        momentum = (state.t - 1.0) / t
         if restart:
-            uphill = _uphill(y, x, prox.z)
+            uphill = _inner(y, x, old) > 0
             t, momentum = jnp.where(uphill, 1.0, t), jnp.where(uphill, 0.0, momentum)
+        # y_{k+1} = x_k + momentum (x_k - x_{k-1})
         updates = jax.tree.map(
-            lambda x, old, y: x + momentum.astype(x.dtype) * (x - old) - y, x, prox.z, y
+            lambda x, old, y: x + momentum.astype(x.dtype) * (x - old) - y, x, old, y
         )
-        count = optax.safe_increment(prox.count)
-        watch = prox.footprint.followed(y, updates)
-        return updates, FistaState(CopyState(count, strengths, prox.plan, x, watch), t)
+        watch = cast(Checksum, prox.watch).follow(y, updates)
+        prox = prox._replace(z=x, watch=watch)
+        return updates, FistaState(prox, t)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _momentum(t: Array) -> tuple[Array, Array]:
-    """The next number that the momentum is made of, and the momentum."""
-    after = 0.5 * (1.0 + jnp.sqrt(1.0 + 4.0 * t**2))
-    return after, (t - 1.0) / after
-
-
-def _uphill(y: Params, x: Params, old: Params) -> Array:
-    """Whether the momentum of a step points away from where the step leads."""
+def _inner(y: Params, x: Params, old: Params) -> Array:
+    """Computes the inner product of ``y - x``, where the gradient points, and ``x - old``."""
     products = jax.tree.map(lambda y, x, old: jnp.sum((y - x) * (x - old), dtype=float), y, x, old)
-    return jnp.sum(jnp.stack(jax.tree.leaves(products))) > 0
+    return jnp.sum(jnp.stack(jax.tree.leaves(products)))

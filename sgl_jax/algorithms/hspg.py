@@ -1,53 +1,18 @@
 """Half-space stochastic projected gradient."""
 
-from typing import Any, ClassVar
-
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
+from sgl_jax._util.typing import ArrayLike, Leaves, ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
-from sgl_jax.groups import GroupingLike
+from sgl_jax.groups import resolved_groups
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms import add_penalty_gradient
-from sgl_jax.transforms._links import GroupsLink, Leaves, last
+from sgl_jax.transforms._links import GroupsLink, end_of_chain
 
 
 __all__ = ["hspg"]
-
-
-@pytree_dataclass(static=("begin",))
-class _HalfSpace(GroupsLink):
-    """Groups whose step turns back become zero, and stay it."""
-
-    zeros_last: ClassVar[bool] = True
-
-    grouping: GroupingLike
-    begin: int
-    epsilon: Any
-
-    def target(self, leaves: Leaves, moved: Leaves, count: Array, metric: Leaves | None) -> Leaves:
-        """The step, or zero for a group that leaves its half-space."""
-        del metric
-        found, begun = dict(moved), count >= self.begin
-        for family in self.grouping.resolve(leaves):
-            paths = [member.path for member in family.members]
-            parts = [leaves[path] for path in paths]
-            inverse = 1.0 / family.scale(parts)
-            old = family.each(jnp.multiply, parts, inverse)
-            new = family.each(jnp.multiply, [moved[path] for path in paths], inverse)
-            along = family.sum([a * b for a, b in zip(old, new, strict=True)])
-            square = family.sum([a * a for a in old])
-            back = (along < self.epsilon.astype(square.dtype) * square) | (square == 0)
-            kept = family.each(_unless, [moved[path] for path in paths], back & begun)
-            found.update(zip(paths, kept, strict=True))
-        return found
-
-
-def _unless(w: Array, dead: Array) -> Array:
-    return jnp.where(dead, 0, w)
 
 
 def hspg(
@@ -87,5 +52,31 @@ def hspg(
         raise ValueError(
             f"hspg needs begin >= 0 and epsilon in [0, 1), got begin={begin}, epsilon={epsilon}."
         )
-    half_space = last(_HalfSpace(regularizer.grouping, begin, epsilon), "hspg")
-    return optax.chain(add_penalty_gradient(regularizer), base(learning_rate), half_space)
+    link = GroupsLink(regularizer.grouping, {"epsilon": epsilon})
+
+    def target(link: GroupsLink, count: Array, w: Leaves, moved: Leaves) -> Leaves:
+        return _project(link, count >= begin, w, moved)
+
+    project = end_of_chain("hspg", link, target, permanent=True)
+    return optax.chain(add_penalty_gradient(regularizer), base(learning_rate), project)
+
+
+def _project(link: GroupsLink, begun: Array, w: Leaves, moved: Leaves) -> Leaves:
+    """Takes the step, or zero for a group that leaves its half-space or is zero already."""
+    found, epsilon = dict(moved), link.numbers["epsilon"]
+    for family in resolved_groups(link.grouping):
+        paths = [member.path for member in family.members]
+        parts, steps = [w[path] for path in paths], [moved[path] for path in paths]
+        # <w~_g, w_g> and |w_g|^2, in units of the largest entry of the group.
+        inverse = 1.0 / family.scale(parts)
+        old, new = (family.each(jnp.multiply, x, inverse) for x in (parts, steps))
+        along = family.sum([a * b for a, b in zip(old, new, strict=True)])
+        square = family.sum([a * a for a in old])
+        back = (along < epsilon.astype(square.dtype) * square) | (square == 0)
+        projected = family.each(_unless, steps, back & begun)
+        found.update(zip(paths, projected, strict=True))
+    return found
+
+
+def _unless(w: Array, dead: Array) -> Array:
+    return jnp.where(dead, 0, w)

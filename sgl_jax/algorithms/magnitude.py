@@ -1,60 +1,23 @@
 """Gradual magnitude pruning."""
 
-from typing import ClassVar, cast
+from functools import partial
+from typing import cast
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import ScalarOrSchedule
+from sgl_jax._util.typing import Leaves, ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
 from sgl_jax.groups import GroupFamily
 from sgl_jax.penalties import TopK
 from sgl_jax.regularizers import Regularizer, RegularizerLike
-from sgl_jax.transforms._links import LastLink, Leaves, RegularizerLink, last
+from sgl_jax.transforms._links import RegularizerLink, end_of_chain
 from sgl_jax.transforms.schedules import ramp
 
 
 __all__ = ["magnitude"]
-
-
-@pytree_dataclass(static=("begin", "steps", "period"))
-class _Pruning(RegularizerLink, LastLink):
-    """Zeros stay zero, and at a period the smallest weights join them."""
-
-    zeros_last: ClassVar[bool] = True
-
-    regularizer: Regularizer
-    begin: int
-    steps: int
-    period: int
-
-    def target(self, leaves: Leaves, moved: Leaves, count: Array, metric: Leaves | None) -> Leaves:
-        """The step where a weight is left, and at a period the largest of those."""
-        del metric
-        kept = {path: jnp.where(w == 0, w, moved[path]) for path, w in leaves.items()}
-        due = (count - self.begin) % self.period == 0
-        pruned = jax.lax.cond(due, self._pruned, lambda kept, count: kept, kept, count)
-        started = count >= self.begin
-        return {path: jnp.where(started, w, moved[path]) for path, w in pruned.items()}
-
-    def _pruned(self, leaves: Leaves, count: Array) -> Leaves:
-        left = ramp(1.0, 0.0, begin=self.begin, steps=self.steps)(count)
-        top, found = cast(TopK, self.regularizer.penalty), dict(leaves)
-        for family, _ in self.regularizer.weighted(leaves, disjoint=True):
-            parts = [leaves[member.path] for member in family.members]
-            largest = top.keep(parts, family, _between(top.count(family), family, left))
-            found.update(zip((member.path for member in family.members), largest, strict=True))
-        return found
-
-
-def _between(end: Array, family: GroupFamily, left: Array) -> Array:
-    """So many entries of a group: ``end`` of them, and of the others the share ``left``."""
-    size = family.sizes
-    others = jnp.maximum(size - end, 0)
-    return jnp.minimum(end, size) + jnp.ceil(left * others.astype(left.dtype)).astype(end.dtype)
 
 
 def magnitude(
@@ -100,5 +63,32 @@ def magnitude(
             f"magnitude needs begin >= 0, steps >= 1 and period >= 1, got begin={begin}, "
             f"steps={steps}, period={period}."
         )
-    link = _Pruning(regularizer, begin, steps, period)
-    return optax.chain(base(learning_rate), last(link, "magnitude"))
+    link = RegularizerLink(regularizer, {}, zeros="parameters")
+    left = ramp(1.0, 0.0, begin=begin, steps=steps)
+
+    def target(link: RegularizerLink, count: Array, w: Leaves, moved: Leaves) -> Leaves:
+        nonzero = {path: jnp.where(leaf == 0, leaf, moved[path]) for path, leaf in w.items()}
+        due, begun = (count - begin) % period == 0, count >= begin
+        prune = partial(_prune, cast(Regularizer, link.regularizer), left(count))
+        pruned = jax.lax.cond(due, prune, dict, nonzero)
+        return {path: jnp.where(begun, leaf, moved[path]) for path, leaf in pruned.items()}
+
+    return optax.chain(base(learning_rate), end_of_chain("magnitude", link, target, permanent=True))
+
+
+def _prune(regularizer: Regularizer, left: Array, leaves: Leaves) -> Leaves:
+    """Sets the smallest weights of every group to zero, but for a share of those that may go."""
+    top, found = cast(TopK, regularizer.penalty), dict(leaves)
+    for family, _ in regularizer.families(disjoint=True):
+        paths = [member.path for member in family.members]
+        count = _interpolate(top.count(family), family, left)
+        largest = top.keep([leaves[path] for path in paths], family, count)
+        found.update(zip(paths, largest, strict=True))
+    return found
+
+
+def _interpolate(end: Array, family: GroupFamily, left: Array) -> Array:
+    """Computes how many entries of a group to keep: ``end``, and of the others a share ``left``."""
+    size = family.sizes
+    others = jnp.maximum(size - end, 0)
+    return jnp.minimum(end, size) + jnp.ceil(left * others.astype(left.dtype)).astype(end.dtype)

@@ -10,8 +10,16 @@ from jaxtyping import Array
 from sgl_jax._util.typing import ArrayLike, Params, ScalarOrSchedule
 from sgl_jax.algorithms._base import given
 from sgl_jax.regularizers import RegularizerLike
-from sgl_jax.transforms._links import LastState, check_sign, in_force, landed, required, started
-from sgl_jax.transforms.proximal import ProximalStep
+from sgl_jax.transforms._links import (
+    LinkState,
+    RegularizerLink,
+    advance,
+    check_sign,
+    init_state,
+    replace_steps,
+    required,
+    watch_zeros,
+)
 
 
 __all__ = ["RdaState", "rda"]
@@ -27,7 +35,7 @@ class RdaState(NamedTuple):
       weight: the sum of the rates.
     """
 
-    prox: LastState
+    prox: LinkState
     start: Params
     total: Params
     weight: Array
@@ -63,26 +71,29 @@ def rda(
       11, 2010.
     """
     check_sign("rda", learning_rate=learning_rate, power=power)
-    term = ProximalStep(given(regularizer), learning_rate)
+    link = RegularizerLink(given(regularizer), {"step_size": learning_rate}, zeros="parameters")
 
     def init(params: Params) -> RdaState:
         start = jax.tree.map(jnp.copy, params)
         total = jax.tree.map(jnp.zeros_like, params)
-        return RdaState(started(term, params, sampled=True), start, total, jnp.zeros((), float))
+        prox = watch_zeros(init_state(link, params), params, sampled=True)
+        return RdaState(prox, start, total, jnp.zeros((), float))
 
     def update(updates, state, params=None, **extra_args):
         del extra_args
         params = required(params, "rda")
-        strengths = in_force(term, state.prox.strengths, state.prox.count)
-        rate = strengths["step_size"]
+        term, prox = advance(link, state.prox)
+        rate = term.numbers["step_size"]
+        # The sum of eta_i g_i, and of eta_i.
         total = jax.tree.map(lambda s, g: s + rate.astype(s.dtype) * g, state.total, updates)
         weight = state.weight + rate
-        scale = (state.prox.count + 1).astype(weight.dtype) ** -jnp.asarray(power, weight.dtype)
+        # w_1 - t^{-p} sum_i eta_i g_i, then the prox at the step t^{-p} sum_i eta_i.
+        scale = prox.count.astype(weight.dtype) ** -jnp.asarray(power, weight.dtype)
         updates = jax.tree.map(
             lambda start, s, w: start - scale.astype(s.dtype) * s - w, state.start, total, params
         )
-        prox = state.prox._replace(strengths=strengths)
-        updates, prox = landed(updates, prox, params, step_size=weight * scale)
+        shrink = lambda w, moved: term.regularizer.prox_leaves(moved, weight * scale)  # noqa: E731
+        updates, prox = replace_steps(updates, prox, params, shrink)
         return updates, RdaState(prox, state.start, total, weight)
 
     return optax.GradientTransformationExtraArgs(init, update)

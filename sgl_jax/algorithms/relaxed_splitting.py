@@ -1,27 +1,26 @@
 """Relaxed variable splitting: the weights become their thresholded copy now and then."""
 
-from typing import Any, ClassVar, NamedTuple
+import dataclasses
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Params, ScalarOrSchedule
+from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
+from sgl_jax._util.typing import Leaves, Params, Path, ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms._links import (
-    Leaves,
+    Link,
     LinkState,
-    RegularizerLink,
-    added,
+    add_to,
+    advance,
     check_sign,
-    in_force,
-    planned,
+    init_state,
     required,
     select,
-    updated,
 )
 
 
@@ -29,25 +28,35 @@ __all__ = ["RelaxedState", "relaxed_splitting"]
 
 
 @pytree_dataclass()
-class _Envelope(RegularizerLink):
-    """A regularizer on a copy that is coupled to the weights: their Moreau envelope."""
+class _Envelope(Link):
+    """A regularizer on a copy that is coupled to the weights: their Moreau envelope.
+
+    Attributes:
+      regularizer: the term.
+      beta: strength of the coupling.
+    """
 
     regularizer: RegularizerLike
     beta: Any
 
-    sets_zeros: ClassVar[bool] = True
-    splits: ClassVar[bool] = True
+    def resolved(self, params: Params) -> "_Envelope":
+        return dataclasses.replace(self, regularizer=self.regularizer.resolved(params))
 
-    def sparse(self, leaves: Leaves) -> Leaves:
-        """The copy."""
-        return self.regularizer.prox(leaves, 1.0 / self.beta)
+    @property
+    def paths(self) -> frozenset[Path]:
+        return self.regularizer.paths
+
+    def sparse(self, leaves: Leaves, z: Leaves | None) -> Leaves:
+        """Computes the copy."""
+        del z
+        return self.regularizer.prox_leaves(leaves, 1.0 / self.beta)
 
     def value(self, leaves: Leaves) -> Array:
-        """The regularizer of the copy, and the coupling."""
-        v = self.sparse(leaves)
+        """Computes the regularizer of the copy, and the coupling."""
+        v = self.sparse(leaves, None)
         dtype = jnp.result_type(self.beta)
         gap = sum(jnp.sum((w - v[path]).astype(dtype) ** 2) for path, w in leaves.items())
-        return self.regularizer.value(v) + 0.5 * self.beta * gap
+        return self.regularizer.value_leaves(v) + 0.5 * self.beta * gap
 
 
 class RelaxedState(NamedTuple):
@@ -101,41 +110,37 @@ def relaxed_splitting(
     check_sign("relaxed_splitting", positive=True, beta=beta)
     if period < 1:
         raise ValueError(f"relaxed_splitting needs period >= 1, got period={period}.")
-    term = _Envelope(regularizer, beta)
+    link = _Envelope(regularizer, beta)
     optimizer = optax.with_extra_args_support(base(learning_rate))
 
     def init(params: Params) -> RelaxedState:
-        link = LinkState(jnp.zeros((), jnp.int32), *planned(term, params))
-        return RelaxedState(link, optimizer.init(params))
+        return RelaxedState(init_state(link, params), optimizer.init(params))
 
     def update(updates, state, params=None, **extra_args):
-        params, (count, strengths, plan) = required(params, "relaxed_splitting"), state.link
-        strengths = in_force(term, strengths, count)
-        link = plan.link(strengths)
-        leaves = select(params, link.paths)
-        pull = {p: link.beta.astype(w.dtype) * (w - v) for (p, w), v in _beside(link, leaves)}
-        updates, inner = optimizer.update(added(updates, pull), state.base, params, **extra_args)
-        count = optax.safe_increment(count)
-        steps = select(updates, link.paths)
-        steps = jax.lax.cond(count % period == 0, _replaced, _as_it_is, link, leaves, steps)
-        updates = updated(updates, steps, lambda _, new: new)
-        return updates, RelaxedState(LinkState(count, strengths, plan), inner)
+        params = required(params, "relaxed_splitting")
+        term, coupling = advance(link, state.link)
+        w = select(params, term.paths)
+        # The gradient of beta/2 |W - V|^2, then the step of the base optimizer.
+        v = term.sparse(w, None)
+        pull = jax.tree.map(lambda w, v: term.beta.astype(w.dtype) * (w - v), w, v)
+        updates, inner = optimizer.update(add_to(updates, pull), state.base, params, **extra_args)
+        # At a period, the step to V of where the step leads.
+        leaves, rebuild = flatten_by_path(updates)
+        steps = {path: leaves[path] for path in w}
+        steps = jax.lax.cond(coupling.count % period == 0, _replace, _keep, term, w, steps)
+        return rebuild(leaves | steps), RelaxedState(coupling, inner)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _beside(link: _Envelope, leaves: Leaves):
-    """Every leaf beside its copy."""
-    v = link.sparse(leaves)
-    return ((item, v[item[0]]) for item in leaves.items())
+def _replace(link: _Envelope, w: Leaves, steps: Leaves) -> Leaves:
+    """Computes the steps to the copy of where the steps lead."""
+    moved = {path: optax.apply_updates(w[path], step) for path, step in steps.items()}
+    v = link.sparse(moved, None)
+    return {path: (v[path] - leaf).astype(steps[path].dtype) for path, leaf in w.items()}
 
 
-def _replaced(link: _Envelope, leaves: Leaves, steps: Leaves) -> Leaves:
-    """The step to the copy of where the step leads."""
-    v = link.sparse({path: optax.apply_updates(w, steps[path]) for path, w in leaves.items()})
-    return {path: (v[path] - w).astype(steps[path].dtype) for path, w in leaves.items()}
-
-
-def _as_it_is(link: _Envelope, leaves: Leaves, steps: Leaves) -> Leaves:
-    del link, leaves
+def _keep(link: _Envelope, w: Leaves, steps: Leaves) -> Leaves:
+    """Returns the steps as they are."""
+    del link, w
     return steps

@@ -1,7 +1,7 @@
 """Schedule-free learning whose zeros are exact."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,15 @@ from sgl_jax import directions
 from sgl_jax._util.typing import ArrayLike, Params, ScalarOrSchedule
 from sgl_jax.directions import Direction
 from sgl_jax.regularizers import RegularizerLike
-from sgl_jax.transforms._links import Checksum, CopyState, check_sign, in_force, planned, required
-from sgl_jax.transforms.proximal import ProximalStep
+from sgl_jax.transforms._links import (
+    Checksum,
+    LinkState,
+    RegularizerLink,
+    advance,
+    check_sign,
+    init_state,
+    required,
+)
 
 
 __all__ = ["ScheduleFreeState", "schedule_free"]
@@ -23,14 +30,14 @@ class ScheduleFreeState(NamedTuple):
     """State of :func:`schedule_free`.
 
     Attributes:
-      prox: the link, with its iterate ``z``.
+      prox: state of the proximal step, with its iterate ``z``.
       direction: state of the direction.
       weight_sum: sum of the weights of the average.
       max_rate: the largest rate so far.
       b1: share of the average in the parameters.
     """
 
-    prox: CopyState
+    prox: LinkState
     direction: optax.OptState
     weight_sum: Array
     max_rate: Array
@@ -87,43 +94,44 @@ def schedule_free(
         plain = optax.GradientTransformation(direction.init, direction.update)
         base = optax.chain(plain, optax.scale_by_learning_rate(learning_rate))
         return optax.contrib.schedule_free(base, learning_rate, b1, weight_power)
-    return _averaged(ProximalStep(regularizer, learning_rate), direction, b1, weight_power)
+    link = RegularizerLink(regularizer, {"step_size": learning_rate}, zeros="copy")
+    return _average(link, direction, b1, weight_power)
 
 
-def _averaged(
-    term: ProximalStep, direction: Direction, b1: ArrayLike, weight_power: ArrayLike
+def _average(
+    link: RegularizerLink, direction: Direction, b1: ArrayLike, weight_power: ArrayLike
 ) -> optax.GradientTransformationExtraArgs:
-    """The averaging around a proximal step."""
+    """Makes the transformation that averages the iterates of a proximal step."""
 
     def init(params: Params) -> ScheduleFreeState:
         z = jax.tree.map(jnp.copy, params)
-        watch = Checksum.empty(params)
-        prox = CopyState(jnp.zeros((), jnp.int32), *planned(term, params), z, watch)
+        prox = init_state(link, params, z=z, watch=Checksum.empty(params))
         total, max_rate = (jnp.zeros((), float) for _ in range(2))
         share = jnp.asarray(b1, float)
         return ScheduleFreeState(prox, direction.init(params), total, max_rate, share)
 
     def update(updates, state, params=None, **extra_args):
         del extra_args
-        y, prox = required(params, "schedule_free"), state.prox
+        y, old = required(params, "schedule_free"), state.prox.z
+        term, prox = advance(link, state.prox)
+        rate = term.numbers["step_size"]
+        # z_{t+1} = prox(z_t - rate u(y_t)) in the metric of u
         updates, inner = direction.update(updates, state.direction, y)
-        strengths = in_force(term, prox.strengths, prox.count)
-        rate = strengths["step_size"]
-        moved = jax.tree.map(lambda z, u: z - rate.astype(z.dtype) * u, prox.z, updates)
+        moved = jax.tree.map(lambda z, u: z - rate.astype(z.dtype) * u, old, updates)
         metric = None if direction.metric is None else direction.metric(inner)
-        z = prox.plan.link(strengths).regularizer.prox(moved, rate, metric)
-        total, max_rate, share = _weighed(state, rate, weight_power)
-        change = partial(_change, share=share, b1=state.b1)
-        updates = jax.tree.map(change, y, prox.z, z)
-        watch = prox.footprint.followed(y, updates)
-        prox = CopyState(optax.safe_increment(prox.count), strengths, prox.plan, z, watch)
+        z = term.regularizer.prox(moved, rate, metric)
+        # x_{t+1}, and with it y_{t+1} - y_t
+        total, max_rate, share = _weigh(state, rate, weight_power)
+        updates = jax.tree.map(partial(_change, share=share, b1=state.b1), y, old, z)
+        watch = cast(Checksum, prox.watch).follow(y, updates)
+        prox = prox._replace(z=z, watch=watch)
         return updates, ScheduleFreeState(prox, inner, total, max_rate, state.b1)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _weighed(state: ScheduleFreeState, rate: Array, power: ArrayLike) -> tuple[Array, Array, Array]:
-    """The sum of the weights, the largest rate, and the share of the newest iterate."""
+def _weigh(state: ScheduleFreeState, rate: Array, power: ArrayLike) -> tuple[Array, Array, Array]:
+    """Computes the sum of the weights, the largest rate, and the share of the newest iterate."""
     max_rate = jnp.maximum(state.max_rate, rate)
     weight = max_rate**power
     total = state.weight_sum + weight
@@ -131,7 +139,7 @@ def _weighed(state: ScheduleFreeState, rate: Array, power: ArrayLike) -> tuple[A
 
 
 def _change(y: Array, old: Array, z: Array, share: Array, b1: Array) -> Array:
-    """The change of the parameters when the iterate goes from ``old`` to ``z``."""
+    """Computes the change of the parameters when the iterate goes from ``old`` to ``z``."""
     share, b1 = share.astype(y.dtype), b1.astype(y.dtype)
     x = (y - (1.0 - b1) * old) / b1
     return b1 * ((1.0 - share) * x + share * z) + (1.0 - b1) * z - y

@@ -25,7 +25,7 @@ from sgl_jax.groups._groupings import (
     by_layer as by_layer,
     by_neuron as by_neuron,
     by_tree as by_tree,
-    resolved_paths as resolved_paths,
+    resolved_groups as resolved_groups,
 )
 from sgl_jax.groups._groups import Groups as Groups
 from sgl_jax.groups._member import Member as Member
@@ -47,5 +47,5 @@ __all__ = [
     "by_layer",
     "by_neuron",
     "by_tree",
-    "resolved_paths",
+    "resolved_groups",
 ]

@@ -38,7 +38,7 @@ __all__ = [
     "by_layer",
     "by_neuron",
     "by_tree",
-    "resolved_paths",
+    "resolved_groups",
 ]
 
 Layout: TypeAlias = Literal["HWIO", "OIHW"]
@@ -149,21 +149,17 @@ class GroupingLike(Protocol):
         ...
 
 
-def resolved_paths(*groupings: GroupingLike | None) -> frozenset[Path]:
-    """Names of the leaves of resolved groupings.
+def resolved_groups(grouping: GroupingLike | None) -> Groups:
+    """Returns the groups of a grouping that is resolved.
 
     Raises:
-      ValueError: one is not resolved yet.
+      ValueError: the grouping is a rule that has not seen the parameters yet.
     """
-    paths: frozenset[Path] = frozenset()
-    for grouping in groupings:
-        if not isinstance(grouping, Groups):
-            raise ValueError(
-                f"The paths of the leaves need a resolved grouping, got {grouping}; call "
-                "resolved(params) first."
-            )
-        paths |= grouping.paths
-    return paths
+    if not isinstance(grouping, Groups):
+        raise ValueError(
+            f"Groups by path need a resolved grouping, got {grouping}; call resolved(params) first."
+        )
+    return grouping
 
 
 def by_entry(*, only: str | None = None, skip: str | None = None) -> Grouping:

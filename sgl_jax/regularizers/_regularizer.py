@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
-from sgl_jax._util.typing import ArrayLike, Params, Path
-from sgl_jax.groups import GroupFamily, GroupingLike, Groups, resolved_paths
+from sgl_jax._util.typing import ArrayLike, Leaves, Params, Path
+from sgl_jax.groups import GroupFamily, GroupingLike, Groups, resolved_groups
 from sgl_jax.penalties import Penalty
 
 
@@ -65,7 +65,7 @@ class Regularizer:
             object.__setattr__(self, "grouping", self.penalty.default_grouping)
 
     def resolved(self, params: Params) -> "Regularizer":
-        """The same with its grouping resolved on these parameters.
+        """Finds the groups of these parameters, once for all calls on their leaves.
 
         Raises:
           ValueError: no leaf matches, or one is refused; see :mod:`sgl_jax.groups`.
@@ -75,7 +75,7 @@ class Regularizer:
     @property
     def paths(self) -> frozenset[Path]:
         """Names of the leaves that have a group; once resolved."""
-        return resolved_paths(self.grouping)
+        return resolved_groups(self.grouping).paths
 
     @property
     def penalties(self) -> tuple[Penalty, ...]:
@@ -83,10 +83,13 @@ class Regularizer:
         return (self.penalty,)
 
     def value(self, params: Params) -> Array:
-        """The penalty of a tree of parameters, a scalar."""
-        leaves, _ = flatten_by_path(params)
+        """Computes the penalty of a tree of parameters, a scalar."""
+        return self.resolved(params).value_leaves(flatten_by_path(params)[0])
+
+    def value_leaves(self, leaves: Leaves) -> Array:
+        """Computes :meth:`value` of leaves by path; once resolved."""
         total = jnp.zeros(())
-        for family, weight in self.weighted(params):
+        for family, weight in self.families():
             parts = [leaves[member.path] for member in family.members]
             total += self.penalty.group_value(parts, family, weight).astype(total.dtype)
         return total
@@ -108,22 +111,28 @@ class Regularizer:
         """
         leaves, rebuild = flatten_by_path(params)
         metrics = None if metric is None else flatten_by_path(metric)[0]
-        step_size = jnp.asarray(step_size, float)
-        for family, weight in self.weighted(params, disjoint=True):
+        return rebuild(self.resolved(params).prox_leaves(leaves, step_size, metrics))
+
+    def prox_leaves(
+        self, leaves: Leaves, step_size: ArrayLike, metrics: Leaves | None = None
+    ) -> Leaves:
+        """Computes :meth:`prox` of leaves by path; once resolved."""
+        found, step_size = dict(leaves), jnp.asarray(step_size, float)
+        for family, weight in self.families(disjoint=True):
             paths = [member.path for member in family.members]
             parts = [leaves[path] for path in paths]
             in_metric = None if metrics is None else [metrics[path] for path in paths]
-            found = self.penalty.group_prox(parts, step_size * weight, family, in_metric)
-            leaves.update(zip(paths, found, strict=True))
-        return rebuild(leaves)
+            shrunk = self.penalty.group_prox(parts, step_size * weight, family, in_metric)
+            found.update(zip(paths, shrunk, strict=True))
+        return found
 
-    def weighted(self, params: Params, disjoint: bool = False) -> list[tuple[GroupFamily, Array]]:
-        """Every family of groups and its weight, a scalar or per group.
+    def families(self, *, disjoint: bool = False) -> list[tuple[GroupFamily, Array]]:
+        """Pairs every family of groups with its weight, a scalar or per group; once resolved.
 
         Raises:
           ValueError: ``disjoint`` is asked for and the groups overlap.
         """
-        groups = self.grouping.resolve(params)
+        groups = resolved_groups(self.grouping)
         if disjoint and not groups.disjoint:
             raise ValueError(
                 "A prox needs disjoint groups, got a leaf in two families of groups; take the "

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
-from sgl_jax._util.typing import ArrayLike, Params, Path
-from sgl_jax.groups import GroupingLike, Groups, by_neuron, resolved_paths
+from sgl_jax._util.typing import ArrayLike, Leaves, Params, Path
+from sgl_jax.groups import GroupingLike, Groups, by_neuron, resolved_groups
 from sgl_jax.penalties import L1, NormPenalty, Penalty, joint_prox
 from sgl_jax.regularizers._regularizer import Regularizer
 
@@ -62,7 +62,7 @@ class SparseGroup:
         return Regularizer(self.entry, self.entry_grouping or self.entry.default_grouping)
 
     def resolved(self, params: Params) -> "SparseGroup":
-        """The same with its groupings resolved on these parameters; see :class:`Regularizer`."""
+        """Finds the groups of these parameters; see :meth:`Regularizer.resolved`."""
         groups = self.grouping.resolve(params)
         entries = entry_groups(self.entry, self.entry_grouping, groups, params)
         return SparseGroup(self.entry, self.group, groups, self.weight, entries)
@@ -75,75 +75,88 @@ class SparseGroup:
     @property
     def paths(self) -> frozenset[Path]:
         """Names of the leaves that have a group; once resolved."""
-        return resolved_paths(self.grouping, self.entry_grouping)
+        return self.groups_part.paths | self.entries_part.paths
 
     def value(self, params: Params) -> Array:
-        """The penalty of a tree of parameters, a scalar."""
-        resolved = self.resolved(params)
-        return resolved.entries_part.value(params) + resolved.groups_part.value(params)
+        """Computes the penalty of a tree of parameters, a scalar."""
+        return self.resolved(params).value_leaves(flatten_by_path(params)[0])
+
+    def value_leaves(self, leaves: Leaves) -> Array:
+        """Computes :meth:`value` of leaves by path; once resolved."""
+        return self.entries_part.value_leaves(leaves) + self.groups_part.value_leaves(leaves)
 
     def prox(self, params: Params, step_size: ArrayLike, metric: Params | None = None) -> Params:
-        """The joint prox; arguments as in :meth:`Regularizer.prox`.
+        """Computes the joint prox; arguments as in :meth:`Regularizer.prox`.
 
         Raises:
           ValueError: the groups overlap, the entry penalty is not a function of single magnitudes,
             or the group penalty is not concave in the square of the norm.
         """
+        leaves, rebuild = flatten_by_path(params)
+        metrics = None if metric is None else flatten_by_path(metric)[0]
+        return rebuild(self.resolved(params).prox_leaves(leaves, step_size, metrics))
+
+    def prox_leaves(
+        self, leaves: Leaves, step_size: ArrayLike, metrics: Leaves | None = None
+    ) -> Leaves:
+        """Computes :meth:`prox` of leaves by path; once resolved."""
+        self._check_separable()
+        shrunk = self.entries_part.prox_leaves(leaves, step_size, metrics)
         if isinstance(self.entry, L1):
-            resolved = self._separable(params)
-            shrunk = resolved.entries_part.prox(params, step_size, metric)
-            return resolved.groups_part.prox(shrunk, step_size, metric)
-        return self._searched(params, step_size, metric)[0]
+            return self.groups_part.prox_leaves(shrunk, step_size, metrics)
+        joint = self._search(leaves, step_size, metrics)
+        return shrunk | {path: z for parts, _ in joint.values() for path, z in parts.items()}
 
     def certificate(
         self, params: Params, step_size: ArrayLike, metric: Params | None = None
     ) -> dict[Path, Array]:
-        """How far :meth:`prox` can be from the least objective, by the bounds it has found.
+        """Bounds how far :meth:`prox` can be from the least objective.
 
         Returns:
           For each family of groups, by the path of its first member: per group the share of the
           objective by which another point could at most be better; 0 where the prox is a formula.
         """
+        resolved, (leaves, _) = self.resolved(params), flatten_by_path(params)
+        resolved._check_separable()
         if isinstance(self.entry, L1):
-            families = self._separable(params).groups_part.weighted(params, disjoint=True)
+            families = resolved.groups_part.families(disjoint=True)
             return {family.members[0].path: jnp.zeros(family.shape) for family, _ in families}
-        return self._searched(params, step_size, metric)[1]
+        metrics = None if metric is None else flatten_by_path(metric)[0]
+        joint = resolved._search(leaves, step_size, metrics)
+        return {path: gap for path, (_, gap) in joint.items()}
 
-    def _separable(self, params: Params) -> "SparseGroup":
-        """Itself resolved, if it has a joint prox."""
-        resolved = self.resolved(params)
-        plan = resolved.entries_part.grouping.resolve(params)
-        if not isinstance(self.entry, NormPenalty) or not all(family.single for family in plan):
+    def _check_separable(self) -> None:
+        """Refuses an entry penalty without a joint prox; once resolved."""
+        singles = all(family.single for family in resolved_groups(self.entries_part.grouping))
+        if not isinstance(self.entry, NormPenalty) or not singles:
             raise ValueError(
                 f"SparseGroup needs a penalty of single entries for a joint prox, got "
                 f"{type(self.entry).__name__} on groups of them; use sgl_transform, which splits "
                 "it, or no group penalty (group_lam=0)."
             )
-        return resolved
 
-    def _searched(
-        self, params: Params, step_size: ArrayLike, metric: Params | None
-    ) -> tuple[Params, dict[Path, Array]]:
-        """The joint prox for any entry penalty, and the certificate."""
-        resolved = self._separable(params)
-        leaves, rebuild = flatten_by_path(params)
-        metrics = None if metric is None else flatten_by_path(metric)[0]
-        found, _ = flatten_by_path(resolved.entries_part.prox(params, step_size, metric))
-        gaps, shrinks = {}, resolved.entries_part.paths
-        for family, weight in resolved.groups_part.weighted(params, disjoint=True):
+    def _search(
+        self, leaves: Leaves, step_size: ArrayLike, metrics: Leaves | None
+    ) -> dict[Path, tuple[Leaves, Array]]:
+        """Searches the joint prox of every family, by the path of its first member.
+
+        Returns:
+          The minimisers of the leaves of the family, and per group the certified gap.
+        """
+        found, penalised = {}, self.entries_part.paths
+        for family, weight in self.groups_part.families(disjoint=True):
             paths = [member.path for member in family.members]
-            result, gap = joint_prox(
+            parts, gap = joint_prox(
                 [leaves[path] for path in paths],
                 family,
-                [self.entry if path in shrinks else None for path in paths],
+                [self.entry if path in penalised else None for path in paths],
                 self.group,
                 step_size,
                 step_size * weight,
                 None if metrics is None else [metrics[path] for path in paths],
             )
-            found.update(zip(paths, result, strict=True))
-            gaps[paths[0]] = gap
-        return rebuild(found), gaps
+            found[paths[0]] = dict(zip(paths, parts, strict=True)), gap
+        return found
 
 
 def entry_groups(

@@ -1,4 +1,4 @@
-"""What can be read off an Optax state that has links of ours somewhere in it."""
+"""Views of an Optax state: exact zeros, misuse, gap and penalty of the links somewhere in it."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -8,18 +8,17 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import flatten_by_path
-from sgl_jax._util.typing import Params
-from sgl_jax.transforms._links import CopyState, LastState, Leaves, Link, LinkState, select
+from sgl_jax._util.typing import Leaves, Params
+from sgl_jax.transforms._links import Link, LinkState, select
 
 
 __all__ = ["check", "penalty_value", "sparse_params", "splitting_gap"]
 
-_STATES = (LinkState, LastState, CopyState)
 
-
-def _states(opt_state: Any) -> list[Any]:
-    leaves = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, _STATES))
-    states = [leaf for leaf in leaves if isinstance(leaf, _STATES)]
+def _states(opt_state: Any) -> list[LinkState]:
+    """Finds the state of every link, wherever it is in an Optax state."""
+    leaves = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, LinkState))
+    states = [leaf for leaf in leaves if isinstance(leaf, LinkState)]
     if not states:
         raise ValueError(
             "This needs an Optax state with a link of sgl_jax in it (sgl_transform, apply_prox, "
@@ -29,24 +28,30 @@ def _states(opt_state: Any) -> list[Any]:
 
 
 class _Found(NamedTuple):
-    """A link found in a state, with its strengths in force, and the leaves it acts on."""
+    """A link found in a state, with its strengths in force, and the leaves it acts on.
+
+    Attributes:
+      link: the link.
+      leaves: the parameters.
+      z: the copy of them that the state keeps, if it does.
+    """
 
     link: Link
     leaves: Leaves
-    copy: Leaves | None
+    z: Leaves | None
 
     @property
-    def sparse(self) -> Leaves:
-        """The leaves with their exact zeros."""
-        return self.link.sparse(self.leaves) if self.copy is None else self.copy
+    def sparse(self) -> Leaves | None:
+        """The leaves with their exact zeros; see :meth:`Link.sparse`."""
+        return self.link.sparse(self.leaves, self.z)
 
 
 def _links(opt_state: Any, params: Params) -> Iterator[_Found]:
+    """Finds every link in an Optax state, with its leaves."""
     for state in _states(opt_state):
-        link = state.plan.link(state.strengths)
-        copy = flatten_by_path(state.z)[0] if isinstance(state, CopyState) else None
-        paths = link.paths if copy is None else frozenset(copy)
-        yield _Found(link, select(params, paths), copy)
+        z = None if state.z is None else flatten_by_path(state.z)[0]
+        paths = state.link.paths if z is None else frozenset(z)
+        yield _Found(state.link, select(params, paths), z)
 
 
 def check(opt_state: Any) -> None:
@@ -62,16 +67,15 @@ def check(opt_state: Any) -> None:
       ValueError: no such link, or parameters that were not what a link had asked for.
     """
     for state in _states(opt_state):
-        footprint = getattr(state, "footprint", None)
-        if footprint is None:
+        if state.watch is None:
             continue
-        (mismatches,) = jax.tree.leaves(footprint.mismatches)
+        (mismatches,) = jax.tree.leaves(state.watch.mismatches)
         if not isinstance(mismatches, jax.core.Tracer) and jnp.any(mismatches > 1):
-            raise ValueError(footprint.complaint)
+            raise ValueError(state.watch.complaint)
 
 
 def sparse_params(opt_state: Any, params: Params) -> Params:
-    """The parameters with their exact zeros.
+    """Returns the parameters with their exact zeros.
 
     After :func:`sgl_transform` the zeros are in the auxiliary copy ``v``, after a proximal step in
     the parameters themselves, after a method that keeps arrays with zeros (``admm``, ``fista``) in
@@ -94,19 +98,20 @@ def sparse_params(opt_state: Any, params: Params) -> Params:
     leaves, rebuild = flatten_by_path(params)
     sparse: Leaves = {}
     for found in _links(opt_state, params):
-        if not found.link.sets_zeros:
+        zeros = found.sparse
+        if zeros is None:
             continue
         if twice := sorted(sparse.keys() & found.leaves.keys()):
             raise ValueError(
                 f"A leaf needs one link that sets its zeros, got two for {', '.join(twice)}; give "
                 "them groupings with only= or skip=."
             )
-        sparse.update(found.sparse)
+        sparse.update(zeros)
     return rebuild(leaves | sparse)
 
 
 def splitting_gap(opt_state: Any, params: Params) -> Array:
-    r"""How far the splitting is from agreement: :math:`\|w - v\|_2 / \|w\|_2`, a scalar.
+    r"""Measures how far the splitting is from agreement: :math:`\|w - v\|_2 / \|w\|_2`, a scalar.
 
     Args:
       opt_state: a state with :func:`sgl_transform` in it, or with another link whose zeros are not
@@ -121,16 +126,17 @@ def splitting_gap(opt_state: Any, params: Params) -> Array:
     """
     gap = total = jnp.zeros(())
     for found in _links(opt_state, params):
-        if found.copy is not None or found.link.splits:
-            v = found.sparse
-            for path, w in found.leaves.items():
-                gap += jnp.sum((w - v[path]).astype(gap.dtype) ** 2)
-                total += jnp.sum(w.astype(gap.dtype) ** 2)
+        v = found.sparse
+        if v is None or v is found.leaves:
+            continue
+        for path, w in found.leaves.items():
+            gap += jnp.sum((w - v[path]).astype(gap.dtype) ** 2)
+            total += jnp.sum(w.astype(gap.dtype) ** 2)
     return jnp.sqrt(gap / jnp.where(total > 0, total, 1.0))
 
 
 def penalty_value(opt_state: Any, params: Params) -> Array:
-    """What the links of a state add to the loss, a scalar.
+    """Computes what the links of a state add to the loss, a scalar.
 
     For :func:`sgl_transform` that is the split penalty (group lasso, penalty of ``v``, coupling),
     for the others the value of their regularizer.
@@ -144,6 +150,6 @@ def penalty_value(opt_state: Any, params: Params) -> Array:
     """
     total = jnp.zeros(())
     for found in _links(opt_state, params):
-        leaves = found.leaves if found.copy is None else found.copy
+        leaves = found.leaves if found.z is None else found.z
         total += found.link.value(leaves).astype(total.dtype)
     return total

@@ -1,35 +1,22 @@
 """The (sub)gradient of a regularizer, as a link before the base optimizer."""
 
-from typing import ClassVar
-
 import jax
-import jax.numpy as jnp
 import optax
 
-from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import Params
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms._links import (
     LinkState,
     RegularizerLink,
-    added,
-    in_force,
-    planned,
+    add_to,
+    advance,
+    init_state,
     required,
     select,
 )
 
 
-__all__ = ["PenaltyGradient", "add_penalty_gradient"]
-
-
-@pytree_dataclass()
-class PenaltyGradient(RegularizerLink):
-    """A regularizer that acts by its gradient."""
-
-    regularizer: RegularizerLike
-
-    sets_zeros: ClassVar[bool] = False
+__all__ = ["add_penalty_gradient"]
 
 
 def add_penalty_gradient(regularizer: RegularizerLike) -> optax.GradientTransformation:
@@ -55,17 +42,14 @@ def add_penalty_gradient(regularizer: RegularizerLike) -> optax.GradientTransfor
                 f"add_penalty_gradient needs a penalty with a gradient, got "
                 f"{type(penalty).__name__}; use apply_prox or sgl_transform."
             )
-    term = PenaltyGradient(regularizer)
+    link = RegularizerLink(regularizer, {}, zeros="nowhere")
 
     def init(params: Params) -> LinkState:
-        return LinkState(jnp.zeros((), jnp.int32), *planned(term, params))
+        return init_state(link, params)
 
     def update(updates, state, params=None):
-        strengths = in_force(term, state.strengths, state.count)
-        link = state.plan.link(strengths)
-        leaves = select(required(params, "add_penalty_gradient"), link.paths)
-        updates = added(updates, jax.grad(link.value)(leaves))
-        count = optax.safe_increment(state.count)
-        return updates, LinkState(count, strengths, state.plan)
+        term, state = advance(link, state)
+        w = select(required(params, "add_penalty_gradient"), term.paths)
+        return add_to(updates, jax.grad(term.value)(w)), state
 
     return optax.GradientTransformation(init, update)

@@ -6,42 +6,24 @@ import jax
 import optax
 from jaxtyping import Array
 
-from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Params, ScalarOrSchedule
+from sgl_jax._util.typing import Leaves, Params, ScalarOrSchedule
 from sgl_jax.directions import Direction
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms._links import (
-    LastLink,
-    LastState,
-    Leaves,
+    LinkState,
     RegularizerLink,
+    advance,
     check_sign,
-    in_force,
-    landed,
-    last,
+    end_of_chain,
+    init_state,
+    replace_steps,
     required,
-    started,
+    select,
+    watch_zeros,
 )
 
 
-__all__ = ["ProximalState", "ProximalStep", "apply_prox", "proximal"]
-
-
-@pytree_dataclass()
-class ProximalStep(RegularizerLink, LastLink):
-    """A regularizer that acts by its prox.
-
-    Attributes:
-      regularizer: what acts.
-      step_size: how far.
-    """
-
-    regularizer: RegularizerLike
-    step_size: Any
-
-    def target(self, leaves: Leaves, moved: Leaves, count: Array, metric: Leaves | None) -> Leaves:
-        """The prox of where the step leads."""
-        return self.regularizer.prox(moved, self.step_size, metric)
+__all__ = ["ProximalState", "apply_prox", "proximal"]
 
 
 def apply_prox(
@@ -80,7 +62,14 @@ def apply_prox(
       [0.9 0. ]
     """
     check_sign("apply_prox", step_size=step_size)
-    return last(ProximalStep(regularizer, step_size), "apply_prox")
+    link = RegularizerLink(regularizer, {"step_size": step_size}, zeros="parameters")
+    return end_of_chain("apply_prox", link, _shrink)
+
+
+def _shrink(link: RegularizerLink, count: Array, w: Leaves, moved: Leaves) -> Leaves:
+    """Takes the prox of where the step leads."""
+    del count, w
+    return link.regularizer.prox_leaves(moved, link.numbers["step_size"])
 
 
 class ProximalState(NamedTuple):
@@ -92,7 +81,7 @@ class ProximalState(NamedTuple):
     """
 
     direction: Any
-    prox: LastState
+    prox: LinkState
 
 
 _ASK = object()
@@ -142,21 +131,24 @@ def proximal(
     if regularizer is None:
         plain = optax.GradientTransformation(direction.init, direction.update)
         return optax.chain(plain, optax.scale_by_learning_rate(learning_rate))
-    term = ProximalStep(regularizer, learning_rate)
+    link = RegularizerLink(regularizer, {"step_size": learning_rate}, zeros="parameters")
 
     def init(params: Params) -> ProximalState:
         # It owns its chain, so it watches a sample only: counting all costs a quarter of Adam.
-        return ProximalState(direction.init(params), started(term, params, sampled=True))
+        prox = watch_zeros(init_state(link, params), params, sampled=True)
+        return ProximalState(direction.init(params), prox)
 
     def update(updates, state, params=None, **extra_args):
+        del extra_args
         params = required(params, "proximal")
+        term, prox = advance(link, state.prox)
+        rate = term.numbers["step_size"]
+        # u and d, then p - rate u, then its prox in the metric d.
         updates, inner = direction.update(updates, state.direction, params)
-        strengths = in_force(term, state.prox.strengths, state.prox.count)
-        rate = strengths["step_size"]
+        d = None if direction.metric is None else select(direction.metric(inner), term.paths)
         updates = jax.tree.map(lambda u: -rate.astype(u.dtype) * u, updates)
-        metric = None if direction.metric is None else direction.metric(inner)
-        prox = state.prox._replace(strengths=strengths)
-        updates, prox = landed(updates, prox, params, metric)
+        shrink = lambda w, moved: term.regularizer.prox_leaves(moved, rate, d)  # noqa: E731
+        updates, prox = replace_steps(updates, prox, params, shrink)
         return updates, ProximalState(inner, prox)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -1,6 +1,6 @@
 """The paper's variable splitting, as a link before the base optimizer."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,18 +8,17 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Params, Path, ScalarOrSchedule
-from sgl_jax.groups import GroupingLike, by_neuron, resolved_paths
+from sgl_jax._util.typing import Leaves, Params, Path, ScalarOrSchedule
+from sgl_jax.groups import GroupingLike, by_neuron
 from sgl_jax.penalties import L1, Constraint, Penalty
 from sgl_jax.regularizers import Regularizer, entry_groups
 from sgl_jax.transforms._links import (
-    Leaves,
     Link,
     LinkState,
-    added,
+    add_to,
+    advance,
     check_sign,
-    in_force,
-    planned,
+    init_state,
     required,
     select,
 )
@@ -46,19 +45,14 @@ class Splitting(Link):
     grouping: GroupingLike
     entry_grouping: GroupingLike | None
 
-    sets_zeros: ClassVar[bool] = True
-    splits: ClassVar[bool] = True
-
     def resolved(self, params: Params) -> "Splitting":
-        """The same on the groups of these parameters."""
         groups = self.grouping.resolve(params)
         entries = entry_groups(self.penalty, self.entry_grouping, groups, params)
         return Splitting(self.penalty, self.beta, self.group_lam, groups, entries)
 
     @property
     def paths(self) -> frozenset[Path]:
-        """Names of the leaves it acts on; once resolved."""
-        return resolved_paths(self.grouping, self.entry_grouping)
+        return self.group_lasso.paths | self.entries.paths
 
     @property
     def group_lasso(self) -> Regularizer:
@@ -72,25 +66,27 @@ class Splitting(Link):
         grouping = self.entry_grouping or self.penalty.default_grouping
         return Regularizer(self.penalty.rescaled(1.0 / self.beta), grouping)
 
-    def sparse(self, leaves: Leaves) -> Leaves:
-        """The auxiliary copy ``v``, in which the exact zeros are."""
-        return self.entries.prox(leaves, 1.0)
+    def sparse(self, leaves: Leaves, z: Leaves | None) -> Leaves:
+        """Computes the auxiliary copy ``v``, in which the exact zeros are."""
+        del z
+        return self.entries.prox_leaves(leaves, 1.0)
 
     def value(self, leaves: Leaves) -> Array:
-        """The split penalty: group lasso, penalty of ``v``, coupling."""
-        v = self.sparse(leaves)
+        """Computes the split penalty: group lasso, penalty of ``v``, coupling."""
+        v = self.sparse(leaves, None)
         dtype = jnp.result_type(self.beta)
         gap = sum(jnp.sum((w - v[path]).astype(dtype) ** 2) for path, w in leaves.items())
-        return self.group_lasso.value(leaves) + self.beta * (self.entries.value(v) + 0.5 * gap)
+        of_v = self.entries.value_leaves(v)
+        return self.group_lasso.value_leaves(leaves) + self.beta * (of_v + 0.5 * gap)
 
-    def pull(self, leaves: Leaves) -> Leaves:
-        """The gradient of :meth:`value` in ``w``, with ``v`` held."""
-        v = self.sparse(leaves)
+    def gradient(self, leaves: Leaves) -> Leaves:
+        """Computes the gradient of :meth:`value` in ``w``, with ``v`` held."""
+        v = self.sparse(leaves, None)
 
         def add(gradient, w, v):
             return gradient + jnp.asarray(self.beta, w.dtype) * (w - v)
 
-        return jax.tree.map(add, jax.grad(self.group_lasso.value)(leaves), leaves, v)
+        return jax.tree.map(add, jax.grad(self.group_lasso.value_leaves)(leaves), leaves, v)
 
 
 def sgl_transform(
@@ -156,16 +152,14 @@ def sgl_transform(
             f"sgl_transform needs a group_lam beside {type(penalty).__name__}, which has no lam, "
             "got None; give 0 for no group lasso."
         )
-    splitting = Splitting(penalty, beta, group_lam, grouping, entry_grouping)
+    link = Splitting(penalty, beta, group_lam, grouping, entry_grouping)
 
     def init(params: Params) -> LinkState:
-        return LinkState(jnp.zeros((), jnp.int32), *planned(splitting, params))
+        return init_state(link, params)
 
     def update(updates, state, params=None):
-        strengths = in_force(splitting, state.strengths, state.count)
-        link = state.plan.link(strengths)
-        leaves = select(required(params, "sgl_transform"), link.paths)
-        count = optax.safe_increment(state.count)
-        return added(updates, link.pull(leaves)), LinkState(count, strengths, state.plan)
+        splitting, state = advance(link, state)
+        w = select(required(params, "sgl_transform"), splitting.paths)
+        return add_to(updates, splitting.gradient(w)), state
 
     return optax.GradientTransformation(init, update)

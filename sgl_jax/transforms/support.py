@@ -1,35 +1,15 @@
 """Training on a fixed support, as a link at the end of a chain."""
 
-from typing import ClassVar
-
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.typing import Leaves
 from sgl_jax.groups import GroupingLike, by_neuron
-from sgl_jax.transforms._links import GroupsLink, Leaves, last
+from sgl_jax.transforms._links import GroupsLink, end_of_chain
 
 
-__all__ = ["Support", "keep_support"]
-
-
-@pytree_dataclass()
-class Support(GroupsLink):
-    """What is zero stays zero.
-
-    Attributes:
-      grouping: names the leaves it acts on.
-    """
-
-    grouping: GroupingLike
-
-    zeros_last: ClassVar[bool] = True
-
-    def target(self, leaves: Leaves, moved: Leaves, count: Array, metric: Leaves | None) -> Leaves:
-        """The step, except where a weight is zero."""
-        del count, metric
-        return {path: jnp.where(w == 0, w, moved[path]) for path, w in leaves.items()}
+__all__ = ["keep_support"]
 
 
 def keep_support(grouping: GroupingLike = by_neuron()) -> optax.GradientTransformationExtraArgs:
@@ -58,4 +38,10 @@ def keep_support(grouping: GroupingLike = by_neuron()) -> optax.GradientTransfor
       [[ 0.4  0. ]
        [ 0.  -0.4]]
     """
-    return last(Support(grouping), "keep_support")
+    return end_of_chain("keep_support", GroupsLink(grouping, {}), _keep_zeros, permanent=True)
+
+
+def _keep_zeros(link: GroupsLink, count: Array, w: Leaves, moved: Leaves) -> Leaves:
+    """Takes the step, except where a weight is zero."""
+    del link, count
+    return {path: jnp.where(leaf == 0, leaf, moved[path]) for path, leaf in w.items()}

@@ -1,58 +1,55 @@
-"""What Optax links are made of.
+"""The parts that the Optax transformations of this package are made of.
 
-A :class:`Link` says what is done to the gradients or to the step. Its state keeps its strengths by
-name and the rest as a static plan, so that the views of :mod:`sgl_jax.transforms` find and read it
-wherever it is in an Optax state.
+A :class:`Link` is a term of the objective with the place of its zeros; :class:`LinkState` is the
+one state that all transformations keep of theirs. ``init`` calls :func:`init_state`; ``update``
+calls :func:`advance` for the strengths in force, and then adds to the gradients (:func:`add_to`) or
+replaces the steps (:func:`replace_steps`).
 """
 
-from sgl_jax.transforms._links._footprint import Checksum as Checksum, Footprint as Footprint
-from sgl_jax.transforms._links._last import (
-    GroupsLink as GroupsLink,
-    LastLink as LastLink,
-    LastState as LastState,
-    landed as landed,
-    last as last,
-    started as started,
-)
 from sgl_jax.transforms._links._link import (
-    CopyState as CopyState,
-    Leaves as Leaves,
+    GroupsLink as GroupsLink,
     Link as Link,
-    LinkState as LinkState,
-    Plan as Plan,
     RegularizerLink as RegularizerLink,
+    Zeros as Zeros,
+)
+from sgl_jax.transforms._links._state import (
+    LinkDef as LinkDef,
+    LinkState as LinkState,
     Strengths as Strengths,
-    added as added,
+    advance as advance,
+    init_state as init_state,
+)
+from sgl_jax.transforms._links._steps import (
+    Target as Target,
+    add_to as add_to,
     check_sign as check_sign,
-    in_force as in_force,
-    planned as planned,
+    end_of_chain as end_of_chain,
+    replace_steps as replace_steps,
     required as required,
     select as select,
-    updated as updated,
+    watch_zeros as watch_zeros,
 )
+from sgl_jax.transforms._links._watch import Checksum as Checksum, Footprint as Footprint
 
 
 __all__ = [
     "Checksum",
-    "CopyState",
     "Footprint",
     "GroupsLink",
-    "LastLink",
-    "LastState",
-    "Leaves",
     "Link",
+    "LinkDef",
     "LinkState",
-    "Plan",
     "RegularizerLink",
     "Strengths",
-    "added",
+    "Target",
+    "Zeros",
+    "add_to",
+    "advance",
     "check_sign",
-    "in_force",
-    "landed",
-    "last",
-    "planned",
+    "end_of_chain",
+    "init_state",
+    "replace_steps",
     "required",
     "select",
-    "started",
-    "updated",
+    "watch_zeros",
 ]

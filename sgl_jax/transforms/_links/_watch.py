@@ -1,4 +1,4 @@
-"""What an update asked for, so that the next one can tell whether it came to be."""
+"""Watches over parameters: each update notes what it asked for, the next one compares."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -10,24 +10,24 @@ from jaxtyping import Array
 from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.numerics import working_dtype
 from sgl_jax._util.pytree import flatten_by_path
-from sgl_jax._util.typing import Params, Path, Updates
+from sgl_jax._util.typing import Leaves, Params, Path, Updates
 
 
 __all__ = ["Checksum", "Footprint", "sample"]
 
 _SHARE, _FEW = 1 / 16, 3
-"""What is watched at most where not all is: of the entries, since they are passed over, and of the
-leaves, since a GPU starts the passes over each of them one by one."""
+"""Sampling limits: a sixteenth of the entries, since each costs a pass over memory, and three
+leaves, since a GPU starts the passes over them one by one."""
 
 
 class Footprint(NamedTuple):
-    """How many zeros were asked for in the watched leaves, and how often there were fewer.
+    """Counts of zeros asked for in the watched leaves, and of updates that found fewer.
 
     Attributes:
       zeros: exact zeros that the last update asked for, in each watched leaf.
       mismatches: so many updates were followed by parameters with fewer. A single one is forgotten
         at the next (``optax.lookahead`` resets the parameters now and then), two in a row are not.
-        Where zeros are to last, one counts for two, and for good: it is not asked for again.
+        Where zeros are permanent, one counts for two, and for good: it is not asked for again.
     """
 
     zeros: dict[Path, Array]
@@ -35,29 +35,27 @@ class Footprint(NamedTuple):
 
     @classmethod
     def empty(cls, leaves: Iterable[Path]) -> "Footprint":
-        """That of a link that has not asked for anything in these leaves, all of them watched."""
+        """Starts a watch of these leaves, of which nothing has been asked yet."""
         zeros = {path: jnp.zeros((), jnp.int32) for path in leaves}
         return cls(zeros, jnp.zeros((), jnp.int32))
 
-    def followed(
-        self, found: dict[Path, Array], asked: dict[Path, Array], lasting: bool
-    ) -> "Footprint":
+    def follow(self, found: Leaves, asked: Leaves, permanent: bool) -> "Footprint":
         """Compares the leaves ``found`` with what had been asked for; notes what is asked now."""
         missed = jnp.zeros((), bool)
         for path, zeros in self.zeros.items():
             missed |= _zeros(found[path]) < zeros
         zeros = {path: _zeros(asked[path]) for path in self.zeros}
-        return Footprint(zeros, _counted(self.mismatches, missed, 2 if lasting else 1))
+        return Footprint(zeros, _counted(self.mismatches, missed, 2 if permanent else 1))
 
     def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "Footprint":
-        """The zeros that are asked for at least among the entries that stay."""
+        """Lowers each count to the zeros that are at least among the entries that stay."""
         zeros, rebuild = flatten_by_path(self.zeros)
         fewer = {path: jnp.maximum(n - kept[path].removed, 0) for path, n in zeros.items()}
         return self._replace(zeros=rebuild(fewer))
 
     @property
     def complaint(self) -> str:
-        """What is wrong if there are too many mismatches."""
+        """The sentence for too many mismatches."""
         return (
             "A link that sets zeros must be the last link of its chain, got parameters with "
             "fewer of them than it had asked for; move it behind the learning rate and every "
@@ -66,7 +64,7 @@ class Footprint(NamedTuple):
 
 
 class Checksum(NamedTuple):
-    """Where the last update led in the watched leaves, and how often they were found elsewhere.
+    """Sums of the watched leaves where the last update led, and a count of misses.
 
     For a method whose parameters have no zeros to count, but must be what it made them.
 
@@ -82,13 +80,13 @@ class Checksum(NamedTuple):
 
     @classmethod
     def empty(cls, params: Params) -> "Checksum":
-        """That of a link that has not led anywhere; it watches a :func:`sample`."""
+        """Starts a watch of a :func:`sample` of the parameters, before the first update."""
         leaves, _ = flatten_by_path(params)
         sums = {path: _magnitude(jnp.zeros_like(leaves[path])) for path in sample(leaves)}
         within = {path: jnp.full_like(total, jnp.inf) for path, total in sums.items()}
         return cls(sums, within, jnp.zeros((), jnp.int32))
 
-    def followed(self, params: Params, updates: Updates) -> "Checksum":
+    def follow(self, params: Params, updates: Updates) -> "Checksum":
         """Compares the parameters with where the last update led; notes where these lead."""
         (leaves, _), (steps, _) = flatten_by_path(params), flatten_by_path(updates)
         missed, sums, within = jnp.zeros((), bool), {}, {}
@@ -103,7 +101,7 @@ class Checksum(NamedTuple):
 
     @property
     def complaint(self) -> str:
-        """What is wrong if there are too many mismatches."""
+        """The sentence for too many mismatches."""
         return (
             "A method that keeps an iterate of its own must be the last link of its chain, got "
             "parameters that are not where its updates lead; move it behind every other link."
@@ -111,9 +109,10 @@ class Checksum(NamedTuple):
 
 
 def sample(leaves: Mapping[Path, Array]) -> list[Path]:
-    """The largest leaves that fit into a sixteenth of all entries, three at most; or the smallest.
+    """Chooses the largest leaves that fit into a sixteenth of all entries, three at most.
 
-    For a link that need not watch all, which costs a pass over each.
+    If none fits, it is the smallest. For a link that need not watch all, which costs a pass over
+    each.
     """
     budget = _SHARE * sum(leaf.size for leaf in leaves.values())
     by_size = sorted(leaves, key=lambda path: (-leaves[path].size, path))
@@ -126,13 +125,13 @@ def sample(leaves: Mapping[Path, Array]) -> list[Path]:
 
 
 def _counted(mismatches: Array, missed: Array, each: int) -> Array:
-    """The mismatches after another look; fewer than two are forgotten if nothing was missed."""
+    """Adds up the mismatches; fewer than two are forgotten if nothing was missed."""
     kept = jnp.where(mismatches > 1, mismatches, 0)
     return jnp.where(missed, mismatches + each, kept)
 
 
 def _magnitude(leaf: Array) -> Array:
-    """The sum of the magnitudes, at least in single precision."""
+    """Sums the magnitudes, at least in single precision."""
     return jnp.sum(jnp.abs(leaf), dtype=working_dtype(leaf))
 
 
