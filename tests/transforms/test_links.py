@@ -204,3 +204,27 @@ def test_what_shrinks_out_of_the_normal_numbers_is_zero(dtype):
     assert params[0] > 0
     assert params[1] == 0
     sgl.check(state)
+
+
+@pytest.mark.parametrize(
+    ("build", "trees"),
+    {
+        "prox_adam": (lambda both: sgl.prox_adam(0.1, both), "parameters, updates, metric"),
+        "splitting": (lambda both: sgl.splitting(0.1, both, beta=0.1), "parameters, updates"),
+        "admm": (lambda both: sgl.admm(0.1, both), "parameters, updates"),
+    }.values(),
+    ids=["prox_adam", "splitting", "admm"],
+)
+def test_traced_update_flattens_each_tree_once(build, trees, monkeypatch):
+    params, gradient = draw(0), draw(1)
+    tx = build(sgl.SparseGroup(sgl.L1(0.1), sgl.L1(0.1)))
+    state, like, flattened = tx.init(params), jax.tree.structure(params), []
+    flatten = jax.tree_util.tree_flatten_with_path
+
+    def counting(tree, *args, **options):
+        flattened.extend(["tree"] if jax.tree.structure(tree) == like else [])
+        return flatten(tree, *args, **options)
+
+    monkeypatch.setattr(jax.tree_util, "tree_flatten_with_path", counting)
+    jax.make_jaxpr(tx.update)(gradient, state, params)
+    assert len(flattened) == len(trees.split(", "))
