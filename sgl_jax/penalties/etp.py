@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from sgl_jax._util.numerics import implicit, in_working_precision, joined, odd
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
-from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
+from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, Curvature, NormPenalty, Range
 
 
 __all__ = ["ETP", "prox_etp"]
@@ -36,6 +36,8 @@ class ETP(NormPenalty):
     lam: ScalarOrSchedule
     gamma: ArrayLike = 1.0
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "gamma": POSITIVE}
+    curvature: ClassVar[Curvature] = "concave"
+    half_quadratic: ClassVar[bool] = True
 
     def phi(self, t: Array) -> Array:
         lam, gamma = (jnp.asarray(value, t.dtype) for value in (self.lam, self.gamma))

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from sgl_jax._util.numerics import implicit, in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
-from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
+from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, Curvature, NormPenalty, Range
 
 
 __all__ = ["TransformedL1", "prox_transformed_l1"]
@@ -36,6 +36,8 @@ class TransformedL1(NormPenalty):
     lam: ScalarOrSchedule
     a: ArrayLike = 1.0
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "a": POSITIVE}
+    curvature: ClassVar[Curvature] = "concave"
+    half_quadratic: ClassVar[bool] = True
 
     def phi(self, t: Array) -> Array:
         lam, a = (jnp.asarray(value, t.dtype) for value in (self.lam, self.a))
