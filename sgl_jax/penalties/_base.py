@@ -212,8 +212,10 @@ class NormPenalty(Penalty):
         if metrics is not None:
             return self.prox_norm_in_metric(parts, step_size, family, metrics)
         norm = family.norm(parts)
-        # The factor of a zero group is that of a vanishing one, so that its derivative is right.
-        safe = jnp.where(norm > 0, norm, jnp.finfo(norm.dtype).tiny)
+        # The factor of a zero group is that of a vanishing one, so that its derivative is right;
+        # vanishing, but not so that what is left of it underflows.
+        least = jnp.finfo(norm.dtype).tiny / jnp.finfo(norm.dtype).eps
+        safe = jnp.where(norm > 0, norm, least)
         factor = ratio(self.prox_phi(safe, step_size), safe)
         factor = jnp.where(norm == 0, jax.lax.stop_gradient(factor), factor)
         factor = jnp.where(norm < jnp.inf, factor, 1.0)
