@@ -22,6 +22,12 @@ class CappedL1(NormPenalty):
 
     Its prox is :func:`prox_capped_l1`.
 
+    At a glance:
+      phi: :math:`\lambda \min(t, \theta)`
+      its prox jumps: always
+      large weights lose: nothing
+      source: Zhang 2010
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       theta: the cap, :math:`\theta > 0`.

@@ -23,6 +23,12 @@ class ElasticNet(NormPenalty):
     Convex, and the ridge keeps correlated weights together. Its prox is
     :func:`prox_elastic_net`.
 
+    At a glance:
+      phi: :math:`\lambda (t + \gamma t^2 / 2)`
+      its prox jumps: never
+      large weights lose: a share
+      source: Zou, Hastie 2005
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       gamma: share of the ridge, :math:`\gamma \ge 0`.

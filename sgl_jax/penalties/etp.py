@@ -24,6 +24,12 @@ class ETP(NormPenalty):
 
     Its prox is :func:`prox_etp`.
 
+    At a glance:
+      phi: :math:`\lambda (1 - e^{-\gamma t}) / (1 - e^{-\gamma})`
+      its prox jumps: if :math:`c > (1 - e^{-\gamma}) / \gamma^2`
+      large weights lose: :math:`\sim c\,e^{-\gamma w}`
+      source: Gao and others 2011
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       gamma: rate, :math:`\gamma > 0`; towards 0 the penalty becomes l1, towards infinity l0.

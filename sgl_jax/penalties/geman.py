@@ -24,6 +24,12 @@ class Geman(NormPenalty):
     It is the transformed l1 penalty of shape :math:`\gamma` in other units of strength. Its prox
     is :func:`prox_geman`.
 
+    At a glance:
+      phi: :math:`\lambda t / (t + \gamma)`
+      its prox jumps: if :math:`c > \gamma^2 / 2`
+      large weights lose: :math:`\sim c/w^2`
+      source: Geman, Yang 1995
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       gamma: scale, :math:`\gamma > 0`.

@@ -27,6 +27,12 @@ class L1(NormPenalty):
     prox is also exact in a diagonal metric, and the one entry penalty over which a group prox
     composes exactly (:class:`~sgl_jax.SparseGroup`).
 
+    At a glance:
+      phi: :math:`\lambda t`
+      its prox jumps: never
+      large weights lose: :math:`c`
+      source: Tibshirani 1996
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
 

@@ -23,6 +23,12 @@ class LogSum(NormPenalty):
 
     Its prox is :func:`prox_log_sum`.
 
+    At a glance:
+      phi: :math:`\lambda \log(1 + t / \gamma)`
+      its prox jumps: if :math:`c > \gamma^2`
+      large weights lose: :math:`\sim c/w`
+      source: Candès and others 2008
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       gamma: scale, :math:`\gamma > 0`.

@@ -25,6 +25,12 @@ class Lq(NormPenalty):
     Its derivative is infinite at zero, where the value here has derivative zero; so it works best
     by its prox, :func:`prox_lq`.
 
+    At a glance:
+      phi: :math:`\lambda t^q`
+      its prox jumps: always
+      large weights lose: :math:`\sim c/w^{1-q}`
+      source: Chartrand 2007
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       q: power, :math:`0 < q < 1`.

@@ -25,6 +25,12 @@ class MCP(NormPenalty):
     It is not linear in :math:`\lambda`: its knee moves with it. Its prox is
     :func:`prox_mcp`.
 
+    At a glance:
+      phi: :math:`\lambda t - t^2 / 2\gamma`, constant from :math:`\gamma\lambda` on
+      its prox jumps: if :math:`s \ge \gamma`
+      large weights lose: nothing
+      source: Zhang 2010
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       gamma: shape, :math:`\gamma > 0`.

@@ -27,6 +27,12 @@ class SCAD(NormPenalty):
     penalty of ``v`` is :math:`\beta` times SCAD of strength :math:`\lambda / \beta`
     (:meth:`rescaled`). Its prox is :func:`prox_scad`.
 
+    At a glance:
+      phi: :math:`\lambda t`, then quadratic, then constant from :math:`a\lambda` on
+      its prox jumps: if :math:`s > a - 1`
+      large weights lose: nothing
+      source: Fan, Li 2001
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       a: shape, :math:`a > 2`.

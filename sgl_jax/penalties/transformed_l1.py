@@ -24,6 +24,12 @@ class TransformedL1(NormPenalty):
     Its prox is :func:`prox_transformed_l1`: continuous for steps up to
     :math:`a^2 / (2 \lambda (a + 1))`, with a jump beyond.
 
+    At a glance:
+      phi: :math:`\lambda (a + 1) t / (a + t)`
+      its prox jumps: if :math:`c > a^2 / (2a + 2)`
+      large weights lose: :math:`\sim c/w^2`
+      source: Zhang, Xin 2017
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       a: shape, :math:`a > 0`.
