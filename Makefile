@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs lint bench notebooks clean
+.PHONY: help demo test docs lint bench tables notebooks clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -35,6 +35,9 @@ lint: $(VENV)/.dev ## check style, format, layers and types
 bench: $(VENV)/.dev ## run the benchmarks, one after the other
 	@set -e; for script in benchmarks/bench_*.py; do \
 		echo "== $$script"; $(BIN)/python $$script $(ARGS); done
+
+tables: $(VENV)/.dev ## rewrite the README's tables of penalties from their docstrings
+	@cd tests && ../$(BIN)/python -m support.tables
 
 notebooks: $(VENV)/.dev ## execute the notebooks in place
 	@$(BIN)/jupyter-execute --inplace notebooks/*.ipynb

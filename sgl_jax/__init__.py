@@ -3,21 +3,8 @@
 import importlib
 from typing import Any
 
-from sgl_jax import directions as directions, prox as prox
-from sgl_jax.algorithms import (
-    ALGORITHMS as ALGORITHMS,
-    admm as admm,
-    fista as fista,
-    hspg as hspg,
-    magnitude as magnitude,
-    prox_adam as prox_adam,
-    prox_sgd as prox_sgd,
-    rda as rda,
-    relaxed_splitting as relaxed_splitting,
-    schedule_free as schedule_free,
-    splitting as splitting,
-    subgradient as subgradient,
-)
+from sgl_jax import algorithms, directions as directions, penalties, prox as prox
+from sgl_jax.algorithms import *
 from sgl_jax.compaction import Compacted as Compacted, compact as compact
 from sgl_jax.compaction.artifacts import (
     EXPORTERS as EXPORTERS,
@@ -45,34 +32,7 @@ from sgl_jax.groups import (
     by_tree as by_tree,
 )
 from sgl_jax.metrics import live_groups as live_groups, objective as objective, sparsity as sparsity
-from sgl_jax.penalties import (
-    CONSTRAINTS as CONSTRAINTS,
-    ETP as ETP,
-    L0 as L0,
-    L1 as L1,
-    MCP as MCP,
-    PENALTIES as PENALTIES,
-    SCAD as SCAD,
-    Box as Box,
-    CappedL1 as CappedL1,
-    Constraint as Constraint,
-    ElasticNet as ElasticNet,
-    Exclusive as Exclusive,
-    Geman as Geman,
-    L1MinusL2 as L1MinusL2,
-    LogSum as LogSum,
-    Lq as Lq,
-    NofM as NofM,
-    NonNegative as NonNegative,
-    NormPenalty as NormPenalty,
-    NuclearNorm as NuclearNorm,
-    Penalty as Penalty,
-    ScalarPenalty as ScalarPenalty,
-    Spectral as Spectral,
-    TopK as TopK,
-    TransformedL1 as TransformedL1,
-    VectorPenalty as VectorPenalty,
-)
+from sgl_jax.penalties import *
 from sgl_jax.regularizers import Regularizer as Regularizer, SparseGroup as SparseGroup
 from sgl_jax.transforms import (
     add_penalty_gradient as add_penalty_gradient,
@@ -89,47 +49,19 @@ from sgl_jax.transforms.schedules import ramp as ramp, warmup as warmup
 
 
 __all__ = [
-    "ALGORITHMS",
-    "CONSTRAINTS",
-    "ETP",
     "EXPORTERS",
-    "L0",
-    "L1",
-    "MCP",
-    "PENALTIES",
-    "SCAD",
-    "Box",
-    "CappedL1",
     "ChannelGroups",
     "Compacted",
     "CompactedModule",
-    "Constraint",
     "Direction",
-    "ElasticNet",
-    "Exclusive",
-    "Geman",
     "Group",
     "GroupFamily",
     "Grouping",
     "Groups",
-    "L1MinusL2",
-    "LogSum",
-    "Lq",
     "Member",
-    "NofM",
-    "NonNegative",
-    "NormPenalty",
-    "NuclearNorm",
-    "Penalty",
     "Regularizer",
-    "ScalarPenalty",
     "SparseGroup",
-    "Spectral",
-    "TopK",
-    "TransformedL1",
-    "VectorPenalty",
     "add_penalty_gradient",
-    "admm",
     "apply_prox",
     "by_entry",
     "by_filter",
@@ -144,31 +76,23 @@ __all__ = [
     "compact_module",
     "directions",
     "export",
-    "fista",
-    "hspg",
     "keep_support",
     "live_groups",
     "load_compact",
-    "magnitude",
     "objective",
     "penalty_value",
     "prox",
-    "prox_adam",
-    "prox_sgd",
     "proximal",
     "ramp",
-    "rda",
-    "relaxed_splitting",
     "save_compact",
-    "schedule_free",
     "sgl_transform",
     "sparse_params",
     "sparsity",
-    "splitting",
     "splitting_gap",
-    "subgradient",
     "warmup",
 ]
+__all__ += algorithms.__all__
+__all__ += penalties.__all__
 
 _MODULES = {
     "data": "data",

@@ -17,6 +17,7 @@ of ``w``. Derivatives exist wherever the operator has one; at a kink they are th
 side.
 """
 
+from sgl_jax._util.catalogue import exported as _exported
 from sgl_jax.penalties.box import project_box as project_box
 from sgl_jax.penalties.capped_l1 import prox_capped_l1 as prox_capped_l1
 from sgl_jax.penalties.elastic_net import prox_elastic_net as prox_elastic_net
@@ -37,23 +38,4 @@ from sgl_jax.penalties.top_k import project_top_k as project_top_k
 from sgl_jax.penalties.transformed_l1 import prox_transformed_l1 as prox_transformed_l1
 
 
-__all__ = [
-    "project_box",
-    "project_n_of_m",
-    "project_nonnegative",
-    "project_top_k",
-    "prox_capped_l1",
-    "prox_elastic_net",
-    "prox_etp",
-    "prox_exclusive",
-    "prox_geman",
-    "prox_l0",
-    "prox_l1",
-    "prox_l1_minus_l2",
-    "prox_log_sum",
-    "prox_lq",
-    "prox_mcp",
-    "prox_nuclear",
-    "prox_scad",
-    "prox_transformed_l1",
-]
+__all__ = _exported(globals())  # pyrefly: ignore[unresolvable-dunder-all]

@@ -1,5 +1,6 @@
 """The catalogue of algorithms: one file each, one line here."""
 
+from sgl_jax._util.catalogue import by_file as _by_file, exported as _exported
 from sgl_jax.algorithms._base import Algorithm as Algorithm
 from sgl_jax.algorithms.admm import admm as admm
 from sgl_jax.algorithms.fista import fista as fista
@@ -14,32 +15,7 @@ from sgl_jax.algorithms.splitting import splitting as splitting
 from sgl_jax.algorithms.subgradient import subgradient as subgradient
 
 
-__all__ = [
-    "ALGORITHMS",
-    "Algorithm",
-    "admm",
-    "fista",
-    "hspg",
-    "magnitude",
-    "prox_adam",
-    "prox_sgd",
-    "rda",
-    "relaxed_splitting",
-    "schedule_free",
-    "splitting",
-    "subgradient",
-]
+ALGORITHMS: dict[str, Algorithm] = _by_file(__name__, globals())
+"""Every algorithm by the name of its file, sorted."""
 
-ALGORITHMS: dict[str, Algorithm] = {
-    "admm": admm,
-    "fista": fista,
-    "hspg": hspg,
-    "magnitude": magnitude,
-    "prox_adam": prox_adam,
-    "prox_sgd": prox_sgd,
-    "rda": rda,
-    "relaxed_splitting": relaxed_splitting,
-    "schedule_free": schedule_free,
-    "splitting": splitting,
-    "subgradient": subgradient,
-}
+__all__ = _exported(globals())  # pyrefly: ignore[unresolvable-dunder-all]

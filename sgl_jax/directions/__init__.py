@@ -37,13 +37,6 @@ __all__ = [
 ]
 
 DIRECTIONS: dict[str, Callable[..., Direction]] = {
-    "adagrad": adagrad,
-    "adam": adam,
-    "adamw": adamw,
-    "adan": adan,
-    "amsgrad": amsgrad,
-    "nadam": nadam,
-    "rmsprop": rmsprop,
-    "sgd": sgd,
+    name: globals()[name] for name in __all__ if name.islower()
 }
 """Every direction by the name of its optimizer in Optax."""

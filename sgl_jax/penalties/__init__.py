@@ -1,9 +1,14 @@
-"""The catalogues of penalties and constraints: one file each, one line here."""
+"""The catalogues of penalties and constraints: one file each, one line here.
 
+The catalogues, and the names in ``sgl_jax``, follow from these lines; the proximal operators are
+listed in :mod:`sgl_jax.prox`.
+"""
+
+from sgl_jax._util.catalogue import by_file as _by_file, exported as _exported
 from sgl_jax.penalties._base import NormPenalty as NormPenalty, Penalty as Penalty
+from sgl_jax.penalties._check import check_penalty as check_penalty
 from sgl_jax.penalties._constraint import Constraint as Constraint
 from sgl_jax.penalties._scalar import ScalarPenalty as ScalarPenalty
-from sgl_jax.penalties._search._joint import joint_prox as joint_prox
 from sgl_jax.penalties._spectral import Spectral as Spectral
 from sgl_jax.penalties._vector import VectorPenalty as VectorPenalty
 from sgl_jax.penalties.box import Box as Box
@@ -26,56 +31,16 @@ from sgl_jax.penalties.top_k import TopK as TopK
 from sgl_jax.penalties.transformed_l1 import TransformedL1 as TransformedL1
 
 
-__all__ = [
-    "CONSTRAINTS",
-    "ETP",
-    "L0",
-    "L1",
-    "MCP",
-    "PENALTIES",
-    "SCAD",
-    "Box",
-    "CappedL1",
-    "Constraint",
-    "ElasticNet",
-    "Exclusive",
-    "Geman",
-    "L1MinusL2",
-    "LogSum",
-    "Lq",
-    "NofM",
-    "NonNegative",
-    "NormPenalty",
-    "NuclearNorm",
-    "Penalty",
-    "ScalarPenalty",
-    "Spectral",
-    "TopK",
-    "TransformedL1",
-    "VectorPenalty",
-    "joint_prox",
-]
+_CATALOGUE: dict[str, type[Penalty]] = _by_file(__name__, globals())
 
 PENALTIES: dict[str, type[Penalty]] = {
-    "capped_l1": CappedL1,
-    "elastic_net": ElasticNet,
-    "etp": ETP,
-    "exclusive": Exclusive,
-    "geman": Geman,
-    "l0": L0,
-    "l1": L1,
-    "l1_minus_l2": L1MinusL2,
-    "log_sum": LogSum,
-    "lq": Lq,
-    "mcp": MCP,
-    "nuclear": NuclearNorm,
-    "scad": SCAD,
-    "transformed_l1": TransformedL1,
+    name: cls for name, cls in _CATALOGUE.items() if not issubclass(cls, Constraint)
 }
+"""Every penalty by the name of its file, sorted."""
 
 CONSTRAINTS: dict[str, type[Constraint]] = {
-    "box": Box,
-    "n_of_m": NofM,
-    "nonnegative": NonNegative,
-    "top_k": TopK,
+    name: cls for name, cls in _CATALOGUE.items() if issubclass(cls, Constraint)
 }
+"""Every constraint by the name of its file, sorted."""
+
+__all__ = _exported(globals())  # pyrefly: ignore[unresolvable-dunder-all]

@@ -17,7 +17,7 @@ A new penalty is one file with one of the two, and one line in the catalogue.
 import abc
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -27,14 +27,18 @@ from jaxtyping import Array, Float
 from sgl_jax._util.numerics import ratio, working_dtype
 from sgl_jax._util.typing import ArrayLike, Axes, ScalarOrSchedule
 from sgl_jax.groups import GroupFamily, Grouping, by_entry
-from sgl_jax.penalties._search._joint import joint_prox
+from sgl_jax.penalties._search import joint_prox
 
 
-__all__ = ["NONNEGATIVE", "POSITIVE", "NormPenalty", "Penalty", "Range", "is_known"]
+__all__ = ["NONNEGATIVE", "POSITIVE", "Curvature", "NormPenalty", "Penalty", "Range", "is_known"]
+
+
+Curvature: TypeAlias = Literal["concave", "convex", "unknown"]
+r"""The shape of a function of a norm on :math:`t \ge 0`; ``"unknown"`` promises nothing."""
 
 
 class Range(NamedTuple):
-    """What a parameter must satisfy, in words and as a test."""
+    """The admissible values of a parameter, in words and as a predicate."""
 
     words: str
     holds: Callable[[np.ndarray], np.ndarray]
@@ -45,7 +49,7 @@ POSITIVE = Range("> 0", lambda value: value > 0)
 
 
 def is_known(value: Any) -> bool:
-    """Whether a parameter has a value to check: schedules and tracers have none yet."""
+    """True if a parameter has a value to check: schedules and tracers have none yet."""
     return not callable(value) and not isinstance(value, jax.core.Tracer)
 
 
@@ -138,13 +142,28 @@ class Penalty(abc.ABC):
 class NormPenalty(Penalty):
     r"""A penalty :math:`\sum_g \phi(\|w_g\|_2)`, with :math:`\phi` nondecreasing, 0 at 0.
 
+    A joint prox certifies its result by the curvature that a penalty declares, so there are no
+    defaults: every penalty states both attributes, and :func:`~sgl_jax.check_penalty` compares them
+    with :math:`\phi`.
+
     Attributes:
       curvature: ``"concave"`` or ``"convex"`` for :math:`t \ge 0`, or ``"unknown"``.
-      half_quadratic: whether :math:`\phi` is concave in :math:`t^2`, as whatever is concave is.
+      half_quadratic: True if :math:`\phi` is concave in :math:`t^2`, as every function is that is
+        nondecreasing and concave in :math:`t`.
     """
 
-    curvature: ClassVar[str] = "concave"
-    half_quadratic: ClassVar[bool] = True
+    curvature: ClassVar[Curvature]
+    half_quadratic: ClassVar[bool]
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        missing = [name for name in ("curvature", "half_quadratic") if not hasattr(cls, name)]
+        if missing and not getattr(cls.phi, "__isabstractmethod__", False):
+            raise TypeError(
+                f"A penalty that is a function of a norm needs class attributes curvature and "
+                f"half_quadratic, got {cls.__name__} without {' and '.join(missing)}; state them, "
+                f'"unknown" and False if in doubt.'
+            )
 
     @abc.abstractmethod
     def phi(self, t: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -193,8 +212,10 @@ class NormPenalty(Penalty):
         if metrics is not None:
             return self.prox_norm_in_metric(parts, step_size, family, metrics)
         norm = family.norm(parts)
-        # The factor of a zero group is that of a vanishing one, so that its derivative is right.
-        safe = jnp.where(norm > 0, norm, jnp.finfo(norm.dtype).tiny)
+        # The factor of a zero group is that of a vanishing one, so that its derivative is right;
+        # vanishing, but not so that what is left of it underflows.
+        least = jnp.finfo(norm.dtype).tiny / jnp.finfo(norm.dtype).eps
+        safe = jnp.where(norm > 0, norm, least)
         factor = ratio(self.prox_phi(safe, step_size), safe)
         factor = jnp.where(norm == 0, jax.lax.stop_gradient(factor), factor)
         factor = jnp.where(norm < jnp.inf, factor, 1.0)

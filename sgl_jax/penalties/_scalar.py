@@ -18,7 +18,6 @@ from sgl_jax.penalties._search._branch import search
 __all__ = ["ScalarPenalty"]
 
 _GRID = 256
-_CURVATURES = ("concave", "convex", "unknown")
 
 
 @pytree_dataclass(static=("function", "curvature"))
@@ -44,7 +43,8 @@ class ScalarPenalty(NormPenalty):
         nondecreasing, with :math:`f(0) = 0`, differentiable by JAX for t > 0. It is part of the
         structure of the pytree: one and the same object from call to call.
       lam: strength :math:`\lambda \ge 0`, or a schedule.
-      curvature: of :math:`f`, which is trusted.
+      curvature: of :math:`f`. The searches trust it; :func:`~sgl_jax.check_penalty` compares it
+        with :math:`f` on a grid.
 
     Raises:
       ValueError: a strength below zero, an unknown curvature, or :math:`f(0) \ne 0`.
@@ -63,9 +63,9 @@ class ScalarPenalty(NormPenalty):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.curvature not in _CURVATURES:
+        if self.curvature not in _SEARCHES:
             raise ValueError(
-                f"ScalarPenalty needs a curvature among {', '.join(_CURVATURES)}, got "
+                f"ScalarPenalty needs a curvature among {', '.join(_SEARCHES)}, got "
                 f"{self.curvature!r}."
             )
         at_zero = self.function(jnp.zeros(()))
@@ -76,7 +76,7 @@ class ScalarPenalty(NormPenalty):
 
     @property
     def half_quadratic(self) -> bool:  # pyrefly: ignore[bad-override]
-        """Whether it may be the group penalty of a joint prox: what is declared concave may."""
+        """True if it may be the group penalty of a joint prox, which needs a declared concavity."""
         return self.curvature == "concave"
 
     def phi(self, t: Array) -> Array:

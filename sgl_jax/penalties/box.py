@@ -25,6 +25,9 @@ class Box(Constraint):
 
     Its prox is :func:`project_box`, in every diagonal metric too.
 
+    At a glance:
+      what it demands: every entry lies between two bounds
+
     Attributes:
       low: lower bound, a number or a schedule; ``-inf`` for none.
       high: upper bound, at least ``low``; ``inf`` for none.

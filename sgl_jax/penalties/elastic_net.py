@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from sgl_jax._util.numerics import in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
-from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
+from sgl_jax.penalties._base import NONNEGATIVE, Curvature, NormPenalty, Range
 
 
 __all__ = ["ElasticNet", "prox_elastic_net"]
@@ -23,6 +23,12 @@ class ElasticNet(NormPenalty):
     Convex, and the ridge keeps correlated weights together. Its prox is
     :func:`prox_elastic_net`.
 
+    At a glance:
+      phi: :math:`\lambda (t + \gamma t^2 / 2)`
+      its prox jumps: never
+      large weights lose: a share
+      source: Zou, Hastie 2005
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       gamma: share of the ridge, :math:`\gamma \ge 0`.
@@ -35,7 +41,8 @@ class ElasticNet(NormPenalty):
     lam: ScalarOrSchedule
     gamma: ArrayLike = 1.0
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "gamma": NONNEGATIVE}
-    curvature: ClassVar[str] = "convex"
+    curvature: ClassVar[Curvature] = "convex"
+    half_quadratic: ClassVar[bool] = True
 
     def phi(self, t: Array) -> Array:
         lam, gamma = (jnp.asarray(value, t.dtype) for value in (self.lam, self.gamma))

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from sgl_jax._util.numerics import implicit, in_working_precision, joined, odd
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
-from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
+from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, Curvature, NormPenalty, Range
 
 
 __all__ = ["ETP", "prox_etp"]
@@ -24,6 +24,12 @@ class ETP(NormPenalty):
 
     Its prox is :func:`prox_etp`.
 
+    At a glance:
+      phi: :math:`\lambda (1 - e^{-\gamma t}) / (1 - e^{-\gamma})`
+      its prox jumps: if :math:`c > (1 - e^{-\gamma}) / \gamma^2`
+      large weights lose: :math:`\sim c\,e^{-\gamma w}`
+      source: Gao and others 2011
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       gamma: rate, :math:`\gamma > 0`; towards 0 the penalty becomes l1, towards infinity l0.
@@ -36,6 +42,8 @@ class ETP(NormPenalty):
     lam: ScalarOrSchedule
     gamma: ArrayLike = 1.0
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "gamma": POSITIVE}
+    curvature: ClassVar[Curvature] = "concave"
+    half_quadratic: ClassVar[bool] = True
 
     def phi(self, t: Array) -> Array:
         lam, gamma = (jnp.asarray(value, t.dtype) for value in (self.lam, self.gamma))

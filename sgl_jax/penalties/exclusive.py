@@ -36,6 +36,12 @@ class Exclusive(VectorPenalty):
     two are split, the group lasso on the weights and the exclusive part on their copy, as below;
     ``SparseGroup(Exclusive(...), L1(...), weight=None)`` has its value and its subgradient.
 
+    At a glance:
+      phi: :math:`\lambda \lVert w \rVert_1^2 / 2` of a filter, or of what reads one input
+      its prox jumps: never
+      large weights lose: a share of the group
+      source: Zhou, Jin, Hoi 2010
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
 

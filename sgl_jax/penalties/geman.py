@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from sgl_jax._util.numerics import in_working_precision
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
-from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
+from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, Curvature, NormPenalty, Range
 from sgl_jax.penalties.transformed_l1 import prox_transformed_l1
 
 
@@ -24,6 +24,12 @@ class Geman(NormPenalty):
     It is the transformed l1 penalty of shape :math:`\gamma` in other units of strength. Its prox
     is :func:`prox_geman`.
 
+    At a glance:
+      phi: :math:`\lambda t / (t + \gamma)`
+      its prox jumps: if :math:`c > \gamma^2 / 2`
+      large weights lose: :math:`\sim c/w^2`
+      source: Geman, Yang 1995
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       gamma: scale, :math:`\gamma > 0`.
@@ -36,6 +42,8 @@ class Geman(NormPenalty):
     lam: ScalarOrSchedule
     gamma: ArrayLike = 1.0
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "gamma": POSITIVE}
+    curvature: ClassVar[Curvature] = "concave"
+    half_quadratic: ClassVar[bool] = True
 
     def phi(self, t: Array) -> Array:
         lam, gamma = (jnp.asarray(value, t.dtype) for value in (self.lam, self.gamma))

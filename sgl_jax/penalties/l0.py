@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from sgl_jax._util.numerics import in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
-from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
+from sgl_jax.penalties._base import NONNEGATIVE, Curvature, NormPenalty, Range
 
 
 __all__ = ["L0", "prox_l0"]
@@ -23,6 +23,12 @@ class L0(NormPenalty):
     Its prox is hard thresholding, :func:`prox_l0`. Its derivative is zero wherever
     it exists, so it works by its prox alone.
 
+    At a glance:
+      phi: :math:`\lambda 1\{t > 0\}`
+      its prox jumps: always
+      large weights lose: nothing
+      source: Blumensath, Davies 2008
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
 
@@ -34,6 +40,8 @@ class L0(NormPenalty):
     lam: ScalarOrSchedule
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE}
     has_gradient: ClassVar[bool] = False
+    curvature: ClassVar[Curvature] = "concave"
+    half_quadratic: ClassVar[bool] = True
 
     def phi(self, t: Array) -> Array:
         return jnp.asarray(self.lam, t.dtype) * (t > 0).astype(t.dtype)

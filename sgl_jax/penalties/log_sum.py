@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from sgl_jax._util.numerics import implicit, in_working_precision, joined, odd
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
-from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
+from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, Curvature, NormPenalty, Range
 
 
 __all__ = ["LogSum", "prox_log_sum"]
@@ -23,6 +23,12 @@ class LogSum(NormPenalty):
 
     Its prox is :func:`prox_log_sum`.
 
+    At a glance:
+      phi: :math:`\lambda \log(1 + t / \gamma)`
+      its prox jumps: if :math:`c > \gamma^2`
+      large weights lose: :math:`\sim c/w`
+      source: Candès and others 2008
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       gamma: scale, :math:`\gamma > 0`.
@@ -35,6 +41,8 @@ class LogSum(NormPenalty):
     lam: ScalarOrSchedule
     gamma: ArrayLike = 1.0
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "gamma": POSITIVE}
+    curvature: ClassVar[Curvature] = "concave"
+    half_quadratic: ClassVar[bool] = True
 
     def phi(self, t: Array) -> Array:
         lam, gamma = (jnp.asarray(value, t.dtype) for value in (self.lam, self.gamma))

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from sgl_jax._util.numerics import implicit, in_working_precision, joined, odd
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
-from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
+from sgl_jax.penalties._base import NONNEGATIVE, Curvature, NormPenalty, Range
 
 
 __all__ = ["Lq", "prox_lq"]
@@ -24,6 +24,12 @@ class Lq(NormPenalty):
 
     Its derivative is infinite at zero, where the value here has derivative zero; so it works best
     by its prox, :func:`prox_lq`.
+
+    At a glance:
+      phi: :math:`\lambda t^q`
+      its prox jumps: always
+      large weights lose: :math:`\sim c/w^{1-q}`
+      source: Chartrand 2007
 
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
@@ -40,6 +46,8 @@ class Lq(NormPenalty):
         "lam": NONNEGATIVE,
         "q": Range("in (0, 1)", lambda value: (value > 0) & (value < 1)),
     }
+    curvature: ClassVar[Curvature] = "concave"
+    half_quadratic: ClassVar[bool] = True
 
     def phi(self, t: Array) -> Array:
         lam, q = (jnp.asarray(value, t.dtype) for value in (self.lam, self.q))

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from sgl_jax._util.numerics import in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
-from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, NormPenalty, Range
+from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, Curvature, NormPenalty, Range
 
 
 __all__ = ["MCP", "prox_mcp"]
@@ -25,6 +25,12 @@ class MCP(NormPenalty):
     It is not linear in :math:`\lambda`: its knee moves with it. Its prox is
     :func:`prox_mcp`.
 
+    At a glance:
+      phi: :math:`\lambda t - t^2 / 2\gamma`, constant from :math:`\gamma\lambda` on
+      its prox jumps: if :math:`s \ge \gamma`
+      large weights lose: nothing
+      source: Zhang 2010
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       gamma: shape, :math:`\gamma > 0`.
@@ -37,6 +43,8 @@ class MCP(NormPenalty):
     lam: ScalarOrSchedule
     gamma: ArrayLike = 3.0
     ranges: ClassVar[dict[str, Range]] = {"lam": NONNEGATIVE, "gamma": POSITIVE}
+    curvature: ClassVar[Curvature] = "concave"
+    half_quadratic: ClassVar[bool] = True
 
     def phi(self, t: Array) -> Array:
         lam, gamma = (jnp.asarray(value, t.dtype) for value in (self.lam, self.gamma))

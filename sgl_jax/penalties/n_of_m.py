@@ -26,6 +26,9 @@ class NofM(Constraint):
     A group is a fibre along the input axis, :func:`~sgl_jax.by_input_fibre`, whose length is a
     multiple of m. Its prox is :func:`project_n_of_m`.
 
+    At a glance:
+      what it demands: at most n of m neighbours along the input axis are not zero: 2:4 sparsity
+
     Attributes:
       n: how many, :math:`0 \le n \le m`.
       m: among how many, :math:`m \ge 1`.

@@ -21,6 +21,9 @@ class NonNegative(Constraint):
 
     Its prox is :func:`project_nonnegative`, in every diagonal metric too.
 
+    At a glance:
+      what it demands: no entry is negative
+
     References:
       Parikh and Boyd, Proximal algorithms, Foundations and Trends in Optimization 1, 2014,
       section 6.2.4.

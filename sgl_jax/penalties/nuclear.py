@@ -24,6 +24,12 @@ class NuclearNorm(SpectralPenalty):
     It is ``Spectral(L1(lam))``, whose docstring says how a kernel becomes a matrix and what it
     costs. Its prox is :func:`prox_nuclear`.
 
+    At a glance:
+      phi: :math:`\lambda \sum_i \sigma_i` of a kernel, as (kh kw in, out)
+      its prox jumps: never
+      large weights lose: :math:`c` of every :math:`\sigma_i`
+      source: Cai and others 2010
+
     Attributes:
       lam: strength :math:`\lambda \ge 0`, or a schedule.
       layout: ``"HWIO"`` or ``"OIHW"``, as of :class:`~sgl_jax.Spectral`.

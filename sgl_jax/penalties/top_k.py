@@ -26,6 +26,10 @@ class TopK(Constraint):
     A group is a whole layer unless another grouping is given; with :func:`~sgl_jax.by_tree` the
     layers share. Its prox is :func:`project_top_k`.
 
+    At a glance:
+      what it demands: at most k entries of a layer, or a share of them, are not zero; of the
+        network with ``by_tree()``
+
     Attributes:
       k: an int :math:`\ge 0`, or a float in [0, 1]: the share of the entries, rounded down.
 

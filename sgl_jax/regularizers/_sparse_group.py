@@ -8,7 +8,8 @@ from jaxtyping import Array
 from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, Leaves, Params, Path
 from sgl_jax.groups import GroupingLike, Groups, by_neuron, resolved_groups
-from sgl_jax.penalties import L1, NormPenalty, Penalty, joint_prox
+from sgl_jax.penalties import L1, NormPenalty, Penalty
+from sgl_jax.penalties._search import joint_prox
 from sgl_jax.regularizers._regularizer import Regularizer
 
 

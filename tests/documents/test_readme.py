@@ -1,6 +1,5 @@
 """The README's example runs as it stands, and its tables name everything there is."""
 
-import inspect
 import itertools
 import json
 import math
@@ -10,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from support import tables
 from support.documents import ROOT, python_blocks
 
 import sgl_jax as sgl
@@ -59,8 +59,8 @@ def test_program_runs_and_finds_exact_zeros(capsys, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "name",
     [
-        *(penalty.__name__ for penalty in sgl.PENALTIES.values()),
         *sgl.ALGORITHMS,
+        *sgl.directions.DIRECTIONS,
         *(name for name in sgl.__all__ if name.startswith("by_")),
     ],
 )
@@ -68,27 +68,19 @@ def test_tables_name_every_entry_of_the_catalogues(name):
     assert f"`{name}" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_default_shapes_in_the_table_are_those_of_the_code():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for penalty in sgl.PENALTIES.values():
-        row = next(line for line in text.splitlines() if line.startswith(f"| `{penalty.__name__}`"))
-        for name, parameter in inspect.signature(penalty).parameters.items():
-            if isinstance(parameter.default, float):
-                symbol = name if len(name) == 1 else f"\\{name}"
-                assert f"${symbol} = {parameter.default:g}$" in row
+def test_tables_of_penalties_and_constraints_are_those_of_their_docstrings():
+    page = tables.README.read_text(encoding="utf-8")
+    assert page == tables.rewritten(page), "run make tables"
 
 
-def test_every_penalty_has_a_whole_row_of_its_own():
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    head = next(k for k, line in enumerate(lines) if line.startswith("| penalty |"))
-    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[head + 2 :])
-    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
-    assert all(len(row) == lines[head].count("|") - 1 for row in cells)
-    named = [row[0].strip("`") for row in cells]
-    assert sorted(named) == sorted(penalty.__name__ for penalty in sgl.PENALTIES.values())
-    for name, phi, _, jumps, bias, source in cells:
-        assert all((phi, jumps, bias)), name
-        assert source[-4:].isdigit(), name
+@pytest.mark.parametrize("name", sgl.PENALTIES | sgl.CONSTRAINTS)
+def test_docstring_says_all_at_a_glance(name):
+    cls = (sgl.PENALTIES | sgl.CONSTRAINTS)[name]
+    found, of_penalty = tables.glance(cls), name in sgl.PENALTIES
+    titles = ["phi", "its prox jumps", "large weights lose", "source"]
+    assert list(found) == (titles if of_penalty else ["what it demands"])
+    assert all(found.values())
+    assert not of_penalty or found["source"][-4:].isdigit()
 
 
 def table(ending):

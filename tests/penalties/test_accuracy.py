@@ -18,40 +18,6 @@ CASES = [(name, shape) for name in oracles.SCALARS for shape in oracles.SHAPES[n
 DRAWS = 100
 
 
-def _scad(z, lam, a):
-    inside = z <= lam
-    return (
-        (lam, 0) if inside else ((a * lam - z) / (a - 1), -1 / (a - 1)) if z < a * lam else (0, 0)
-    )
-
-
-def _etp(z, lam, gamma):
-    slope = lam * gamma * mp.exp(-gamma * z) / -mp.expm1(-gamma)
-    return slope, -gamma * slope
-
-
-SLOPES = {
-    "capped_l1": lambda z, lam, theta: (lam if z < theta else 0, 0),
-    "elastic_net": lambda z, lam, gamma: (lam * (1 + gamma * z), lam * gamma),
-    "etp": _etp,
-    "geman": lambda z, lam, gamma: (
-        lam * gamma / (z + gamma) ** 2,
-        -2 * lam * gamma / (z + gamma) ** 3,
-    ),
-    "l0": lambda z, lam: (0, 0),
-    "l1": lambda z, lam: (lam, 0),
-    "log_sum": lambda z, lam, gamma: (lam / (z + gamma), -lam / (z + gamma) ** 2),
-    "lq": lambda z, lam, q: (lam * q * z ** (q - 1), lam * q * (q - 1) * z ** (q - 2)),
-    "mcp": lambda z, lam, gamma: (lam - z / gamma, -1 / gamma) if z < gamma * lam else (0, 0),
-    "scad": _scad,
-    "transformed_l1": lambda z, lam, a: (
-        lam * a * (a + 1) / (a + z) ** 2,
-        -2 * lam * a * (a + 1) / (a + z) ** 3,
-    ),
-}
-"""First and second derivative of every phi, for z > 0."""
-
-
 @functools.cache
 def operator(name):
     return jax.jit(getattr(sgl.prox, f"prox_{name}"))
@@ -62,11 +28,11 @@ def polished(name, z, t, step, lam, shape):
     parameters = {key: mp.mpf(value) for key, value in shape.items()}
     step, lam, t, z = (mp.mpf(float(number)) for number in (step, lam, t, z))
     for _ in range(12):
-        slope, bend = SLOPES[name](z, lam, **parameters)
+        slope, bend = oracles.SCALARS[name].slopes(z, lam, **parameters)
         if 1 + step * bend <= 1e-3:
             return None
         z = max(z - (z - t + step * slope) / (1 + step * bend), z / 2)
-    return z, 1 / (1 + step * SLOPES[name](z, lam, **parameters)[1])
+    return z, 1 / (1 + step * oracles.SCALARS[name].slopes(z, lam, **parameters)[1])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -79,11 +45,13 @@ def test_prox_has_all_its_digits(name, shape, dtype, seed):
     factors = 1 + 10.0 ** draw.uniform(-4, 3, DRAWS)
     with mp.workdps(40), jax.enable_x64(dtype == "float64"):
         step, lam = (np.asarray(jnp.asarray(x, dtype), float) for x in (step, lam))
-        threshold = [
-            float(oracles.SCALARS[name].threshold(np.array(s), strength, **shape))
-            for s, strength in zip(step, lam, strict=True)
-        ]
-        t = np.asarray(jnp.asarray(np.array(threshold) * factors, dtype), float)
+        pairs = zip(step, lam, strict=True)
+        threshold = np.array(
+            [oracles.threshold(name, s, strength, **shape) for s, strength in pairs]
+        )
+        # What sets nothing to zero jumps, if it does, next to the root of its strength.
+        near = np.where(threshold > 0, threshold, np.sqrt(step * lam))
+        t = np.asarray(jnp.asarray(near * factors, dtype), float)
         found = np.asarray(
             operator(name)(*(jnp.asarray(x, dtype) for x in (t, step, lam)), **shape)
         )

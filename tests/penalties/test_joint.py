@@ -13,7 +13,7 @@ from support import oracles
 
 import sgl_jax as sgl
 from sgl_jax.groups import Group
-from sgl_jax.penalties import joint_prox
+from sgl_jax.penalties._search import joint_prox
 
 
 GROUPS = 40

@@ -56,11 +56,61 @@ def x64():
 
 
 @pytest.mark.parametrize("name", oracles.SCALARS)
-def test_penalty_is_concave_but_for_its_semiconcavity(name, x64):
-    t = np.linspace(0.0, 6.0, 601)
-    for penalty, _ in every(name, 0.7):
-        concave = penalty.phi(jnp.asarray(t)) - 0.5 * penalty.semiconcavity() * t**2
-        assert np.all(np.diff(concave, 2) <= 1e-12)
+@pytest.mark.parametrize("lam", [0.0, 0.7, 1e3])
+def test_penalty_is_what_it_declares(name, lam):
+    for penalty, _ in every(name, lam):
+        sgl.check_penalty(penalty)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "sentence"),
+    [
+        (sgl.ScalarPenalty(lambda t: jnp.log1p(t**2), 1.0, "concave"), "a phi that is concave,"),
+        (sgl.ScalarPenalty(jnp.tanh, 1.0, "convex"), "a phi that is convex,"),
+        (sgl.ScalarPenalty(lambda t: t * jnp.exp(-t), 1.0), "phi that is 0 at 0 and nondecreasing"),
+    ],
+)
+def test_untrue_function_of_a_user_is_refused(penalty, sentence):
+    with pytest.raises(ValueError, match="got ScalarPenalty where that fails at t=") as raised:
+        sgl.check_penalty(penalty)
+    assert sentence in str(raised.value)
+
+
+class Declared(sgl.ElasticNet):
+    """An elastic net whose declarations can be made untrue."""
+
+    curvature = "unknown"
+    bound, shift = 1.0, 0.0
+
+    def semiconcavity(self):
+        return self.bound * super().semiconcavity()
+
+    def prox_phi(self, t, step_size):
+        return super().prox_phi(t, step_size) + self.shift * t
+
+
+@pytest.mark.parametrize(
+    ("untrue", "sentence"),
+    [
+        ({"curvature": "concave"}, "curvature concave needs a phi that is concave, got"),
+        ({"phi": lambda self, t: t**3}, r"half-quadratic needs a phi that is concave in t\^2, got"),
+        ({"bound": 0.9}, r"semiconcavity 0.45 needs phi - 0.45 t\^2 / 2 to be concave, got"),
+        ({"shift": 1e-3}, "needs a prox_phi that minimises its objective at step_size=0.01, got"),
+    ],
+)
+def test_untrue_declaration_is_refused(untrue, sentence):
+    sgl.check_penalty(Declared(0.5))
+    with pytest.raises(ValueError, match=sentence):
+        sgl.check_penalty(type("Untrue", (Declared,), untrue)(0.5))
+
+
+@pytest.mark.parametrize("missing", ["curvature", "half_quadratic"])
+def test_penalty_without_a_declaration_is_no_class(missing):
+    declared = {"curvature": "convex", "half_quadratic": True}
+    functions = {"phi": lambda self, t: t, "prox_phi": lambda self, t, step_size: t}
+    del declared[missing]
+    with pytest.raises(TypeError, match=f"got Silent without {missing}; state"):
+        type("Silent", (sgl.NormPenalty,), functions | declared)
 
 
 @names

@@ -172,7 +172,7 @@ def test_transformed_l1_keeps_the_digits_of_small_weights_and_steps(a, dtype):
     draw, lam, eps = np.random.default_rng(0).uniform, 0.25, np.finfo(dtype).eps
     t, step = (10.0 ** draw(-12, top, 20_000) for top in (4, 3))
     step = step.astype(dtype).astype(float)
-    near = oracles.SCALARS["transformed_l1"].threshold(step, lam, a)
+    near = oracles.threshold("transformed_l1", step, lam, a=a)
     # Half of them near the threshold, where the published closed form cancels.
     t[::2] = (near * 10.0 ** draw(-3, 0.5, t.size))[::2]
     t = t.astype(dtype).astype(float)
