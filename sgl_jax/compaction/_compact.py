@@ -26,7 +26,8 @@ from sgl_jax.compaction._report import Report, Size, shapes_of
 from sgl_jax.compaction._search import Search
 from sgl_jax.compaction._states import narrowed_state
 from sgl_jax.compaction._values import facts_of
-from sgl_jax.compaction.channels import Structure, structure_of, tie_unread
+from sgl_jax.compaction.axes import Structure
+from sgl_jax.compaction.channels import structure_of, tie_unread
 from sgl_jax.compaction.program import Program, products_of, trace
 
 

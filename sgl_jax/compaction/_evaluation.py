@@ -6,10 +6,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from sgl_jax.compaction._narrow_rules import NARROW
-from sgl_jax.compaction._slicing import Slicing
-from sgl_jax.compaction.channels import RULES, Structure, read
+from sgl_jax.compaction.axes import Structure
+from sgl_jax.compaction.axes._slicing import Slicing
+from sgl_jax.compaction.channels import read
 from sgl_jax.compaction.program import Equation, derivative, smooth
+from sgl_jax.compaction.rules.elementwise import RULES
+from sgl_jax.compaction.rules.slicing import NARROW
 
 
 __all__ = ["Evaluation"]

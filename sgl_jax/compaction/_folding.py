@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from sgl_jax.compaction._facts import Fact
-from sgl_jax.compaction._product_facts import channel_fact, has_borders
-from sgl_jax.compaction.channels import Axis, Sink, Structure
+from sgl_jax.compaction.axes import Axis, Sink, Structure
+from sgl_jax.compaction.axes._facts import Fact
 from sgl_jax.compaction.program import Equation
+from sgl_jax.compaction.rules.dot_general import channel_fact, has_borders
 
 
 __all__ = ["Fold", "fold_of"]

@@ -11,7 +11,7 @@ import numpy as np
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
 from sgl_jax.compaction._search import Search
-from sgl_jax.compaction.channels import Structure
+from sgl_jax.compaction.axes import Structure
 
 
 __all__ = [

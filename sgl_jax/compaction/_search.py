@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from sgl_jax.compaction._facts import Fact
 from sgl_jax.compaction._folding import Fold, fold_of
-from sgl_jax.compaction.channels import Axis, Sink, Structure
+from sgl_jax.compaction.axes import Axis, Sink, Structure
+from sgl_jax.compaction.axes._facts import Fact
 
 
 __all__ = ["Search"]

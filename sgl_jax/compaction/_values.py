@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from sgl_jax._util.pytree import is_key
-from sgl_jax.compaction._fact_rules import RULES
-from sgl_jax.compaction._facts import Fact, unknown
-from sgl_jax.compaction.channels import Structure
+from sgl_jax.compaction.axes import Structure
+from sgl_jax.compaction.axes._facts import Fact, unknown
 from sgl_jax.compaction.program import equations
+from sgl_jax.compaction.rules.windows import RULES
 
 
 __all__ = ["facts_of"]

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from sgl_jax._util.typing import Path
+from sgl_jax.compaction.axes._structure import Structure
 from sgl_jax.compaction.channels._roles import reading_axes
-from sgl_jax.compaction.channels._structure import Structure
 
 
 __all__ = ["Channels", "Slot", "channels_of"]

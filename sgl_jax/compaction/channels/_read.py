@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from sgl_jax._util.pytree import is_key
-from sgl_jax.compaction.channels._classes import Classes
-from sgl_jax.compaction.channels._rules import RULES
-from sgl_jax.compaction.channels._structure import Axes, Structure
+from sgl_jax.compaction.axes._disjoint_sets import Classes
+from sgl_jax.compaction.axes._structure import Axes, Structure
 from sgl_jax.compaction.program import Equation, Program, equations
+from sgl_jax.compaction.rules.elementwise import RULES
 
 
 __all__ = ["read", "structure_of"]

@@ -1,6 +1,6 @@
 """Which axes of parameters read channels, and which make them."""
 
-from sgl_jax.compaction.channels._structure import Structure
+from sgl_jax.compaction.axes._structure import Structure
 from sgl_jax.compaction.program import equations
 
 

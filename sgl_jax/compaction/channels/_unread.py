@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sgl_jax._util.typing import Path
-from sgl_jax.compaction.channels._structure import Structure
+from sgl_jax.compaction.axes._structure import Structure
 
 
 __all__ = ["tie_unread"]

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from sgl_jax.compaction.channels._classes import Axis
-from sgl_jax.compaction.channels._reshape import reshaped
-from sgl_jax.compaction.channels._structure import Axes, Rule, Structure
+from sgl_jax.compaction.axes._disjoint_sets import Axis
+from sgl_jax.compaction.axes._structure import Axes, Rule, Structure
 from sgl_jax.compaction.program import Equation
+from sgl_jax.compaction.rules.reshape import reshaped
 
 
 __all__ = ["LAYOUT", "gathered_axis"]

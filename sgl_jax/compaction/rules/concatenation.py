@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from sgl_jax.compaction._facts import Fact, FactRule, widened
-from sgl_jax.compaction.channels import Structure, blocks, gathered_axis
+from sgl_jax.compaction.axes import Structure
+from sgl_jax.compaction.axes._facts import Fact, FactRule, widened
 from sgl_jax.compaction.program import Equation
+from sgl_jax.compaction.rules.gather import gathered_axis
+from sgl_jax.compaction.rules.reshape import blocks
 
 
 __all__ = ["LAYOUT"]

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from sgl_jax.compaction._slicing import Slicing
-from sgl_jax.compaction.channels import gathered_axis
+from sgl_jax.compaction.axes._slicing import Slicing
 from sgl_jax.compaction.program import Equation
+from sgl_jax.compaction.rules.gather import gathered_axis
 
 
 __all__ = ["NARROW"]

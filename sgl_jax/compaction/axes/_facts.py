@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from sgl_jax.compaction.channels import Structure
+from sgl_jax.compaction.axes._structure import Structure
 from sgl_jax.compaction.program import Equation
 
 

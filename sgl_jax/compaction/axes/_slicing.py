@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from sgl_jax._util.narrowing import taken
-from sgl_jax.compaction.channels import Axis, Structure
+from sgl_jax.compaction.axes._disjoint_sets import Axis
+from sgl_jax.compaction.axes._structure import Structure
 
 
 __all__ = ["Slicing"]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sgl_jax.compaction._facts import Fact, widened
-from sgl_jax.compaction.channels import Structure
+from sgl_jax.compaction.axes import Structure
+from sgl_jax.compaction.axes._facts import Fact, widened
 from sgl_jax.compaction.program import Equation
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sgl_jax.compaction.channels._classes import Axis
-from sgl_jax.compaction.channels._structure import Axes, Rule, Sink, Structure
+from sgl_jax.compaction.axes._disjoint_sets import Axis
+from sgl_jax.compaction.axes._structure import Axes, Rule, Sink, Structure
 from sgl_jax.compaction.program import Equation
 
 

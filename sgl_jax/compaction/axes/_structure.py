@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from sgl_jax.compaction.channels._classes import Axis, Classes
+from sgl_jax.compaction.axes._disjoint_sets import Axis, Classes
 from sgl_jax.compaction.program import Equation, Program, equations
 
 

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
-from sgl_jax.compaction._facts import Fact, FactRule
-from sgl_jax.compaction._layout_facts import LAYOUT
-from sgl_jax.compaction._product_facts import conv, dot_general
-from sgl_jax.compaction.channels import ELEMENTWISE, Structure
+from sgl_jax.compaction.axes import Structure
+from sgl_jax.compaction.axes._facts import Fact, FactRule
 from sgl_jax.compaction.program import Equation
+from sgl_jax.compaction.rules.concatenation import LAYOUT
+from sgl_jax.compaction.rules.dot_general import conv, dot_general
+from sgl_jax.compaction.rules.elementwise import ELEMENTWISE
 
 
 __all__ = ["RULES"]

@@ -7,10 +7,10 @@ stay whole; ``None`` says that the primitive is used in a way it has no rule for
 
 import functools
 
-from sgl_jax.compaction.channels._layout import LAYOUT
-from sgl_jax.compaction.channels._products import PRODUCTS
-from sgl_jax.compaction.channels._structure import Axes, Rule, Structure
+from sgl_jax.compaction.axes._structure import Axes, Rule, Structure
 from sgl_jax.compaction.program import Equation
+from sgl_jax.compaction.rules.convolution import PRODUCTS
+from sgl_jax.compaction.rules.gather import LAYOUT
 
 
 __all__ = ["ELEMENTWISE", "RULES"]
