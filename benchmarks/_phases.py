@@ -27,8 +27,8 @@ __all__ = ["PHASES", "phases"]
 
 PHASES = {
     "tracing": [(_compact, "trace")],
-    "graph": [(_compact, "structure_of")],
-    "facts": [(_compact, "facts_of")],
+    "graph": [(_compact, "read_program")],
+    "facts": [(_compact, "propagate_constants")],
     "search": [(_compact, "Search"), (_compact.Search, "run")],
     "narrowing": [(_compact.Plan, "narrowed")],
     "check": [(_compact, "check_equal")],

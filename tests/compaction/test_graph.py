@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 from jax import lax
 
-from sgl_jax.compaction.channels import structure_of
+from sgl_jax.compaction.channels import read_program
 from sgl_jax.compaction.program import trace
 
 
@@ -27,24 +27,24 @@ class Read:
         kept = self.program.outputs
         if not outputs:  # what is an output stays; ask before that
             self.program.outputs = ()
-        self.structure = structure_of(self.program, self.program.inputs)
+        self.structure = read_program(self.program, self.program.inputs)
         self.axes = [self.structure.axes[value] for value in kept]
-        self.classes = self.structure.classes
+        self.sets = self.structure.sets
 
     def of(self, argument, axis):
-        return self.classes.find(self.structure.axes[self.program.inputs[argument]][axis])
+        return self.sets.find(self.structure.axes[self.program.inputs[argument]][axis])
 
     def along(self, argument, axis, result=0):
         """For every axis of a result the positions of an argument that its positions go with."""
         names = {name: k for k, name in enumerate(self.of(argument, axis).tolist())}
         return [
-            None if found is None else [names.get(n, -1) for n in self.classes.find(found).tolist()]
+            None if found is None else [names.get(n, -1) for n in self.sets.find(found).tolist()]
             for found in self.axes[result]
         ]
 
     def why(self, argument, axis):
         """Why the positions of an axis have to stay, one reason or ``None`` for each."""
-        reasons = self.classes.reasons()
+        reasons = self.sets.reasons()
         return [reasons.get(name) for name in self.of(argument, axis).tolist()]
 
 
@@ -124,9 +124,9 @@ def test_product_ties_what_it_sums_over():
     read = Read(lambda x, k: x @ k, (2, 4), (4, 3))
     assert read.of(0, 1).tolist() == read.of(1, 0).tolist()
     assert read.along(1, 1) == [[-1, -1], [0, 1, 2]]
-    (sink,) = read.structure.sinks
-    assert sink.axes == (1, 0)
-    assert sink.alone
+    (contraction,) = read.structure.contractions
+    assert contraction.axes == (1, 0)
+    assert contraction.single
 
 
 def test_product_with_batch_axes_ties_those_and_records_every_sum():
@@ -134,8 +134,8 @@ def test_product_with_batch_axes_ties_those_and_records_every_sum():
     assert read.of(0, 0).tolist() == read.of(1, 0).tolist()
     assert read.of(0, 2).tolist() == read.of(1, 1).tolist()
     assert read.along(1, 3)[2] == list(range(6))
-    assert len(read.structure.sinks) == 2
-    assert not any(sink.alone for sink in read.structure.sinks)
+    assert len(read.structure.contractions) == 2
+    assert not any(contraction.single for contraction in read.structure.contractions)
 
 
 def convolved(groups, dilation=(1, 1)):
@@ -156,7 +156,7 @@ def test_convolution_sums_over_inputs_and_slides_over_pixels():
 def test_depthwise_convolution_passes_channels_on():
     read = Read(convolved(4), (2, 4, 5, 5), (8, 1, 3, 3))
     assert np.repeat(read.of(0, 1), 2).tolist() == read.of(1, 0).tolist()
-    assert not read.structure.sinks
+    assert not read.structure.contractions
 
 
 def test_grouped_convolution_ties_a_group():
@@ -204,9 +204,9 @@ def test_output_stays():
 
 def test_axis_that_meets_one_that_is_not_sliced_stays():
     program, _ = trace(lambda x, k: x @ k, jnp.ones((2, 4)), jnp.ones((4, 3)))
-    structure = structure_of(program, program.inputs[1:])
+    structure = read_program(program, program.inputs[1:])
     rows, columns = structure.axes[program.inputs[1]]
-    reasons = structure.classes.reasons()
+    reasons = structure.sets.reasons()
     assert all("joins it with an axis that is not sliced" in reasons[k] for k in rows.tolist())
     assert all(reasons[k] == "it is an output of the network" for k in columns.tolist())
 

@@ -1,17 +1,11 @@
 """Axes of a traced program: which positions are tied, what is known of them, which are removed."""
 
-from sgl_jax.compaction.axes._disjoint_sets import Axis as Axis, Classes as Classes
-from sgl_jax.compaction.axes._facts import (
-    Fact as Fact,
-    FactRule as FactRule,
-    unknown as unknown,
-    widened as widened,
-)
+from sgl_jax.compaction.axes._disjoint_sets import Axis as Axis, DisjointSets as DisjointSets
+from sgl_jax.compaction.axes._fact import Fact as Fact, unknown as unknown, widen as widen
 from sgl_jax.compaction.axes._slicing import Slicing as Slicing
 from sgl_jax.compaction.axes._structure import (
     Axes as Axes,
-    Rule as Rule,
-    Sink as Sink,
+    Contraction as Contraction,
     Structure as Structure,
 )
 
@@ -19,13 +13,11 @@ from sgl_jax.compaction.axes._structure import (
 __all__ = [
     "Axes",
     "Axis",
-    "Classes",
+    "Contraction",
+    "DisjointSets",
     "Fact",
-    "FactRule",
-    "Rule",
-    "Sink",
     "Slicing",
     "Structure",
     "unknown",
-    "widened",
+    "widen",
 ]

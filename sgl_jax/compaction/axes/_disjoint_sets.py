@@ -1,56 +1,60 @@
-"""Positions that live and die together: disjoint sets, and what keeps some of them alive."""
+"""Disjoint sets of positions that are removed together, and the reasons why some stay."""
 
 from typing import TypeAlias
 
 import numpy as np
 
 
-__all__ = ["Axis", "Classes"]
+__all__ = ["Axis", "DisjointSets"]
 
 Axis: TypeAlias = np.ndarray | None
-"""For every position on an axis of an array the number of its atom; ``None`` if the axis can only
-be kept as a whole."""
+"""The numbers of the positions along one axis of an array; ``None`` if the axis stays whole."""
 
 
-class Classes:
-    """Disjoint sets of atoms.
+class DisjointSets:
+    """Disjoint sets of positions, by union-find.
 
-    An atom is a position on an axis. Atoms that an operation ties, because it needs as many
-    positions of one axis as of the other, are in one class. The name of a class is its least atom.
+    A position is a number. Positions that an operation ties, because it needs as many of one axis
+    as of another, are in one set; the root of a set is its least position.
     """
 
     def __init__(self) -> None:
         self._parents = np.zeros(0, int)
         self.protected: dict[int, str] = {}
-        """Why a class cannot be removed, under the atom it was said of."""
+        """For positions that have to stay, and their sets with them, the reason."""
 
-    def copy(self) -> "Classes":
-        """The same classes, to be tied on their own."""
-        other = Classes()
+    def copy(self) -> "DisjointSets":
+        """A copy that can be changed on its own."""
+        other = DisjointSets()
         other._parents, other.protected = self._parents.copy(), self.protected.copy()
         return other
 
     def __len__(self) -> int:
+        """Number of positions."""
         return len(self._parents)
 
-    def fresh(self, count: int) -> np.ndarray:
-        """Atoms that are tied to nothing yet."""
-        atoms = np.arange(len(self), len(self) + count)
-        self._parents = np.concatenate([self._parents, atoms])
-        return atoms
+    def new(self, count: int) -> np.ndarray:
+        """Adds positions, each in a set of its own."""
+        positions = np.arange(len(self), len(self) + count)
+        self._parents = np.concatenate([self._parents, positions])
+        return positions
 
-    def find(self, atoms: np.ndarray) -> np.ndarray:
-        """The classes of atoms."""
-        found = self._parents[atoms]
+    def find(self, positions: np.ndarray) -> np.ndarray:
+        """The roots of the sets that hold some positions."""
+        found = self._parents[positions]
         while True:
             higher = self._parents[found]
             if np.array_equal(higher, found):
-                self._parents[atoms] = found
+                self._parents[positions] = found
                 return found
             found = higher
 
-    def tie(self, first: np.ndarray, second: np.ndarray) -> None:
-        """Puts each atom into the class of its partner; arrays of one shape."""
+    def roots(self) -> np.ndarray:
+        """The root of every position."""
+        return self.find(np.arange(len(self)))
+
+    def union(self, first: np.ndarray, second: np.ndarray) -> None:
+        """Merges the set of each position with that of its partner; arrays of one shape."""
         if first is second:
             return
         while True:
@@ -63,15 +67,15 @@ class Classes:
             np.minimum.at(self._parents, np.maximum(left, right), np.minimum(left, right))
 
     def protect(self, axis: Axis, why: str) -> None:
-        """Says that the classes of an axis cannot be removed; the first reason given counts."""
+        """Says that the positions of an axis have to stay; the first reason given counts."""
         if axis is not None:
-            for atom in axis.tolist():
-                self.protected.setdefault(atom, why)
+            for position in axis.tolist():
+                self.protected.setdefault(position, why)
 
     def reasons(self) -> dict[int, str]:
-        """Why classes cannot be removed, by class."""
+        """The reasons of the sets that have to stay, by root."""
         found: dict[int, str] = {}
-        names = self.find(np.array(list(self.protected), int)).tolist()
-        for name, why in zip(names, self.protected.values(), strict=True):
-            found.setdefault(name, why)
+        roots = self.find(np.array(list(self.protected), int)).tolist()
+        for root, why in zip(roots, self.protected.values(), strict=True):
+            found.setdefault(root, why)
         return found

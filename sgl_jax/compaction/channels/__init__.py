@@ -1,4 +1,4 @@
-"""The graph of channels: which axes of which parameters live and die together."""
+"""Channels of a network: the positions of its parameters that are removed together."""
 
 from sgl_jax.compaction.channels._channels import Channels as Channels, Slot as Slot
 from sgl_jax.compaction.channels._drawing import mermaid as mermaid
@@ -6,7 +6,10 @@ from sgl_jax.compaction.channels._grouping import (
     ChannelGroups as ChannelGroups,
     channel_groups as channel_groups,
 )
-from sgl_jax.compaction.channels._read import read as read, structure_of as structure_of
+from sgl_jax.compaction.channels._reading import (
+    read_equations as read_equations,
+    read_program as read_program,
+)
 from sgl_jax.compaction.channels._unread import tie_unread as tie_unread
 
 
@@ -16,7 +19,7 @@ __all__ = [
     "Slot",
     "channel_groups",
     "mermaid",
-    "read",
-    "structure_of",
+    "read_equations",
+    "read_program",
     "tie_unread",
 ]

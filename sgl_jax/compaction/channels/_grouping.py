@@ -1,4 +1,4 @@
-"""A grouping by the channels of a network: what has to be zero together to be removable."""
+"""Groups of weights that have to be zero together for a channel to be removable."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
@@ -11,9 +11,9 @@ import numpy as np
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
 from sgl_jax.compaction.channels._channels import Channels, Slot, channels_of
-from sgl_jax.compaction.channels._read import structure_of
+from sgl_jax.compaction.channels._reading import read_program
 from sgl_jax.compaction.channels._unread import tie_unread
-from sgl_jax.compaction.program import products_of, trace
+from sgl_jax.compaction.program import Product, products_of, trace
 from sgl_jax.groups import GroupFamily, Groups, Member
 
 
@@ -23,11 +23,11 @@ __all__ = ["ChannelGroups", "channel_groups"]
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
 class ChannelGroups:
-    """The channels of a network; a grouping of what has to be zero for them to be removable.
+    """The channels of a network, and a grouping: the weights to set to zero for each to go.
 
     One group is all that makes one channel: its filters, biases, and scales and shifts of norms.
     Channels that cannot be removed are in no group, nor are leaves that hold some of them. Print it
-    to see what ties channels, and what keeps them; :func:`mermaid` draws it.
+    to see what ties channels, and why some stay; :func:`mermaid` draws it.
 
     Attributes:
       channels: all channels, those of the same leaves together.
@@ -55,9 +55,9 @@ class ChannelGroups:
         """
         sizes = [np.broadcast_to(np.asarray(family.size), family.count) for family in self.groups]
         total = sum(float(np.sqrt(size).sum()) for size in sizes)
-        price = total / sum(sum(flops) for flops in self.flops)
+        rate = total / sum(sum(flops) for flops in self.flops)
         pairs = zip(self.groups, self.flops, strict=True)
-        return {f.members[0].path: price * jnp.asarray(flops, float) for f, flops in pairs}
+        return {f.members[0].path: rate * jnp.asarray(flops, float) for f, flops in pairs}
 
     def __str__(self) -> str:
         unknown = [f"not understood, keeps whole what it reads: {item}" for item in self.unknown]
@@ -99,7 +99,7 @@ def channel_groups(
     leaves, _ = flatten_by_path(params)
     program, _ = trace(apply, params, *inputs)
     values = dict(zip(leaves, program.inputs, strict=False))
-    structure = structure_of(program, tuple(values.values()))
+    structure = read_program(program, tuple(values.values()))
     tie_unread(structure, values)
     for equation, axes in structure.loops:
         for axis in axes:
@@ -125,28 +125,32 @@ def channel_groups(
 def _members(
     channels: Sequence[Channels], floating: set[Path], readers: bool
 ) -> list[tuple[Slot, ...]]:
-    """For all channels the slots that are in their groups: every leaf in one of them.
+    """For all channels the slots in their groups, with those that read them if wanted."""
+    homes = _homes(channels, floating)
+    members = []
+    for found in channels:
+        made = tuple(slot for slot in found.slots if homes.get(slot.path) is slot)
+        read = [slot for slot in found.slots if slot.reads and slot.path in floating]
+        wanted = (*made, *read) if readers and made else made
+        members.append(tuple(slot for slot in found.slots if slot in wanted))
+    return members
 
-    A leaf that makes channels by several axes is in the group of the last. Those that read channels
-    come on top if they are wanted.
-    """
-    home: dict[Path, Slot] = {}
+
+def _homes(channels: Sequence[Channels], floating: set[Path]) -> dict[Path, Slot]:
+    """For every leaf the axis by which it is in groups: the last that makes removable channels."""
+    homes: dict[Path, Slot] = {}
     for found in channels:
         for slot in found.slots:
-            whole = slot.path in floating and not any(found.kept[k] for k in slot.channel)
-            if whole and not slot.reads and slot.axis >= home.get(slot.path, slot).axis:
-                home[slot.path] = slot
-    made = [tuple(s for s in found.slots if home.get(s.path) is s) for found in channels]
-    if not readers:
-        return made
-    return [
-        tuple(s for s in found.slots if s in own or (own and s.reads and s.path in floating))
-        for found, own in zip(channels, made, strict=True)
-    ]
+            removable = not any(found.protected[k] for k in slot.channel)
+            if not removable or slot.reads or slot.path not in floating:
+                continue
+            if slot.path not in homes or slot.axis >= homes[slot.path].axis:
+                homes[slot.path] = slot
+    return homes
 
 
 def _family(slots: Sequence[Slot], grouped: Sequence[int]) -> GroupFamily:
-    """The family of groups of some channels."""
+    """The family of the groups of some channels, in the order of ``grouped``."""
     numbers = {channel: group for group, channel in enumerate(grouped)}
     members = []
     for slot in slots:
@@ -157,8 +161,8 @@ def _family(slots: Sequence[Slot], grouped: Sequence[int]) -> GroupFamily:
     return GroupFamily(tuple(members))
 
 
-def _costs(found: Iterable[Any]) -> dict[tuple[Path, int], int]:
-    """The FLOPs of what is computed with a kernel, for its axes of inputs and outputs."""
+def _costs(found: Iterable[Product]) -> dict[tuple[Path, int], int]:
+    """The FLOPs of the products with a kernel, for its axes of inputs and of outputs."""
     costs: dict[tuple[Path, int], int] = {}
     for product in found:
         for axis in (*product.inputs, *product.outputs):

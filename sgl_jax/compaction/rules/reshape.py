@@ -1,34 +1,37 @@
-"""Which positions of a reshaped array are those of the array."""
+"""Reshaping: which positions of an array of another shape are those of the array."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
-from sgl_jax.compaction.axes._disjoint_sets import Axis
-from sgl_jax.compaction.axes._structure import Axes, Structure
+from sgl_jax.compaction.axes import Axes, Axis, Fact, Slicing, Structure, widen
 from sgl_jax.compaction.program import Equation
+from sgl_jax.compaction.rules._primitive import Primitive
 
 
-__all__ = ["blocks", "reshaped"]
+__all__ = ["RESHAPE"]
 
 Shape = tuple[Any, ...]
 Block = tuple[tuple[int, ...], tuple[int, ...]]
 
 
-def reshaped(
-    structure: Structure, equation: Equation, axes: Axes, before: Shape, after: Shape
-) -> Axes:
-    """The axes of an array of another shape with the same entries in the same order.
+def _tie(structure: Structure, equation: Equation) -> list[Axes]:
+    """Merged and split axes leave one axis that can be sliced; the others stay whole.
 
-    Axes that are merged leave one axis of which every position belongs to a position of the last
-    of them that can be sliced; the others stay whole. An axis that is split leaves one that can be
-    sliced, too: the one that takes the fewest new ties, or else the last.
+    Of merged axes it is the last that can be sliced, and every position of the result belongs to
+    one of its positions. Of the axes that an axis is split into, it is the one that takes the
+    fewest new ties, or else the last.
     """
+    axes = structure.axes[equation.inputs[0]]
+    before, after = structure.shape(equation.inputs[0]), structure.shape(equation.outputs[0])
+    for axis, size in zip(axes, before, strict=True):
+        if size == 1:
+            structure.protect(axis, equation)
     found: list[Axis] = [None] * len(after)
-    structure.gone(axes, [k for k, size in enumerate(before) if size == 1], equation)
-    for sources, targets in blocks(before, after):
+    for sources, targets in _blocks(before, after):
         tracked = [k for k in sources if axes[k] is not None]
         if not tracked:
             continue
@@ -39,14 +42,14 @@ def reshaped(
             continue
         for k in tracked[:-1]:
             structure.protect(axes[k], equation, "merges it with another")
-        flat = _merged(np.asarray(axes[tracked[-1]]), sources.index(tracked[-1]), shape)
-        kept, axis = _divided(structure, flat, tuple(after[k] for k in targets))
+        flat = _merge(np.asarray(axes[tracked[-1]]), sources.index(tracked[-1]), shape)
+        kept, axis = _split(structure, flat, tuple(after[k] for k in targets))
         found[targets[kept]] = axis
-    return tuple(found)
+    return [tuple(found)]
 
 
-def blocks(before: Shape, after: Shape) -> Iterator[Block]:
-    """The least runs of axes, before and after, with equal numbers of entries.
+def _blocks(before: Shape, after: Shape) -> Iterator[Block]:
+    """The shortest runs of axes, before and after, with equal numbers of entries.
 
     Axes of one position are in none; those of an array without entries are all in one.
     """
@@ -71,23 +74,45 @@ def blocks(before: Shape, after: Shape) -> Iterator[Block]:
         yield tuple(sources), tuple(targets)
 
 
-def _merged(axis: np.ndarray, at: int, shape: Shape) -> np.ndarray:
-    """The atom of every position of merged axes, of which one has atoms."""
+def _merge(axis: np.ndarray, at: int, shape: Shape) -> np.ndarray:
+    """The positions along merged axes, one of which has positions."""
     along = [1] * len(shape)
     along[at] = shape[at]
     return np.broadcast_to(axis.reshape(along), shape).reshape(-1)
 
 
-def _divided(structure: Structure, flat: np.ndarray, shape: Shape) -> tuple[int, np.ndarray]:
-    """Which of the axes of a split axis can be sliced, and its atoms."""
+def _split(structure: Structure, flat: np.ndarray, shape: Shape) -> tuple[int, np.ndarray]:
+    """The one of the axes of a split axis that can be sliced, and its positions."""
     if len(shape) == 1:
         return 0, flat
-    classes = structure.classes.find(flat).reshape(shape)
+    roots = structure.sets.find(flat).reshape(shape)
     ties = []
     for k in range(len(shape)):
-        rows = np.moveaxis(classes, k, 0).reshape(shape[k], -1)
+        rows = np.moveaxis(roots, k, 0).reshape(shape[k], -1)
         ties.append(sum(len(np.unique(row)) - 1 for row in rows))
     kept = max(k for k in range(len(shape)) if ties[k] == min(ties))
     rows = np.moveaxis(flat.reshape(shape), kept, 0).reshape(shape[kept], -1)
-    structure.classes.tie(rows, np.broadcast_to(rows[:, :1], rows.shape))
+    structure.sets.union(rows, np.broadcast_to(rows[:, :1], rows.shape))
     return kept, rows[:, 0]
+
+
+def _fact(structure: Structure, equation: Equation, facts: Sequence[Fact]) -> list[Fact]:
+    before, after = structure.shape(equation.inputs[0]), structure.shape(equation.outputs[0])
+
+    def reshaped(x):
+        shape = [1] * len(after)
+        for sources, targets in _blocks(before, after):
+            if any(x.shape[k] > 1 for k in sources):
+                x = widen(x, sources, before)
+                for k in targets:
+                    shape[k] = after[k]
+        return x.reshape(shape)
+
+    return [facts[0].map(reshaped)]
+
+
+def _narrow(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[Any]:
+    return [jnp.reshape(arguments[0], slicing.shape(equation.outputs[0]))]
+
+
+RESHAPE: dict[str, Primitive] = {"reshape": Primitive(_tie, _fact, _narrow)}
