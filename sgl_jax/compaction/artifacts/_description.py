@@ -1,4 +1,4 @@
-"""What a compacted network is besides its arrays, as JSON: plan, report, versions."""
+"""Describes a compacted network without its arrays, as JSON: plan, report, versions."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ __all__ = ["Description", "described", "read_description"]
 
 KIND = "a network compacted by sgl_jax"
 FORMAT = 1
-"""Of what :func:`described` writes; one that is newer is not read."""
+"""The format that :func:`described` writes; a newer one is not read."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Description:
     """A compacted network without its arrays.
 
     Attributes:
-      plan: what stays of every leaf.
+      plan: the positions that stay of every leaf.
       dtypes: of every leaf.
       report: of its compaction.
       inputs: shapes of the example inputs; empty where they are not known.
-      outputs: types and shapes of what comes out for them.
+      outputs: types and shapes of the outputs for them.
     """
 
     plan: Plan
@@ -84,7 +84,7 @@ def _text(value: Any, depth: int) -> str:
 
 
 def outputs_of(apply: Any, params: Any, inputs: tuple[Any, ...]) -> list[str]:
-    """Types and shapes of what comes out, without computing it; nothing for no inputs."""
+    """The types and shapes of the outputs, without computing them; none for no inputs."""
     if not inputs:
         return []
     return [
