@@ -1,15 +1,14 @@
 """Groups of weights that have to be zero together for a channel to be removable."""
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
+from sgl_jax.compaction.channels._channel_groups import ChannelGroups
 from sgl_jax.compaction.channels._channels import Channels, Slot, channels_of
 from sgl_jax.compaction.channels._reading import read_program
 from sgl_jax.compaction.channels._unread import tie_unread
@@ -17,70 +16,27 @@ from sgl_jax.compaction.program import Product, products_of, trace
 from sgl_jax.groups import GroupFamily, Groups, Member
 
 
-__all__ = ["ChannelGroups", "channel_groups"]
-
-
-@jax.tree_util.register_static
-@dataclasses.dataclass(frozen=True)
-class ChannelGroups:
-    """The channels of a network, and a grouping: the weights to set to zero for each to go.
-
-    One group is all that makes one channel: its filters, biases, and scales and shifts of norms.
-    Channels that cannot be removed are in no group, nor are leaves that hold some of them. Print it
-    to see what ties channels, and why some stay; :func:`mermaid` draws it.
-
-    Attributes:
-      channels: all channels, those of the same leaves together.
-      groups: the groups, a family for each of the channels that can be removed.
-      unknown: operations without a rule, which keep whole what they read.
-      flops: for every family and group the FLOPs that go with the channel.
-    """
-
-    channels: tuple[Channels, ...]
-    groups: Groups
-    unknown: tuple[str, ...]
-    flops: tuple[tuple[float, ...], ...]
-
-    def resolve(self, params: Params) -> Groups:
-        """The groups, after a look at the shapes of the parameters; see :meth:`Groups.resolve`."""
-        return self.groups.resolve(params)
-
-    def flops_weights(self) -> dict[Path, jax.Array]:
-        r"""A weight for every group by what its removal saves, for ``Regularizer(weight=...)``.
-
-        .. math:: \text{weight}_g = F_g \, \frac{\sum_h \sqrt{|h|}}{\sum_h F_h}
-
-        so that all weights together are those of ``"sqrt_size"``. :math:`F_g` are the FLOPs of the
-        convolutions and products that make or read the channel, with all other channels in place.
-        """
-        sizes = [np.broadcast_to(np.asarray(family.size), family.count) for family in self.groups]
-        total = sum(float(np.sqrt(size).sum()) for size in sizes)
-        rate = total / sum(sum(flops) for flops in self.flops)
-        pairs = zip(self.groups, self.flops, strict=True)
-        return {f.members[0].path: rate * jnp.asarray(flops, float) for f, flops in pairs}
-
-    def __str__(self) -> str:
-        unknown = [f"not understood, keeps whole what it reads: {item}" for item in self.unknown]
-        return "\n".join([*map(str, self.channels), *unknown])
+__all__ = ["channel_groups"]
 
 
 def channel_groups(
     apply: Callable[..., Any], params: Params, *inputs: Any, readers: bool = False
 ) -> ChannelGroups:
-    """The channels of a network: which parts of which leaves have to be zero together.
+    """Finds the channels of a network: the weights that have to be zero together.
 
     ``Regularizer(penalty, channel_groups(apply, params, *inputs))`` drives to zero what
-    :func:`~sgl_jax.compact` then removes. Its groups are disjoint, and its prox is exact. A channel
-    of zeros stays only where something is added to all channels alike, as the bias of a layer that
-    mixes tokens is.
+    :func:`~sgl_jax.compact`, with the same arguments, then removes. Its groups are disjoint, and
+    its prox is exact. A channel of zeros stays only where something is added to all channels alike,
+    as the bias of a layer that mixes tokens is.
 
     Args:
       apply: ``(params, *inputs) -> outputs``, in inference mode.
-      params: what is trained, or its shapes; what else ``apply`` needs, running statistics, it may
-        close over.
+      params: one pytree of all arrays, or their shapes, as for :func:`~sgl_jax.compact`. Of weights
+        and running statistics, ``(params, rest)`` say, a link that trains ``params`` groups the
+        leaves of ``params``.
       *inputs: example inputs, or their shapes.
-      readers: put what reads a channel into its group, too. A kernel is then in two families, by
-        its inputs and by its outputs, the groups overlap, and there is no prox: they are for
+      readers: put the kernels that read a channel into its group, too. A kernel is then in two
+        families, by its inputs and by its outputs, the groups overlap, and there is no prox: for
         :func:`~sgl_jax.add_penalty_gradient` and the group part of :func:`~sgl_jax.sgl_transform`,
         which take the gradient.
 

@@ -19,9 +19,10 @@ def table(families: Mapping[str, Family]) -> str:
     for family, primitives in families.items():
         by_marks: dict[tuple[str, ...], list[str]] = {}
         for name, rules in primitives.items():
-            by_marks.setdefault(_marks(rules), []).append(f"`{name}`")
+            by_marks.setdefault(_marks(rules), []).append(name)
         for marks, names in sorted(by_marks.items(), reverse=True):
-            rows.append((f"`{family}`", " ".join(sorted(names)), *marks))
+            cells = " ".join(f"`{name}`" for name in sorted(names))
+            rows.append((f"`{family}`", cells, *marks))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
