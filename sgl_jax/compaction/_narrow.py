@@ -9,7 +9,7 @@ import numpy as np
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction._evaluation import Evaluation
 from sgl_jax.compaction._plan import Plan, shape_of
-from sgl_jax.compaction.axes._slicing import Slicing
+from sgl_jax.compaction.axes import Slicing
 from sgl_jax.compaction.channels import read_program
 from sgl_jax.compaction.program import trace
 
