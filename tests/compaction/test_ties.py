@@ -50,7 +50,7 @@ class Read:
 
 def stays(read, argument, axis, what):
     for why in read.why(argument, axis):
-        assert re.match(rf"{what} at .*test_graph.py:\d+ ", why or ""), why
+        assert re.match(rf"{what} at .*test_ties.py:\d+ ", why or ""), why
 
 
 def free(read, argument, axis):
