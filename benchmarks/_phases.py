@@ -21,13 +21,14 @@ from _rounds import in_short
 
 import sgl_jax as sgl
 from sgl_jax.compaction import _compact
+from sgl_jax.compaction.channels import _network
 
 
 __all__ = ["PHASES", "phases"]
 
 PHASES = {
-    "tracing": [(_compact, "trace")],
-    "graph": [(_compact, "read_program")],
+    "tracing": [(_compact, "trace"), (_network, "trace")],
+    "graph": [(_network, "read_program")],
     "facts": [(_compact, "propagate_constants")],
     "search": [(_compact, "Search"), (_compact.Search, "run")],
     "narrowing": [(_compact.Plan, "narrowed")],

@@ -20,14 +20,14 @@ from sgl_jax.compaction._refusals import (
     leaves_of,
     protect_leaves,
     refuse_closed_over,
-    refuse_unread,
+    refuse_unknown,
     unknown_operations,
 )
 from sgl_jax.compaction._report import Report, Size, shapes_of
 from sgl_jax.compaction._search import Search
 from sgl_jax.compaction._states import narrowed_state
 from sgl_jax.compaction.axes import Structure
-from sgl_jax.compaction.channels import read_program, tie_unread
+from sgl_jax.compaction.channels import read_network
 from sgl_jax.compaction.program import Program, products_of, trace
 
 
@@ -124,18 +124,15 @@ def compact(
       (3, 3)
     """
     leaves = checked_leaves(params, inputs)
-    program, _ = trace(apply, params, *inputs)
-    values = dict(zip(leaves, program.inputs, strict=False))
-    structure = read_program(program, tuple(values.values()))
-    tie_unread(structure, values)
+    structure, values = read_network(apply, params, *inputs)
     protect_leaves(structure, values, protect)
-    refuse_unread(structure, values, strict)
+    refuse_unknown(structure, values, strict)
     facts = propagate_constants(structure, {values[path]: leaf for path, leaf in leaves.items()})
     search = Search(structure, facts, tuple(values.values()), round_to)
     search.run()
     refuse_closed_over(structure, values, search)
     plan = _plan(structure, values, search)
-    folded = _folded(structure, values, search, leaves)
+    folded = _fold_constants(structure, values, search, leaves)
     _, rebuild = flatten_by_path(params)
     narrow = plan.narrowed(rebuild(leaves | folded))
     narrowed = Narrowed(apply, plan)
@@ -143,14 +140,14 @@ def compact(
         error, scale = check_equal(apply, params, narrowed, narrow, inputs, tolerance)
     report = Report(
         shapes_of(plan),
-        _size(params, program),
-        _size(narrow, trace(narrowed, narrow, *inputs)[0]),
-        error,
-        scale,
-        _sentences(structure, values, search),
-        tuple(_owners(structure, values, search.revived)),
-        tuple(folded),
-        unknown_operations(structure, values),
+        before=_size(params, structure.program),
+        after=_size(narrow, trace(narrowed, narrow, *inputs)[0]),
+        error=error,
+        scale=scale,
+        kept=_constants_kept(structure, values, search.constant),
+        revived=_first_leaves(structure, values, search.revived),
+        folded=tuple(folded),
+        unknown=unknown_operations(structure, values),
     )
     return Compacted(narrow, narrowed, report, plan, _shapes(inputs))
 
@@ -164,10 +161,10 @@ def _plan(structure: Structure, values: dict[Path, int], search: Search) -> Plan
     return Plan(tuple(plans))
 
 
-def _folded(
+def _fold_constants(
     structure: Structure, values: dict[Path, int], search: Search, leaves: dict[Path, Any]
 ) -> dict[Path, Any]:
-    """The biases that take up constants, after they did."""
+    """Adds the constants of removed channels to biases; the biases that change, by path."""
     paths = {value: path for path, value in values.items()}
     found: dict[Path, Any] = {}
     for term in search.terms:
@@ -182,19 +179,23 @@ def _folded(
     return found
 
 
-def _sentences(structure: Structure, values: dict[Path, int], search: Search) -> tuple[str, ...]:
-    """The reasons why constant channels stay, one sentence per leaf and reason."""
+def _constants_kept(
+    structure: Structure, values: dict[Path, int], reasons: dict[int, str]
+) -> tuple[str, ...]:
+    """Counts the constant channels that stay, in one sentence per leaf and reason."""
     found: dict[tuple[Path, str], int] = {}
-    for root, why in search.constant.items():
+    for root, why in reasons.items():
         for path in leaves_of(structure, values, {root})[:1]:
             found[path, why] = found.get((path, why), 0) + 1
     return tuple(f"{count} of {path}: {why}" for (path, why), count in found.items())
 
 
-def _owners(structure: Structure, values: dict[Path, int], roots: set[int]) -> list[Path]:
-    """The first leaf of each of some sets of positions."""
-    owners = [leaves_of(structure, values, {root})[:1] for root in roots]
-    return sorted({path for owner in owners for path in owner})
+def _first_leaves(
+    structure: Structure, values: dict[Path, int], roots: set[int]
+) -> tuple[Path, ...]:
+    """The first leaf of each of some sets of positions, sorted."""
+    found = [leaves_of(structure, values, {root})[:1] for root in roots]
+    return tuple(sorted({path for first in found for path in first}))
 
 
 def _size(params: Params, program: Program) -> Size:

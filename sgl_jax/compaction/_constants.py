@@ -1,4 +1,4 @@
-"""Constant propagation: what is known of every value of a program with its parameters."""
+"""Constant propagation through a program, given the values of its parameters."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -54,7 +54,7 @@ class Evaluation:
         return [self.slicing.take(n, x) for n, x in zip(equation.outputs, found, strict=True)]
 
     def _call(self, equation: Equation, arguments: list[Any]) -> list[Any]:
-        """Evaluates the body of a call, with what the call means beside it."""
+        """Evaluates the body of a call, with its rematerialisation or rule of differentiation."""
 
         def body(*arguments):
             env = self._constants | dict(zip(equation.inputs, arguments, strict=True))

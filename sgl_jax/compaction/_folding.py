@@ -1,4 +1,4 @@
-"""Constant channels: where what they add to a sum can be added to a bias instead."""
+"""Finds the bias that can take up what constant channels add to a sum."""
 
 import dataclasses
 

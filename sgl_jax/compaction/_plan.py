@@ -1,4 +1,4 @@
-"""The positions that stay of every leaf: enough to narrow any tree like the parameters."""
+"""The positions that stay of every leaf, enough to narrow any tree like the parameters."""
 
 import dataclasses
 import functools

@@ -19,7 +19,7 @@ __all__ = [
     "leaves_of",
     "protect_leaves",
     "refuse_closed_over",
-    "refuse_unread",
+    "refuse_unknown",
     "unknown_operations",
 ]
 
@@ -61,7 +61,7 @@ def protect_leaves(structure: Structure, values: dict[Path, int], pattern: str |
             structure.sets.protect(axis, f"{path} is protected")
 
 
-def refuse_unread(structure: Structure, values: dict[Path, int], strict: bool) -> None:
+def refuse_unknown(structure: Structure, values: dict[Path, int], strict: bool) -> None:
     """Refuses loops over channels, and in strict mode every operation without a rule."""
     unknown = unknown_operations(structure, values)
     if strict and unknown:

@@ -41,7 +41,7 @@ class Term:
 
 
 class Search:
-    """Finds the positions that can be removed from a network.
+    """The search for the positions that can be removed from a network.
 
     A set of tied positions can go if at every sum over it each of its terms is zero, for all
     results of the sum that stay, or is a constant that a bias can take up. That is true of a union

@@ -14,11 +14,11 @@ from sgl_jax._util.typing import Path
 from sgl_jax.compaction import Compacted, LeafPlan, Plan, Report, Size, shapes_of
 
 
-__all__ = ["Description", "described", "read_description"]
+__all__ = ["Description", "describe", "read_description"]
 
 KIND = "a network compacted by sgl_jax"
 FORMAT = 1
-"""The format that :func:`described` writes; a newer one is not read."""
+"""The format that :func:`describe` writes; a newer one is not read."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Description:
             ) from odd
 
 
-def described(network: Compacted) -> str:
-    """The description of a network as JSON."""
+def describe(network: Compacted) -> str:
+    """Describes a network as JSON."""
     leaves, _ = flatten_by_path(network.params)
     plan = {
         path: {"shape": leaf.shape, "dtype": str(leaves[path].dtype), "kept": leaf.kept}
@@ -93,7 +93,7 @@ def outputs_of(apply: Any, params: Any, inputs: tuple[Any, ...]) -> list[str]:
 
 
 def read_description(text: str, where: str) -> Description:
-    """The inverse of :func:`described`.
+    """The inverse of :func:`describe`.
 
     Args:
       text: the JSON.

@@ -16,7 +16,7 @@ from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Compacted, Narrowed, Plan
 from sgl_jax.compaction.artifacts._description import (
     Description,
-    described,
+    describe,
     outputs_of,
     read_description,
 )
@@ -64,7 +64,7 @@ def save_compact(path: str | Path, network: Compacted) -> None:
         )
     try:
         with whole_folder(path) as part:
-            (part / PLAN).write_text(described(network), encoding="utf-8")
+            (part / PLAN).write_text(describe(network), encoding="utf-8")
             orbax.write(part / PARAMS, plain_leaves(network.params))
     except ImportError:
         raise

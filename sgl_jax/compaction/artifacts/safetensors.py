@@ -12,7 +12,7 @@ from sgl_jax._util.files import write_whole
 from sgl_jax._util.orbax import compare, forms, plain_leaves
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Compacted
-from sgl_jax.compaction.artifacts._description import described, read_description
+from sgl_jax.compaction.artifacts._description import describe, read_description
 from sgl_jax.compaction.artifacts._folder import restored
 
 
@@ -34,7 +34,7 @@ def export_safetensors(path: Path, network: Compacted) -> None:
     """
     write_whole(
         path,
-        _library().numpy.save(plain_leaves(network.params), metadata={KEY: described(network)}),
+        _library().numpy.save(plain_leaves(network.params), metadata={KEY: describe(network)}),
     )
 
 

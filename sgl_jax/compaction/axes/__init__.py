@@ -1,4 +1,4 @@
-"""Axes of a traced program: which positions are tied, what is known of them, which are removed."""
+"""Axes of a traced program: positions that are tied, known values, removed positions."""
 
 from sgl_jax.compaction.axes._disjoint_sets import Axis as Axis, DisjointSets as DisjointSets
 from sgl_jax.compaction.axes._fact import Fact as Fact, unknown as unknown, widen as widen

@@ -47,7 +47,7 @@ class Fact:
         return np.logical_not(self.zero)
 
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Fact":
-        """Moves entries by a function that computes none; it takes either array."""
+        """Applies a function that only moves entries to both arrays."""
         return Fact(np.asarray(function(self.known)), np.asarray(function(self.value)))
 
     def widen(self, axes: Sequence[int], shape: Sequence[int]) -> "Fact":

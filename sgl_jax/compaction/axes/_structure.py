@@ -94,9 +94,9 @@ class Structure:
         return tuple(self.sets.new(n) if isinstance(n, int) and n > 1 else None for n in shape)
 
     def tie(self, axes: Sequence[Axis], equation: Equation) -> Axis:
-        """Ties axes of one length position by position, and returns the axis that they are now.
+        """Ties axes of one length position by position, and returns one of them.
 
-        An axis that stays whole keeps the others whole.
+        An axis that stays whole keeps the others whole; if all do the result is ``None``.
         """
         found = [axis for axis in axes if axis is not None]
         for axis in found[1:]:

@@ -4,11 +4,11 @@ from sgl_jax.compaction.channels._channel_groups import ChannelGroups as Channel
 from sgl_jax.compaction.channels._channels import Channels as Channels, Slot as Slot
 from sgl_jax.compaction.channels._drawing import mermaid as mermaid
 from sgl_jax.compaction.channels._grouping import channel_groups as channel_groups
+from sgl_jax.compaction.channels._network import read_network as read_network
 from sgl_jax.compaction.channels._reading import (
     read_equations as read_equations,
     read_program as read_program,
 )
-from sgl_jax.compaction.channels._unread import tie_unread as tie_unread
 
 
 __all__ = [
@@ -18,6 +18,6 @@ __all__ = [
     "channel_groups",
     "mermaid",
     "read_equations",
+    "read_network",
     "read_program",
-    "tie_unread",
 ]

@@ -53,7 +53,7 @@ class ChannelGroups:
         return Groups(tuple(family for family, _ in self._within(self._subtree(params))))
 
     def flops_weights(self, params: Params | None = None) -> dict[Path, jax.Array]:
-        r"""A weight for every group by what its removal saves, for ``Regularizer(weight=...)``.
+        r"""Weighs every group by the FLOPs that its removal saves, for ``Regularizer(weight=...)``.
 
         .. math:: \text{weight}_g = F_g \, \frac{\sum_h \sqrt{|h|}}{\sum_h F_h}
 

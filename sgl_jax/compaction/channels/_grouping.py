@@ -10,9 +10,8 @@ from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
 from sgl_jax.compaction.channels._channel_groups import ChannelGroups
 from sgl_jax.compaction.channels._channels import Channels, Slot, channels_of
-from sgl_jax.compaction.channels._reading import read_program
-from sgl_jax.compaction.channels._unread import tie_unread
-from sgl_jax.compaction.program import Product, products_of, trace
+from sgl_jax.compaction.channels._network import read_network
+from sgl_jax.compaction.program import Product, products_of
 from sgl_jax.groups import GroupFamily, Groups, Member
 
 
@@ -53,15 +52,12 @@ def channel_groups(
       (['a', 'b'], 4, 4)
     """
     leaves, _ = flatten_by_path(params)
-    program, _ = trace(apply, params, *inputs)
-    values = dict(zip(leaves, program.inputs, strict=False))
-    structure = read_program(program, tuple(values.values()))
-    tie_unread(structure, values)
+    structure, values = read_network(apply, params, *inputs)
     for equation, axes in structure.loops:
         for axis in axes:
             structure.protect(axis, equation)
     channels = tuple(channels_of(structure, values))
-    costs = _costs(products_of(program, list(leaves)) if not structure.loops else [])
+    costs = _costs(products_of(structure.program, list(leaves)) if not structure.loops else [])
     floating = {path for path, leaf in leaves.items() if jnp.issubdtype(leaf.dtype, jnp.floating)}
     families, flops = [], []
     for found, slots in zip(channels, _members(channels, floating, readers), strict=True):
@@ -130,7 +126,7 @@ def _costs(found: Iterable[Product]) -> dict[tuple[Path, int], int]:
 def _saved(
     channels: Channels, grouped: tuple[int, ...], costs: dict[tuple[Path, int], int]
 ) -> tuple[float, ...]:
-    """The FLOPs that go with each of some channels."""
+    """The FLOPs that are saved without each of the channels in ``grouped``."""
     saved = np.zeros(channels.count)
     for slot in channels.slots:
         share = costs.get((slot.path, slot.axis), 0) / len(slot.channel)

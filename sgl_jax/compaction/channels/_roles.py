@@ -1,4 +1,4 @@
-"""The axes of parameters that read channels, in contrast to those that make them."""
+"""The axes of parameters that read channels, not make them."""
 
 from sgl_jax.compaction.axes import Structure
 from sgl_jax.compaction.program import equations

@@ -1,4 +1,4 @@
-"""Primitives that mix the positions along one axis and keep their number: sums so far, sorting."""
+"""Cumulative sums and the like, and sorting: primitives that mix the positions of one axis."""
 
 import functools
 

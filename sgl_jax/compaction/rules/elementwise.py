@@ -1,4 +1,4 @@
-"""Primitives of which every entry depends on the operands' entries at the same place."""
+"""Elementwise primitives; operands of one position are broadcast."""
 
 import functools
 from collections.abc import Sequence

@@ -17,7 +17,7 @@ __all__ = ["GATHER"]
 
 
 def _tie(structure: Structure, equation: Equation) -> list[Axes] | None:
-    """Axes taken whole keep their positions; one that is indexed is permuted if that is static."""
+    """Axes taken whole keep their positions; an indexed one is permuted if indices are static."""
     value, indices = equation.inputs
     numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
     if numbers.operand_batching_dims:

@@ -1,4 +1,4 @@
-"""Reshaping: which positions of an array of another shape are those of the array."""
+"""Reshaping, by which axes are merged and split."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Slices, at places that are known and at places that are not."""
+"""Slicing, at static and at dynamic positions."""
 
 from collections.abc import Sequence
 from typing import Any
