@@ -21,14 +21,15 @@ from _rounds import in_short
 
 import sgl_jax as sgl
 from sgl_jax.compaction import _compact
+from sgl_jax.compaction.channels import _network
 
 
 __all__ = ["PHASES", "phases"]
 
 PHASES = {
-    "tracing": [(_compact, "trace")],
-    "graph": [(_compact, "structure_of")],
-    "facts": [(_compact, "facts_of")],
+    "tracing": [(_compact, "trace"), (_network, "trace")],
+    "graph": [(_network, "read_program")],
+    "facts": [(_compact, "propagate_constants")],
     "search": [(_compact, "Search"), (_compact.Search, "run")],
     "narrowing": [(_compact.Plan, "narrowed")],
     "check": [(_compact, "check_equal")],

@@ -12,7 +12,7 @@ from sgl_jax._util.pytree import is_key
 from sgl_jax._util.typing import Path
 
 
-__all__ = ["Kept", "LeafPlan", "Narrowable", "narrow_parts", "taken"]
+__all__ = ["Kept", "LeafPlan", "Narrowable", "narrow_parts", "take"]
 
 Kept: TypeAlias = tuple[int, ...] | None
 """The positions of an axis that stay, ascending; ``None`` for all."""
@@ -45,7 +45,7 @@ class LeafPlan:
 
     def take(self, leaf: Any) -> Any:
         """Slices a leaf."""
-        return taken(leaf, self.kept)
+        return take(leaf, self.kept)
 
 
 @runtime_checkable
@@ -73,7 +73,7 @@ def narrow_parts(tree: Any, kept: Mapping[Path, LeafPlan]) -> Any:
     return jax.tree.map(narrowed, tree, is_leaf=lambda node: isinstance(node, Narrowable))
 
 
-def taken(array: Any, kept: Sequence[Sequence[int] | np.ndarray | None]) -> Any:
+def take(array: Any, kept: Sequence[Sequence[int] | np.ndarray | None]) -> Any:
     """Slices an array along every axis; nothing is traced if the array has its numbers.
 
     Args:
@@ -83,7 +83,7 @@ def taken(array: Any, kept: Sequence[Sequence[int] | np.ndarray | None]) -> Any:
     where = [(k, np.asarray(left, int)) for k, left in enumerate(kept) if left is not None]
     if where and _has_numbers(array):
         replicated = array.sharding.is_fully_replicated
-        narrow = taken(np.asarray(array), kept)
+        narrow = take(np.asarray(array), kept)
         with jax.ensure_compile_time_eval():
             return jax.device_put(narrow, array.sharding if replicated else None)
     for axis, left in where:

@@ -1,4 +1,4 @@
-"""Compaction: dead channels leave the network, and nothing changes.
+"""Removes the dead channels of a network, and checks that nothing changes.
 
 Sparsity is worth most as a smaller dense network. :func:`compact` takes any function of parameters
 that JAX can trace, finds the channels that change nothing, removes them and checks the answer.

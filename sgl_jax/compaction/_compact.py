@@ -1,4 +1,4 @@
-"""Removes dead channels from a network, and proves that nothing changed."""
+"""Removes dead channels from a network, and checks that nothing changed."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,22 +11,23 @@ import numpy as np
 from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
+from sgl_jax.compaction._constants import propagate_constants
 from sgl_jax.compaction._equality import check_equal, full_precision
 from sgl_jax.compaction._narrow import Narrowed
 from sgl_jax.compaction._plan import Plan
 from sgl_jax.compaction._refusals import (
-    checked,
+    checked_leaves,
     leaves_of,
     protect_leaves,
-    refuse,
     refuse_closed_over,
-    unknown_of,
+    refuse_unknown,
+    unknown_operations,
 )
 from sgl_jax.compaction._report import Report, Size, shapes_of
 from sgl_jax.compaction._search import Search
 from sgl_jax.compaction._states import narrowed_state
-from sgl_jax.compaction._values import facts_of
-from sgl_jax.compaction.channels import Structure, structure_of, tie_unread
+from sgl_jax.compaction.axes import Structure
+from sgl_jax.compaction.channels import read_network
 from sgl_jax.compaction.program import Program, products_of, trace
 
 
@@ -41,8 +42,8 @@ class Compacted:
       params: the parameters, a tree of the same structure with smaller leaves.
       apply: ``(params, *inputs) -> outputs``, for inputs of any batch size; it can be compiled,
         differentiated, vmapped and exported like the function it came from.
-      report: what went, what stayed and why.
-      plan: what stays of every leaf.
+      report: the channels that were removed, and why others were not.
+      plan: the positions that stay of every leaf.
       inputs: shapes and dtypes of the example inputs; empty where they are not known.
     """
 
@@ -53,7 +54,7 @@ class Compacted:
     inputs: tuple[Any, ...] = ()
 
     def shrink(self, tree: Any) -> Any:
-        """Narrows what belongs to the parameters: moments, averages, masks, gradients.
+        """Narrows trees like the parameters: moments, averages, masks, gradients.
 
         Training goes on with the state of its optimizer, of this package or of Optax. A weight of
         groups that is a rule, such as the square root of their size, is that of the narrow groups
@@ -65,7 +66,7 @@ class Compacted:
             numbers and all else stay as they are.
 
         Returns:
-          The same tree, without what is gone.
+          The same tree, without the removed channels.
 
         Raises:
           ValueError: a leaf in the place of one of the parameters has another shape.
@@ -122,19 +123,16 @@ def compact(
       >>> sgl.compact(apply, params, jnp.ones((1, 3))).params["a"].shape
       (3, 3)
     """
-    leaves = checked(params, inputs)
-    program, _ = trace(apply, params, *inputs)
-    values = dict(zip(leaves, program.inputs, strict=False))
-    structure = structure_of(program, tuple(values.values()))
-    tie_unread(structure, values)
+    leaves = checked_leaves(params, inputs)
+    structure, values = read_network(apply, params, *inputs)
     protect_leaves(structure, values, protect)
-    refuse(structure, values, strict)
-    facts = facts_of(structure, {values[path]: leaf for path, leaf in leaves.items()})
+    refuse_unknown(structure, values, strict)
+    facts = propagate_constants(structure, {values[path]: leaf for path, leaf in leaves.items()})
     search = Search(structure, facts, tuple(values.values()), round_to)
     search.run()
     refuse_closed_over(structure, values, search)
     plan = _plan(structure, values, search)
-    folded = _folded(structure, values, search, leaves)
+    folded = _fold_constants(structure, values, search, leaves)
     _, rebuild = flatten_by_path(params)
     narrow = plan.narrowed(rebuild(leaves | folded))
     narrowed = Narrowed(apply, plan)
@@ -142,14 +140,14 @@ def compact(
         error, scale = check_equal(apply, params, narrowed, narrow, inputs, tolerance)
     report = Report(
         shapes_of(plan),
-        _size(params, program),
-        _size(narrow, trace(narrowed, narrow, *inputs)[0]),
-        error,
-        scale,
-        _sentences(structure, values, search),
-        tuple(_owners(structure, values, search, search.revived)),
-        tuple(folded),
-        unknown_of(structure, values),
+        before=_size(params, structure.program),
+        after=_size(narrow, trace(narrowed, narrow, *inputs)[0]),
+        error=error,
+        scale=scale,
+        kept=_constants_kept(structure, values, search.constant),
+        revived=_first_leaves(structure, values, search.revived),
+        folded=tuple(folded),
+        unknown=unknown_operations(structure, values),
     )
     return Compacted(narrow, narrowed, report, plan, _shapes(inputs))
 
@@ -157,23 +155,23 @@ def compact(
 def _plan(structure: Structure, values: dict[Path, int], search: Search) -> Plan:
     plans = []
     for path, value in values.items():
-        keeps = [search.keep(axis) for axis in structure.axes[value]]
-        kept = tuple(None if k is None else tuple(np.flatnonzero(k).tolist()) for k in keeps)
+        masks = [search.mask(axis) for axis in structure.axes[value]]
+        kept = tuple(None if m is None else tuple(np.flatnonzero(m).tolist()) for m in masks)
         plans.append((path, LeafPlan(structure.shape(value), kept)))
     return Plan(tuple(plans))
 
 
-def _folded(
+def _fold_constants(
     structure: Structure, values: dict[Path, int], search: Search, leaves: dict[Path, Any]
 ) -> dict[Path, Any]:
-    """The biases that take up constants, with them."""
+    """Adds the constants of removed channels to biases; the biases that change, by path."""
     paths = {value: path for path, value in values.items()}
     found: dict[Path, Any] = {}
     for term in search.terms:
-        keep = search.keep(term.axis)
-        if keep is None or term.fold is None or term.fold.bias is None:
+        mask = search.mask(term.axis)
+        if mask is None or term.fold is None or term.fold.bias is None:
             continue
-        added = term.fold.added(~keep)
+        added = term.fold.added(~mask)
         if added.any():
             path = paths[term.fold.bias]
             leaf = found.get(path, leaves[path])
@@ -181,21 +179,23 @@ def _folded(
     return found
 
 
-def _sentences(structure: Structure, values: dict[Path, int], search: Search) -> tuple[str, ...]:
-    """Why constant channels stay, one sentence per leaf and reason."""
+def _constants_kept(
+    structure: Structure, values: dict[Path, int], reasons: dict[int, str]
+) -> tuple[str, ...]:
+    """Counts the constant channels that stay, in one sentence per leaf and reason."""
     found: dict[tuple[Path, str], int] = {}
-    for name, why in search.kept.items():
-        for path in leaves_of(structure, values, {name})[:1]:
+    for root, why in reasons.items():
+        for path in leaves_of(structure, values, {root})[:1]:
             found[path, why] = found.get((path, why), 0) + 1
     return tuple(f"{count} of {path}: {why}" for (path, why), count in found.items())
 
 
-def _owners(
-    structure: Structure, values: dict[Path, int], search: Search, classes: set[int]
-) -> list[Path]:
-    """For each class the first leaf that has it."""
-    owners = [leaves_of(structure, values, {name})[:1] for name in classes]
-    return sorted({path for owner in owners for path in owner})
+def _first_leaves(
+    structure: Structure, values: dict[Path, int], roots: set[int]
+) -> tuple[Path, ...]:
+    """The first leaf of each of some sets of positions, sorted."""
+    found = [leaves_of(structure, values, {root})[:1] for root in roots]
+    return tuple(sorted({path for first in found for path in first}))
 
 
 def _size(params: Params, program: Program) -> Size:

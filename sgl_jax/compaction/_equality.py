@@ -1,4 +1,4 @@
-"""Whether two networks give the same answers."""
+"""Compares the answers of two networks."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ class UnequalError(ValueError):
 
     Attributes:
       error: the difference.
-      scale: what the output reaches that differs, in magnitude.
+      scale: the largest entry, in magnitude, of the output that differs.
     """
 
     def __init__(self, error: float, scale: float, tolerance: float) -> None:
@@ -34,7 +34,8 @@ class UnequalError(ValueError):
 
 
 def full_precision() -> contextlib.AbstractContextManager[Any]:
-    """Products as exact as their dtypes; on a CPU they are, and compiled programs can be shared."""
+    """Makes products as exact as their dtypes, which on a CPU they are."""
+    # Another setting, even of the same effect, would keep compiled programs from being shared.
     on_cpu = jax.default_backend() == "cpu"
     return contextlib.nullcontext() if on_cpu else jax.default_matmul_precision("highest")
 
@@ -50,7 +51,7 @@ def check_equal(
     """Compares outputs on some inputs and on random ones of the same shapes.
 
     Every output may differ by the tolerance times its own largest entry; integers may not differ.
-    What is not finite must be so, and the same, in both.
+    Entries that are not finite must be the same in both.
 
     Returns:
       The largest difference, and the largest output of the full network in magnitude.
@@ -80,7 +81,7 @@ def _allowed(dtype: Any) -> float:
 
 
 def _compared(expected: Any, found: Any) -> tuple[float, float]:
-    """The largest difference, infinite at what is not finite in one alone, and largest entry."""
+    """The largest difference, infinite where one alone is not finite, and the largest entry."""
     wide = np.complex128 if jnp.iscomplexobj(expected) else float
     one, other = np.asarray(expected, wide), np.asarray(found, wide)
     finite = np.isfinite(one)
@@ -93,7 +94,7 @@ def _compared(expected: Any, found: Any) -> tuple[float, float]:
 
 
 def _random(inputs: Sequence[Any]) -> Any:
-    """Inputs of the same shapes: normal numbers; integers and Python's numbers as they are."""
+    """Draws normal inputs of the same shapes; integers and Python's numbers stay as they are."""
     leaves, treedef = jax.tree.flatten(inputs)
     keys = jax.random.split(jax.random.key(0), max(len(leaves), 1))
     drawn = []

@@ -1,4 +1,4 @@
-"""Evaluates a program without what was removed from it."""
+"""Evaluates a program without the positions that were removed from it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,22 +6,22 @@ from typing import Any
 import jax
 import numpy as np
 
-from sgl_jax.compaction._narrow_rules import NARROW
-from sgl_jax.compaction._slicing import Slicing
-from sgl_jax.compaction.channels import RULES, Structure, read
+from sgl_jax.compaction.axes import Slicing, Structure
+from sgl_jax.compaction.channels import read_equations
 from sgl_jax.compaction.program import Equation, derivative, smooth
+from sgl_jax.compaction.rules import PRIMITIVES
 
 
 __all__ = ["Evaluation"]
 
 
 class Evaluation:
-    """A program, read, and what is removed from it: a function of narrow arrays."""
+    """A sliced program as a function of narrow arrays."""
 
     def __init__(self, slicing: Slicing) -> None:
         self.slicing, self.program = slicing, slicing.structure.program
         self._constants = {n: self.slicing.take(n, x) for n, x in self.program.constants.items()}
-        self._rules: dict[tuple[Equation, bool], Evaluation] = {}
+        self._derivatives: dict[tuple[Equation, bool], Evaluation] = {}
 
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
         env = self._constants | dict(zip(self.program.inputs, arguments, strict=True))
@@ -29,8 +29,8 @@ class Evaluation:
         return [env[value] for value in self.program.outputs]
 
     @property
-    def borrows(self) -> bool:
-        """Whether it holds values of a trace, and must not outlive it."""
+    def holds_tracers(self) -> bool:
+        """True if it holds values of a trace, and must not outlive it."""
         return any(isinstance(x, jax.core.Tracer) for x in self._constants.values())
 
     def _run(self, body: Sequence[Equation], env: dict[int, Any]) -> None:
@@ -41,21 +41,20 @@ class Evaluation:
             env.update(zip(equation.outputs, found, strict=True))
 
     def _evaluate(self, equation: Equation, arguments: list[Any]) -> list[Any]:
+        """Applies a primitive to narrow operands, by its narrow rule if it has one."""
         values = (*equation.inputs, *equation.outputs)
-        whole = all(keep is None for value in values for keep in self.slicing.keeps(value))
-        rule = None if whole else NARROW.get(equation.name)
-        if rule is not None:
-            return rule(self.slicing, equation, arguments)
+        whole = all(mask is None for value in values for mask in self.slicing.masks(value))
+        rules = PRIMITIVES.get(equation.name)
+        if rules and rules.narrow and not whole:
+            return rules.narrow(self.slicing, equation, arguments)
         found = equation.bind(arguments)
-        if equation.name in RULES and equation.inputs:
+        if rules and equation.inputs:
             return found
-        # What came out is whole, since what went in is.
-        return [
-            self.slicing.take(n, value) for n, value in zip(equation.outputs, found, strict=True)
-        ]
+        # Without operands or rules the results are whole, and what reads them may be narrow.
+        return [self.slicing.take(n, x) for n, x in zip(equation.outputs, found, strict=True)]
 
     def _call(self, equation: Equation, arguments: list[Any]) -> list[Any]:
-        """A call that means more than its body keeps that meaning."""
+        """Evaluates the body of a call, with its rematerialisation or rule of differentiation."""
 
         def body(*arguments):
             env = self._constants | dict(zip(equation.inputs, arguments, strict=True))
@@ -65,28 +64,28 @@ class Evaluation:
         wrap = _CALLS.get(equation.name)
         return wrap(self, equation, body)(*arguments) if wrap else body(*arguments)
 
-    def rule_of(self, equation: Equation, transposed: bool) -> "Evaluation":
+    def derivative_rule(self, equation: Equation, transposed: bool) -> "Evaluation":
         """The rule of differentiation of a call, as a program without what is removed.
 
         Raises:
           ValueError: it needs what is removed.
         """
         key = equation, transposed
-        if key not in self._rules:
-            self._rules[key] = self._read_rule(equation, transposed)
-        return self._rules[key]
+        if key not in self._derivatives:
+            self._derivatives[key] = self._read_derivative(equation, transposed)
+        return self._derivatives[key]
 
-    def _read_rule(self, equation: Equation, transposed: bool) -> "Evaluation":
+    def _read_derivative(self, equation: Equation, transposed: bool) -> "Evaluation":
         avals = [self.program.avals[value] for value in equation.inputs]
         program = derivative(equation, avals, transposed)
-        structure = Structure(program, self.slicing.structure.classes.copy())
+        structure = Structure(program, self.slicing.structure.sets.copy())
         moving = equation.outputs if transposed else equation.inputs
         moving = [moving[k] for k in smooth([self.program.avals[value] for value in moving])]
         for value, same in zip(program.inputs, [*equation.inputs, *moving], strict=True):
             structure.axes[value] = self.slicing.structure.axes[same]
-        read(structure)
+        read_equations(structure)
         slicing = Slicing(structure, self.slicing.removed)
-        if slicing.breaks(self.slicing):
+        if slicing.differs(self.slicing):
             raise ValueError(
                 f"The rule of differentiation of {equation} needs channels that were removed: keep "
                 "them with protect=, or leave the rule out."
@@ -104,10 +103,10 @@ def _with_jvp(evaluation: Evaluation, equation: Equation, body: Callable) -> Cal
 
     @function.defjvp
     def rule(primals, tangents):
-        own = evaluation.rule_of(equation, transposed=False)
+        own = evaluation.derivative_rule(equation, transposed=False)
         found = own([*primals, *(tangents[k] for k in smooth(primals))])
         results, changes = found[: len(equation.outputs)], found[len(equation.outputs) :]
-        return results, _among(results, changes, lambda x: np.zeros(x.shape, jax.dtypes.float0))
+        return results, _for_each(results, changes, lambda x: np.zeros(x.shape, jax.dtypes.float0))
 
     return function
 
@@ -116,19 +115,21 @@ def _with_vjp(evaluation: Evaluation, equation: Equation, body: Callable) -> Cal
     function = jax.custom_vjp(body)
 
     def backward(primals, cotangents):
-        own = evaluation.rule_of(equation, transposed=True)
+        own = evaluation.derivative_rule(equation, transposed=True)
         moving = smooth([evaluation.program.avals[value] for value in equation.outputs])
         found = own([*primals, *(cotangents[k] for k in moving)])
-        return tuple(_among(primals, found, lambda x: None))
+        return tuple(_for_each(primals, found, lambda x: None))
 
     function.defvjp(lambda *primals: (body(*primals), primals), backward)
     return function
 
 
-def _among(values: Sequence[Any], changes: Sequence[Any], rest: Callable[[Any], Any]) -> list[Any]:
-    """The changes of smooth values, in the place of those, and something for the others."""
-    of = dict(zip(smooth(values), changes, strict=True))
-    return [of[k] if k in of else rest(value) for k, value in enumerate(values)]
+def _for_each(
+    values: Sequence[Any], changes: Sequence[Any], otherwise: Callable[[Any], Any]
+) -> list[Any]:
+    """One entry per value: its change if it is smooth, else what ``otherwise`` makes of it."""
+    found = dict(zip(smooth(values), changes, strict=True))
+    return [found[k] if k in found else otherwise(value) for k, value in enumerate(values)]
 
 
 _CALLS = {

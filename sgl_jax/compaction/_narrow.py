@@ -9,8 +9,8 @@ import numpy as np
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction._evaluation import Evaluation
 from sgl_jax.compaction._plan import Plan, shape_of
-from sgl_jax.compaction._slicing import Slicing
-from sgl_jax.compaction.channels import structure_of
+from sgl_jax.compaction.axes import Slicing
+from sgl_jax.compaction.channels import read_program
 from sgl_jax.compaction.program import trace
 
 
@@ -37,21 +37,21 @@ class Narrowed:
         described = tuple((leaf.shape, leaf.dtype, leaf.weak_type) for leaf in leaves)
         key = treedef, precision, described
         evaluation, result = self._evaluations.get(key) or self._read(full, shapes)
-        if not evaluation.borrows:
+        if not evaluation.holds_tracers:
             self._evaluations[key] = evaluation, result
         return jax.tree.unflatten(result, evaluation(jax.tree.leaves((params, inputs))))
 
     def _read(self, full: Params, shapes: Sequence[Any]) -> tuple[Evaluation, Any]:
         program, result = trace(self._apply, full, *shapes)
         sliceable = program.inputs[: len(self.plan.leaves)]
-        structure = structure_of(program, sliceable)
+        structure = read_program(program, sliceable)
         removed = set()
         for value, (_, leaf) in zip(sliceable, self.plan.leaves, strict=True):
             for axis, kept in zip(structure.axes[value], leaf.kept, strict=True):
                 if axis is not None and kept is not None:
                     removed |= set(np.delete(axis, np.asarray(kept, int)).tolist())
         slicing = Slicing(structure, frozenset(removed))
-        why = slicing.broken
+        why = slicing.violation
         for value, (path, leaf) in zip(sliceable, self.plan.leaves, strict=True):
             if slicing.shape(value) != leaf.narrow or why:
                 raise ValueError(

@@ -1,4 +1,4 @@
-"""What goes, per leaf: static, and enough to narrow any tree of the structure of the parameters."""
+"""The positions that stay of every leaf, enough to narrow any tree like the parameters."""
 
 import dataclasses
 import functools
@@ -17,10 +17,10 @@ __all__ = ["Plan", "shape_of"]
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What stays of the leaves of a tree of parameters.
+    """The positions that stay of every leaf of a tree of parameters.
 
     Attributes:
-      leaves: for every leaf, by its path, what stays of it.
+      leaves: pairs of the path of a leaf and of the positions that stay of it.
     """
 
     leaves: tuple[tuple[Path, LeafPlan], ...]
@@ -32,6 +32,10 @@ class Plan:
 
     def check(self, params: Params, narrow: bool) -> dict[Path, Any]:
         """The leaves of a tree by path, after a look at their shapes.
+
+        Args:
+          params: a tree like the parameters.
+          narrow: expect narrow leaves, not full ones.
 
         Raises:
           ValueError: a leaf is missing, is one too many, or has another shape.
@@ -49,12 +53,12 @@ class Plan:
         return leaves
 
     def narrowed(self, params: Params) -> Params:
-        """A tree of the full shapes without what goes."""
+        """Narrows a tree of the full shapes."""
         self.check(params, narrow=False)
         return self.narrowed_leaves(params)
 
     def narrowed_leaves(self, tree: Any) -> Any:
-        """A tree of some of the leaves without what goes; single numbers stay.
+        """Narrows a tree of some of the leaves; single numbers stay as they are.
 
         Raises:
           ValueError: a leaf has another shape.
@@ -68,7 +72,7 @@ class Plan:
         return rebuild(leaves)
 
     def full(self, params: Params) -> Params:
-        """Shapes of the full tree, with the dtypes of the leaves of a narrow one."""
+        """The shapes of the full tree, with the dtypes of a narrow one."""
         self.check(params, narrow=True)
         plan = dict(self.leaves)
         leaves, rebuild = flatten_by_path(params)
@@ -83,7 +87,7 @@ def _check_shape(path: Path, leaf: Any, shape: tuple[int, ...]) -> None:
 
 
 def shape_of(x: Any, shape: tuple[int, ...] | None = None) -> jax.ShapeDtypeStruct:
-    """What there is to know of an array before its numbers; with another shape, if given."""
+    """Shape and type of an array, without its numbers; with another shape, if given."""
     aval = jax.typeof(x)
     shape = aval.shape if shape is None else shape
     return jax.ShapeDtypeStruct(shape, aval.dtype, weak_type=aval.weak_type)

@@ -1,4 +1,4 @@
-"""What cannot be compacted is refused, in a sentence."""
+"""Refuses what cannot be compacted, in a sentence."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,20 +11,25 @@ import numpy as np
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
 from sgl_jax.compaction._search import Search
-from sgl_jax.compaction.channels import Structure
+from sgl_jax.compaction.axes import Structure
 
 
 __all__ = [
-    "checked",
+    "checked_leaves",
     "leaves_of",
     "protect_leaves",
-    "refuse",
     "refuse_closed_over",
-    "unknown_of",
+    "refuse_unknown",
+    "unknown_operations",
 ]
 
 
-def checked(params: Params, inputs: Sequence[Any]) -> dict[Path, Any]:
+def checked_leaves(params: Params, inputs: Sequence[Any]) -> dict[Path, Any]:
+    """The parameters by path, after a look at them and at the inputs.
+
+    Raises:
+      ValueError: a tracer, something else than an array, or an array that is not finite.
+    """
     _refuse_tracers("inputs", jax.tree.leaves(inputs))
     leaves, _ = flatten_by_path(params)
     _refuse_tracers("parameters", leaves.values())
@@ -44,6 +49,7 @@ def _refuse_tracers(what: str, values: Iterable[Any]) -> None:
 
 
 def protect_leaves(structure: Structure, values: dict[Path, int], pattern: str | None) -> None:
+    """Protects the leaves whose path a regular expression finds, which must be some."""
     found = [path for path in values if pattern is not None and re.search(pattern, path)]
     if pattern is not None and not found:
         raise ValueError(
@@ -52,21 +58,21 @@ def protect_leaves(structure: Structure, values: dict[Path, int], pattern: str |
         )
     for path in found:
         for axis in structure.axes[values[path]]:
-            structure.classes.protect(axis, f"{path} is protected")
+            structure.sets.protect(axis, f"{path} is protected")
 
 
-def refuse(structure: Structure, values: dict[Path, int], strict: bool) -> None:
-    """Raises at loops over channels, and in strict mode at whatever is not understood."""
-    unknown = unknown_of(structure, values)
+def refuse_unknown(structure: Structure, values: dict[Path, int], strict: bool) -> None:
+    """Refuses loops over channels, and in strict mode every operation without a rule."""
+    unknown = unknown_operations(structure, values)
     if strict and unknown:
         raise ValueError(
             f"compact has no rule for {unknown[0]}; without strict it keeps whole what that reads."
         )
     _refuse_tracers("arrays that the function closes over", structure.program.constants.values())
-    reasons = structure.classes.reasons()
+    reasons = structure.sets.reasons()
     for equation, axes in structure.loops:
         for axis in axes:
-            free = [root for root in structure.classes.find(axis).tolist() if root not in reasons]
+            free = [root for root in structure.sets.find(axis).tolist() if root not in reasons]
             for path in leaves_of(structure, values, set(free)):
                 raise ValueError(
                     f"compact cannot look into {equation}, which runs over channels of {path!r}; "
@@ -75,29 +81,22 @@ def refuse(structure: Structure, values: dict[Path, int], strict: bool) -> None:
             structure.protect(axis, equation)
 
 
-def unknown_of(structure: Structure, values: dict[Path, int]) -> tuple[str, ...]:
+def unknown_operations(structure: Structure, values: dict[Path, int]) -> tuple[str, ...]:
     """The operations without a rule that meet axes of parameters."""
-    return tuple(
-        str(equation)
-        for equation in structure.unknown
-        if leaves_of(
-            structure,
-            values,
-            {
-                name
-                for value in equation.inputs
-                for axis in structure.axes[value]
-                if axis is not None
-                for name in structure.classes.find(axis).tolist()
-            },
-        )
-    )
+    found = []
+    for equation in structure.unknown:
+        axes = [axis for value in equation.inputs for axis in structure.axes[value]]
+        met = [structure.sets.find(axis).tolist() for axis in axes if axis is not None]
+        if leaves_of(structure, values, {root for roots in met for root in roots}):
+            found.append(str(equation))
+    return tuple(found)
 
 
 def refuse_closed_over(structure: Structure, values: dict[Path, int], search: Search) -> None:
+    """Refuses arrays that the function closes over and that would lose positions."""
     for number in structure.program.closed_over:
         for axis in structure.axes[number]:
-            if search.keep(axis) is not None:
+            if search.mask(axis) is not None:
                 (path, *_) = leaves_of(structure, values, set(search.roots[axis].tolist()))
                 reader = structure.uses[number][0]
                 raise ValueError(
@@ -107,13 +106,13 @@ def refuse_closed_over(structure: Structure, values: dict[Path, int], search: Se
                 )
 
 
-def leaves_of(structure: Structure, values: dict[Path, int], classes: set[int]) -> list[Path]:
-    """The leaves that have positions in some classes."""
+def leaves_of(structure: Structure, values: dict[Path, int], roots: set[int]) -> list[Path]:
+    """The leaves with positions in the sets of some roots."""
     return [
         path
         for path, value in values.items()
         if any(
-            axis is not None and not classes.isdisjoint(structure.classes.find(axis).tolist())
+            axis is not None and not roots.isdisjoint(structure.sets.find(axis).tolist())
             for axis in structure.axes[value]
         )
     ]

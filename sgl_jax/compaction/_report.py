@@ -1,4 +1,4 @@
-"""What compaction did to a network, in numbers and sentences."""
+"""Reports a compaction, in numbers and sentences."""
 
 import dataclasses
 
@@ -26,18 +26,19 @@ class Size:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What went, what stayed and why, and how well the answers agree.
+    """The channels that were removed, those that were not and why, and the check of the answers.
 
     Attributes:
-      shapes: for every leaf that lost something its shape before and after.
+      shapes: for every leaf that lost channels its shape before and after.
       before: size of the full network.
       after: size of the compacted network.
       error: the largest difference between their outputs, on the example inputs and on random ones.
       scale: the largest output of the full network, in magnitude.
-      kept: channels that carry the same number for every input, and stay; each with the reason.
-      revived: leaves of which everything could go, and that keep a channel.
+      kept: channels that carry the same number for every input and were not removed, with the
+        reason.
+      revived: leaves all of whose channels could go, and that keep one.
       folded: leaves that took up constants.
-      unknown: operations without a rule, which keep what they read whole.
+      unknown: operations without a rule, which keep whole what they read.
     """
 
     shapes: dict[Path, tuple[tuple[int, ...], tuple[int, ...]]]
@@ -59,12 +60,12 @@ class Report:
 
     @property
     def changes(self) -> list[tuple[Path, str, str]]:
-        """The leaves that lost something, with their shapes in words."""
+        """The leaves that lost channels, with their shapes before and after in words."""
         return [(path, _by(old), _by(new)) for path, (old, new) in self.shapes.items()]
 
     @property
     def notes(self) -> list[str]:
-        """All but sizes, a line each."""
+        """Everything but the sizes, a line each."""
         lines = [f"largest difference: {self.error:.1e}, of outputs up to {self.scale:.1e}"]
         for words, items in (
             ("constant, but kept", self.kept),
@@ -77,7 +78,7 @@ class Report:
 
 
 def shapes_of(plan: Plan) -> dict[Path, tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Shapes before and after of the leaves that lose something."""
+    """The shapes before and after of the leaves that lose channels."""
     return {
         path: (leaf.shape, leaf.narrow) for path, leaf in plan.leaves if leaf.shape != leaf.narrow
     }

@@ -78,14 +78,14 @@ def model(config: Config, classes: int) -> nnx.Module:
 
 
 def grouping(
-    config: Config, apply: Callable[[Params, Any], Any], params: Params, image: Any
+    config: Config, apply: Callable[[Any, Any], Any], variables: tuple[Params, Any], image: Any
 ) -> tuple[GroupingLike, Any]:
     """What shrinks together, and the weight of a group.
 
     Args:
       config: says which.
-      apply: the network in use, as a function of what is trained.
-      params: what is trained.
+      apply: the network in use.
+      variables: its parameters and the rest of its arrays.
       image: the shape of an example.
 
     Raises:
@@ -93,8 +93,9 @@ def grouping(
     """
     if config.groups == "neurons" or config.dense:
         return NEURONS
-    channels = channel_groups(apply, params, image)
-    return channels, channels.flops_weights() if config.group_weight == "flops" else "sqrt_size"
+    channels = channel_groups(apply, variables, image)
+    flops = config.group_weight == "flops"
+    return channels, channels.flops_weights(variables[0]) if flops else "sqrt_size"
 
 
 def transformation(

@@ -78,7 +78,7 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     network, params, rest = train.split(builders.model(config, data.classes))
     strengths = config.strengths(count)
     image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
-    groups = builders.grouping(config, lambda p, x: network.apply((p, rest), x), params, image)
+    groups = builders.grouping(config, network.apply, (params, rest), image)
     tx = builders.transformation(config, strengths, params, len(order), groups)
     state = train.init_state(tx, params, rest)
     _trace(config, network, tx, state, image)

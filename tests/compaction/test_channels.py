@@ -13,14 +13,22 @@ from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax.compaction.channels import mermaid
 
 
-def trained_part(name):
-    """What of a network is trained, and the network as a function of it; both for small shapes."""
+def built(name):
+    """A network, all of its arrays, and an input."""
     spec = NETWORKS[name]
-    apply, params = spec.build()
-    x = jnp.zeros((1, *spec.input_shape))
-    if isinstance(params, tuple):
-        return (lambda p, x: apply((p, *params[1:]), x)), params[0], x
-    return (lambda p, x: apply({**params, "params": p}, x)), params["params"], x
+    return *spec.build(), jnp.zeros((1, *spec.input_shape))
+
+
+def trained(variables):
+    """The arrays of a network that are trained, from those of which some are statistics."""
+    return variables[0] if isinstance(variables, tuple) else variables["params"]
+
+
+def with_trained(variables, params):
+    """All arrays of a network, with others in the place of those that are trained."""
+    if isinstance(variables, tuple):
+        return params, *variables[1:]
+    return {**variables, "params": params}
 
 
 def dense(params, x):
@@ -37,12 +45,13 @@ SHARED = {"mixer": "embed/kernel"}
 
 @pytest.mark.parametrize("name", sparing(NETWORKS))
 def test_channels_whose_group_is_zero_go(name):
-    apply, params, x = trained_part(name)
-    groups = sgl.channel_groups(apply, params, x)
-    assert groups.groups.disjoint
-    assert not groups.unknown
-    leaves, rebuild = flatten_by_path(params)
-    for family in groups.groups:
+    apply, variables, x = built(name)
+    channels = sgl.channel_groups(apply, variables, x)
+    groups = channels.resolve(trained(variables))
+    assert groups.disjoint
+    assert not channels.unknown
+    leaves, rebuild = flatten_by_path(trained(variables))
+    for family in groups:
         parts = [leaves[member.path] for member in family.members]
         alive = jnp.arange(family.count, dtype=parts[0].dtype).reshape(family.shape) > 0
         leaves |= {
@@ -51,32 +60,25 @@ def test_channels_whose_group_is_zero_go(name):
                 family.members, parts, family.spread(alive), strict=True
             )
         }
-    zeroed = rebuild(leaves)
-    spec = NETWORKS[name]
-    full, everything = spec.build()
-    everything = (
-        (zeroed, *everything[1:])
-        if isinstance(everything, tuple)
-        else {**everything, "params": zeroed}
-    )
     # Not the example of zeros, for which some constants could pass.
-    images = jax.random.normal(jax.random.key(0), (2, *spec.input_shape))
-    small = sgl.compact(full, everything, images).params
-    kept, _ = flatten_by_path(small[0] if isinstance(everything, tuple) else small["params"])
-    for family in groups.groups:
+    images = jax.random.normal(jax.random.key(0), (2, *x.shape[1:]))
+    small = sgl.compact(apply, with_trained(variables, rebuild(leaves)), images)
+    narrow, _ = flatten_by_path(trained(small.params))
+    for family in groups:
         if SHARED.get(name) in {member.path for member in family.members}:
             continue
         for member in family.members:
-            (axis,) = member.kept
+            (axis,) = member.index_axes
             index = range(family.count) if member.index is None else member.index
             left = sum(group > 0 for group in index)
-            assert kept[member.path].shape[axis] == left, member.path
+            assert narrow[member.path].shape[axis] == left, member.path
 
 
 @pytest.mark.parametrize("name", ["lenet5", "densenet", "mobilenet", "equinox_residual"])
 def test_prox_of_adam_is_exact_on_channel_groups(name):
-    apply, params, x = trained_part(name)
-    regularizer = sgl.Regularizer(sgl.L1(0.05), sgl.channel_groups(apply, params, x))
+    apply, variables, x = built(name)
+    params = trained(variables)
+    regularizer = sgl.Regularizer(sgl.L1(0.05), sgl.channel_groups(apply, variables, x))
     metric = jax.tree.map(lambda w: 0.5 + jnp.abs(w), params)
     z, _ = flatten_by_path(regularizer.prox(params, 1.0, metric))
     w, d = (flatten_by_path(tree)[0] for tree in (params, metric))
@@ -136,15 +138,13 @@ def test_flops_weights_price_what_a_removal_saves():
     # A channel of a and of c: 2 * 3 and 2 * 2 multiply-adds of one example.
     assert groups.flops == ((10.0, 10.0, 10.0, 10.0),)
     network, params, rest = sgl.train.split(sgl.models.LeNet5(rngs=nnx.Rngs(0)))
-    groups = sgl.channel_groups(
-        lambda p, x: network.apply((p, rest), x), params, jnp.zeros((1, 28, 28, 1))
-    )
+    groups = sgl.channel_groups(network.apply, (params, rest), jnp.zeros((1, 28, 28, 1)))
     assert [flops[0] for flops in groups.flops] == [
         576_000 / 20 + 3_200_000 / 20,
         3_200_000 / 50 + 800_000 / 50,
         800_000 / 500 + 10_000 / 500,
     ]
-    weights = groups.flops_weights()
+    weights = groups.flops_weights(params)
     sizes = sum(family.count * np.sqrt(family.size) for family in groups.groups)
     np.testing.assert_allclose(sum(w.sum() for w in weights.values()), sizes, rtol=1e-6)
     regularizer = sgl.Regularizer(sgl.L1(1.0), groups, weights)
@@ -173,5 +173,7 @@ def test_network_without_removable_channels_is_refused():
 
 def test_groups_are_of_these_parameters():
     groups = sgl.channel_groups(dense, DENSE, X)
-    with pytest.raises(ValueError, match="of shape"):
+    with pytest.raises(ValueError, match="need a leaf 'a' of shape \\(3, 4\\), got \\(3, 5\\)"):
         groups.resolve(DENSE | {"a": jnp.ones((3, 5))})
+    with pytest.raises(ValueError, match="need a leaf 'b' of shape \\(1, 4\\), got no leaf"):
+        groups.resolve({"a": DENSE["a"]})

@@ -1,4 +1,4 @@
-"""What can be asked of compaction, what it leaves behind, and what XLA makes of it."""
+"""The options of compaction, the channels it leaves, and the operations XLA makes of them."""
 
 import itertools
 
@@ -25,7 +25,7 @@ def inputs_of(spec):
 
 
 def chain(widths, dead=(), seed=0):
-    """Dense layers and the indices of dead units of each."""
+    """Dense layers of these widths, with dead units in each."""
 
     def apply(params, x):
         for k in range(len(widths) - 1):
@@ -99,7 +99,7 @@ USUAL = "lenet5", "mobilenet", "densenet"
 
 @pytest.mark.parametrize("name", sparing([n for n in NETWORKS if n not in PADDED], USUAL))
 def test_second_call_finds_nothing_and_every_channel_counts(name):
-    """Every channel that is left is written, and what is written to it is read.
+    """Every channel that is left is written, and its entries are read.
 
     It may be zero for all of a few inputs, behind a ReLU, so it is not taken away but raised, or
     lowered where its inputs are negative.
@@ -125,7 +125,7 @@ def test_second_call_finds_nothing_and_every_channel_counts(name):
 
 
 def with_channel(params, unit, channel, sign):
-    """The parameters with larger ones of this sign for what writes a channel."""
+    """The parameters with larger ones of this sign in the writers of a channel."""
     leaves, rebuild = flatten_by_path(params)
     for path, axis, index in unit.writers:
         leaf = np.array(leaves[path])
@@ -136,7 +136,7 @@ def with_channel(params, unit, channel, sign):
 
 
 def kept_channels(spec, small, params):
-    """For each width of a network the positions that its first writer keeps."""
+    """The positions that the first writer of each width keeps."""
     plan = dict(small.plan.leaves)
     for unit in spec.units(spec.widths):
         path, axis, index = unit.writers[0]
@@ -179,47 +179,62 @@ def test_state_of_random_numbers_is_passed_on():
     assert jax.tree.structure(small.shrink(state)) == jax.tree.structure(state)
 
 
-def test_channels_are_followed_through_what_networks_are_made_of():
-    """Pixels made of channels, gates, experts, matrices that are sums of products."""
-    generator = np.random.default_rng(0)
-    draw = lambda *shape: jnp.asarray(generator.standard_normal(shape), np.float32)  # noqa: E731
-
-    def shuffled(params, x):
-        x = x @ params["a"]
-        pixels = x.reshape(2, 2, 2, 3).transpose(0, 2, 1, 3).reshape(2, 4, 3)
-        return jnp.tanh(pixels).mean(axis=1) @ params["b"]
-
-    def gated(params, x):
-        gate, value = jnp.split(x @ params["a"], 2, axis=1)
-        return (value * jax.nn.sigmoid(gate)) @ params["b"]
-
-    def experts(params, x):
-        return jax.vmap(lambda a, b: jnp.tanh(x @ a) @ b)(params["a"], params["b"]).sum(axis=0)
-
-    def adapted(params, x):
-        return jnp.tanh(x @ (params["w"] + params["u"] @ params["v"])) @ params["b"]
-
-    kernel, zero = draw(3, 12), draw(3, 4).at[:, 1].set(0)
-    cases = [
-        (shuffled, {"a": kernel.at[:, 1::3].set(0), "b": draw(3, 2)}, {"a": (3, 8), "b": (2, 2)}),
-        (gated, {"a": kernel.at[:, 8].set(0), "b": draw(6, 2)}, {"a": (3, 10), "b": (5, 2)}),
-        (
-            experts,
-            {"a": draw(2, 3, 5).at[:, :, 1].set(0), "b": draw(2, 5, 2).at[1].set(0)},
-            {"a": (1, 3, 4), "b": (1, 4, 2)},
-        ),
-        (
-            adapted,
-            {"w": zero, "u": draw(3, 3).at[:, 0].set(0), "v": zero, "b": draw(4, 2)},
-            {"w": (3, 3), "u": (3, 2), "v": (2, 3), "b": (3, 2)},
-        ),
-    ]
-    for apply, params, expected in cases:
-        small = sgl.compact(apply, params, jnp.ones((2, 3)), strict=True)
-        assert jax.tree.map(jnp.shape, small.params) == expected, apply.__name__
+def drawn(*shape):
+    return jnp.asarray(np.random.default_rng(len(shape)).standard_normal(shape), np.float32)
 
 
-def test_sum_over_two_axes_at_once_needs_what_either_holds():
+def shuffled(params, x):
+    x = x @ params["a"]
+    pixels = x.reshape(2, 2, 2, 3).transpose(0, 2, 1, 3).reshape(2, 4, 3)
+    return jnp.tanh(pixels).mean(axis=1) @ params["b"]
+
+
+def gated(params, x):
+    gate, value = jnp.split(x @ params["a"], 2, axis=1)
+    return (value * jax.nn.sigmoid(gate)) @ params["b"]
+
+
+def experts(params, x):
+    return jax.vmap(lambda a, b: jnp.tanh(x @ a) @ b)(params["a"], params["b"]).sum(axis=0)
+
+
+def adapted(params, x):
+    return jnp.tanh(x @ (params["w"] + params["u"] @ params["v"])) @ params["b"]
+
+
+ZERO = drawn(3, 4).at[:, 1].set(0)
+WIRED = {
+    "pixels made of channels": (
+        shuffled,
+        {"a": drawn(3, 12).at[:, 1::3].set(0), "b": drawn(3, 2)},
+        {"a": (3, 8), "b": (2, 2)},
+    ),
+    "gates": (
+        gated,
+        {"a": drawn(3, 12).at[:, 8].set(0), "b": drawn(6, 2)},
+        {"a": (3, 10), "b": (5, 2)},
+    ),
+    "experts": (
+        experts,
+        {"a": drawn(2, 3, 5).at[:, :, 1].set(0), "b": drawn(2, 5, 2).at[1].set(0)},
+        {"a": (1, 3, 4), "b": (1, 4, 2)},
+    ),
+    "sums of products": (
+        adapted,
+        {"w": ZERO, "u": drawn(3, 3).at[:, 0].set(0), "v": ZERO, "b": drawn(4, 2)},
+        {"w": (3, 3), "u": (3, 2), "v": (2, 3), "b": (3, 2)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WIRED)
+def test_channels_are_followed_through_the_wiring_of_networks(name):
+    apply, params, expected = WIRED[name]
+    small = sgl.compact(apply, params, jnp.ones((2, 3)), strict=True)
+    assert jax.tree.map(jnp.shape, small.params) == expected
+
+
+def test_sum_over_two_axes_at_once_needs_both_of_them():
     """No row of a diagonal can go because its column would go as well."""
 
     def diagonal(params, x):

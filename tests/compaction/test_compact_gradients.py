@@ -1,46 +1,17 @@
-"""A compacted network is differentiated, compiled, batched and exported like the one it is from."""
+"""A compacted network is differentiated like the one it is from."""
 
 import functools
 
 import jax
-import jax.export
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from support.networks import NETWORKS, kill, sparing
+from support.two_layers import X, assert_close, between, drawn, gradient
 
 import sgl_jax as sgl
 from sgl_jax._util.pytree import flatten_by_path
-
-
-X = jax.random.normal(jax.random.key(5), (4, 3))
-
-
-def drawn(seed=0, dtype=np.float32):
-    """Two layers; the second unit is dead, and the third is zero wherever the input is."""
-    generator = np.random.default_rng(seed)
-    shapes = {"a": (3, 5), "b": (1, 5), "c": (5, 2)}
-    params = {k: jnp.asarray(generator.standard_normal(s), dtype) for k, s in shapes.items()}
-    params["a"] = params["a"].at[:, 1].set(0)
-    params["b"] = params["b"].at[0, 1:3].set(0)
-    return params
-
-
-def between(activation):
-    return lambda params, x: activation(x @ params["a"] + params["b"]) @ params["c"]
-
-
-def assert_close(found, expected, rtol=1e-5):
-    assert jax.tree.structure(found) == jax.tree.structure(expected)
-    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        assert one.dtype == other.dtype
-        one, other = np.asarray(one, float), np.asarray(other, float)
-        np.testing.assert_allclose(one, other, rtol=0, atol=rtol * max(abs(other).max(), 1e-30))
-
-
-def gradient(apply, *inputs):
-    return jax.grad(lambda params: jnp.sum(jnp.sin(apply(params, *inputs))))
 
 
 @jax.custom_vjp
@@ -126,13 +97,13 @@ ADAM = optax.masked(optax.adam(0.01, eps=1.0), lambda tree: jax.tree.map(is_floa
 
 @pytest.fixture
 def double():
-    """Gradients that cancel are then no more than rounding errors of float64."""
+    """Double precision, in which gradients that cancel are rounding errors of float64."""
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         yield
 
 
 def stepped(apply, x, params, state):
-    """The gradient of a loss, and where a step of Adam leads."""
+    """The gradient of a loss, and parameters and state after a step of Adam."""
     gradient = jax.grad(lambda params: jnp.sum(apply(params, x) ** 2), allow_int=True)(params)
     gradient = jax.tree.map(
         lambda g, w: g if is_floating(w) else jnp.zeros_like(w), gradient, params
@@ -177,70 +148,6 @@ def test_hessian_is_the_slice_of_the_hessian():
     expected = small.shrink(jax.jvp(gradient(apply, X), (params,), (live,))[1])
     narrow = jax.jvp(gradient(small.apply, X), (small.params,), (small.shrink(live),))[1]
     assert_close(narrow, expected)
-
-
-@pytest.mark.parametrize("batch", [1, 7])
-def test_batch_size_is_free(batch):
-    apply, params = between(jax.nn.relu), drawn()
-    small = sgl.compact(apply, params, X)
-    x = jnp.ones((batch, 3)).at[0, 0].set(-1)
-    assert_close(jax.jit(small.apply)(small.params, x), apply(params, x))
-
-
-def test_several_networks_are_run_at_once():
-    apply = between(jax.nn.relu)
-    trees = [drawn(seed) for seed in range(3)]
-    small = [sgl.compact(apply, tree, X) for tree in trees]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(s.params for s in small))
-    found = jax.vmap(small[0].apply, (0, None))(stacked, X)
-    assert_close(found, jnp.stack([apply(tree, X) for tree in trees]))
-    gradients = jax.vmap(gradient(small[0].apply, X))(stacked)
-    expected = [s.shrink(gradient(apply, X)(t)) for s, t in zip(small, trees, strict=True)]
-    assert_close(gradients, jax.tree.map(lambda *leaves: jnp.stack(leaves), *expected))
-
-
-def test_network_is_exported():
-    apply, params = between(jax.nn.relu), drawn()
-    small = sgl.compact(apply, params, X)
-    exported = jax.export.export(jax.jit(small.apply))(small.params, X)
-    assert_close(exported.call(small.params, X), apply(params, X))
-
-
-def test_trees_of_inputs_and_outputs_keep_their_structure():
-    def apply(params, words, features, scale):
-        x = params["table"][words["ids"]] + features[0] @ params["a"]
-        x = jax.nn.relu(x) * words["mask"][:, None]
-        return {"y": x @ params["c"] * scale, "same": (features[1], None), "n": words["ids"].sum()}
-
-    table = jnp.ones((6, 5)).at[:, 1].set(0)
-    params = {"table": table, "a": drawn()["a"], "c": drawn()["c"]}
-    words = {"ids": jnp.array([0, 5, 2, 2]), "mask": jnp.array([1.0, 1, 0, 1])}
-    inputs = words, (X, jnp.zeros(())), 2.0
-    small = sgl.compact(apply, params, *inputs, strict=True)
-    assert small.params["table"].shape == (6, 4)
-    assert_close(small.apply(small.params, *inputs), apply(params, *inputs))
-
-
-def test_precision_is_kept():
-    with jax.enable_x64(True):
-        params = drawn(dtype=np.float64)
-        small = sgl.compact(between(jax.nn.silu), params, X.astype(float))
-        assert small.params["a"].dtype == np.float64
-        assert small.report.error <= 1e-12 * small.report.scale
-    params = drawn(dtype=jnp.bfloat16)
-    apply, x = between(lambda x: 0.5 * jax.nn.relu(x)), X.astype(jnp.bfloat16)
-    small = sgl.compact(apply, params, x)
-    assert {leaf.dtype for leaf in jax.tree.leaves(small.params)} == {jnp.bfloat16.dtype}
-    assert_close(small.apply(small.params, x), apply(params, x), rtol=0.02)
-
-
-def test_numbers_of_python_take_the_precision_of_arrays():
-    def apply(params, x, rate):
-        return rate * params["scale"] * between(jax.nn.relu)(params, x)
-
-    params = drawn(dtype=jnp.bfloat16) | {"scale": jnp.asarray(2.0)}
-    small = sgl.compact(apply, params, X.astype(jnp.bfloat16), 0.5)
-    assert small.apply(small.params, X.astype(jnp.bfloat16), 0.5).dtype == jnp.bfloat16
 
 
 def test_compiled_and_eager_calls_take_turns():

@@ -1,4 +1,4 @@
-"""Of small random networks all goes that anybody can see to be dead, and nothing changes."""
+"""Small random networks lose every channel that is dead by construction, and nothing changes."""
 
 import hypothesis
 import jax
@@ -11,7 +11,7 @@ import sgl_jax as sgl
 
 
 def check(seed):
-    """Double precision, in which :func:`sgl.compact` asks for a difference of 1e-12."""
+    """Compacts in double precision, in which :func:`sgl.compact` asks for a difference of 1e-12."""
     with jax.enable_x64(True):
         network = RandomNetwork(seed)
         small = sgl.compact(network.apply, network.params, network.inputs, strict=True)

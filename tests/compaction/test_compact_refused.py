@@ -1,4 +1,4 @@
-"""What cannot be compacted is refused, in one sentence that says what to do."""
+"""Networks that cannot be compacted are refused, in one sentence that says what to do."""
 
 import re
 
@@ -55,7 +55,7 @@ def test_branch_over_channels_needs_them_protected():
 
 
 @pytest.mark.parametrize("loop", ["scan", "cond"])
-def test_loop_beside_the_channels_is_nobodys_business(loop):
+def test_loop_beside_the_channels_is_left_alone(loop):
     def apply(params, x):
         if loop == "scan":
             x = jax.lax.scan(lambda x, _: (jnp.sin(x), None), x, length=3)[0]
@@ -191,7 +191,7 @@ DIFFERENT = {
 
 
 @pytest.mark.parametrize("name", DIFFERENT)
-def test_difference_is_seen(name):
+def test_different_answers_are_refused(name):
     full, narrow = (lambda _, x, f=f: f(x) for f in DIFFERENT[name])
     with pytest.raises(ValueError, match="must give the same answers"):
         check_equal(full, (), narrow, (), (X,))

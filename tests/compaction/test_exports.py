@@ -7,20 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.dead import NETWORKS, assert_same
+from support.dead import assert_same
 from support.idx_files import assert_sentence
 from support.tiny import snapshot
 
 import sgl_jax as sgl
-
-
-@pytest.fixture(scope="module")
-def networks():
-    """The full networks, and what is left of them."""
-    found = {name: make() for name, make in NETWORKS.items()}
-    return {
-        name: (*full, sgl.compact(full[0], full[1], full[2][:1])) for name, full in found.items()
-    }
 
 
 def run_stablehlo(path, apply, params, x):
@@ -47,7 +38,7 @@ def needs(name):
 
 
 @pytest.mark.parametrize("name", sgl.EXPORTERS)
-def test_what_is_exported_gives_the_same_answers(tmp_path, networks, name):
+def test_export_gives_the_same_answers(tmp_path, networks, name):
     needs(name)
     apply, params, x, small = networks["flax"]
     path = tmp_path / f"small.{name}"
@@ -130,7 +121,7 @@ def test_a_package_that_is_missing_is_named(tmp_path, networks, monkeypatch, nam
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 20, b"\x02\0\0\0\0\0\0\0{}"])
-def test_what_is_no_exported_network_is_refused(tmp_path, networks, content):
+def test_file_without_an_exported_network_is_refused(tmp_path, networks, content):
     apply, params, *_ = networks["flax"]
     path = tmp_path / "small.safetensors"
     path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Small random networks, and which of their channels anybody can see to be dead.
+"""Small random networks, with the channels that are dead by construction.
 
 A network is drawn layer by layer. Beside each value go, per channel, the number that the channel
 is if it is the same everywhere and for every input, and the unit it belongs to: channels of one
@@ -26,7 +26,7 @@ ACTIVATIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Value:
-    """What is known of an array: pixels per side (0 if it is flat), and of each channel."""
+    """An array of a network: its pixels per side (0 if it is flat), and facts on each channel."""
 
     at: int
     side: int
@@ -103,7 +103,7 @@ class RandomNetwork:
             self._units[root] = min(roots)
 
     def _draw(self, kind: str, *shape: int, dead: float = 0.2) -> str:
-        """A new leaf, in which some channels are zero."""
+        """Adds a leaf in which some channels are zero."""
         name = f"{kind}{len(self.params)}"
         leaf = self.random.standard_normal(shape)
         leaf[..., self.random.random(shape[-1]) < dead] = 0
@@ -160,7 +160,7 @@ class RandomNetwork:
         return self._conv(value, 2, 4)
 
     def _sums(self, value: Value, kernel: str, groups: int, borders: bool) -> np.ndarray:
-        """What channels are summed up to, without bias."""
+        """The constants that the channels sum up to, without bias; NaN where they vary."""
         leaf = np.asarray(self.params[kernel])
         leaf = leaf.reshape(-1, *leaf.shape[-2:])
         of_group = np.split(value.number, groups)
@@ -214,7 +214,7 @@ class RandomNetwork:
         return self._value(side, number, value.unit, step)
 
     def _join(self, value: Value) -> Value:
-        """With itself, or with a convolution of it."""
+        """Joins a value with itself, or with a convolution of it."""
         other = self._pick([value, self._conv(value, width=value.width)])
         other = other if other.side == value.side else value
         if self._pick([True, False]):

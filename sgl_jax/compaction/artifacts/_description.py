@@ -1,4 +1,4 @@
-"""What a compacted network is besides its arrays, as JSON: plan, report, versions."""
+"""Describes a compacted network without its arrays, as JSON: plan, report, versions."""
 
 import dataclasses
 import json
@@ -14,11 +14,11 @@ from sgl_jax._util.typing import Path
 from sgl_jax.compaction import Compacted, LeafPlan, Plan, Report, Size, shapes_of
 
 
-__all__ = ["Description", "described", "read_description"]
+__all__ = ["Description", "describe", "read_description"]
 
 KIND = "a network compacted by sgl_jax"
 FORMAT = 1
-"""Of what :func:`described` writes; one that is newer is not read."""
+"""The format that :func:`describe` writes; a newer one is not read."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Description:
     """A compacted network without its arrays.
 
     Attributes:
-      plan: what stays of every leaf.
+      plan: the positions that stay of every leaf.
       dtypes: of every leaf.
       report: of its compaction.
       inputs: shapes of the example inputs; empty where they are not known.
-      outputs: types and shapes of what comes out for them.
+      outputs: types and shapes of the outputs for them.
     """
 
     plan: Plan
@@ -53,8 +53,8 @@ class Description:
             ) from odd
 
 
-def described(network: Compacted) -> str:
-    """The description of a network as JSON."""
+def describe(network: Compacted) -> str:
+    """Describes a network as JSON."""
     leaves, _ = flatten_by_path(network.params)
     plan = {
         path: {"shape": leaf.shape, "dtype": str(leaves[path].dtype), "kept": leaf.kept}
@@ -84,7 +84,7 @@ def _text(value: Any, depth: int) -> str:
 
 
 def outputs_of(apply: Any, params: Any, inputs: tuple[Any, ...]) -> list[str]:
-    """Types and shapes of what comes out, without computing it; nothing for no inputs."""
+    """The types and shapes of the outputs, without computing them; none for no inputs."""
     if not inputs:
         return []
     return [
@@ -93,7 +93,7 @@ def outputs_of(apply: Any, params: Any, inputs: tuple[Any, ...]) -> list[str]:
 
 
 def read_description(text: str, where: str) -> Description:
-    """The inverse of :func:`described`.
+    """The inverse of :func:`describe`.
 
     Args:
       text: the JSON.

@@ -16,7 +16,7 @@ from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Compacted, Narrowed, Plan
 from sgl_jax.compaction.artifacts._description import (
     Description,
-    described,
+    describe,
     outputs_of,
     read_description,
 )
@@ -27,11 +27,11 @@ __all__ = ["load_compact", "restored", "save_compact"]
 PLAN, PARAMS = "plan.json", "params"
 
 Read = Callable[[Mapping[str, str]], dict[str, np.ndarray]]
-"""From what is expected, type and shape by name, to what is stored."""
+"""Reads the arrays of a network, given the type and shape expected of each by its name."""
 
 
 def save_compact(path: str | Path, network: Compacted) -> None:
-    """Saves a compacted network: its parameters, and what stays of every leaf.
+    """Saves a compacted network: its parameters, and the positions that stay of every leaf.
 
     The folder appears by one rename, when all of it is there. Code is not stored:
     :func:`~sgl_jax.load_compact` takes the function of the full network.
@@ -64,7 +64,7 @@ def save_compact(path: str | Path, network: Compacted) -> None:
         )
     try:
         with whole_folder(path) as part:
-            (part / PLAN).write_text(described(network), encoding="utf-8")
+            (part / PLAN).write_text(describe(network), encoding="utf-8")
             orbax.write(part / PARAMS, plain_leaves(network.params))
     except ImportError:
         raise
@@ -110,7 +110,7 @@ def load_compact(path: str | Path, apply: Callable[..., Any], like: Params) -> C
 def restored(
     description: Description, read: Read, apply: Callable[..., Any], like: Params, path: Path
 ) -> Compacted:
-    """A network of its description and of arrays that are read and compared with it."""
+    """Makes a network of its description and of arrays that are read and compared with it."""
     description.check(like, str(path))
     full, rebuild = flatten_by_path(like)
     leaves = dict(description.plan.leaves)
@@ -140,7 +140,7 @@ def restored(
 
 
 def _check_function(network: Compacted, description: Description, path: Path) -> None:
-    """Traces the function, which must fit the parameters."""
+    """Refuses a function that does not fit the parameters, by tracing it."""
     try:
         outputs = tuple(outputs_of(network.apply, network.params, network.inputs))
     except Exception as error:

@@ -19,7 +19,7 @@ from sgl_jax.compaction.program import Equation, Program, equations, trace
 __all__ = ["export_onnx"]
 
 TOLERANCE = 1e-3
-"""Largest difference of outputs, relative to the largest of them: that of other libraries' sums."""
+"""Largest difference of outputs, relative to the largest: other libraries add in other orders."""
 
 
 class _Differs(ValueError):
@@ -78,7 +78,7 @@ def _converted(network: Compacted, function: Callable[..., Any], shapes: Sequenc
         )
     content = model.SerializeToString()
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # errors are raised, too
+    options.log_severity_level = 4  # errors are raised anyway
     _compare(onnxruntime.InferenceSession(content, options), network)
     return content
 
@@ -114,7 +114,7 @@ def _max_pool(equation: Equation, arguments: list[Any]) -> list[Any]:
 _STEPS = ("window_strides", "base_dilation", "window_dilation")
 
 _RULES = {"reduce_window_max": _max_pool}
-"""What takes the place of a primitive that jax2onnx translates into what onnxruntime cannot run."""
+"""Replacements of primitives that jax2onnx translates into operations onnxruntime cannot run."""
 
 
 def _compare(session: Any, network: Compacted) -> None:

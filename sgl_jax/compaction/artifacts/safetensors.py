@@ -1,4 +1,4 @@
-"""Safetensors: the parameters by path, for any framework, and what stays of them as metadata."""
+"""Safetensors: the parameters by path, for any framework, with plan and report as metadata."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from sgl_jax._util.files import write_whole
 from sgl_jax._util.orbax import compare, forms, plain_leaves
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Compacted
-from sgl_jax.compaction.artifacts._description import described, read_description
+from sgl_jax.compaction.artifacts._description import describe, read_description
 from sgl_jax.compaction.artifacts._folder import restored
 
 
@@ -34,7 +34,7 @@ def export_safetensors(path: Path, network: Compacted) -> None:
     """
     write_whole(
         path,
-        _library().numpy.save(plain_leaves(network.params), metadata={KEY: described(network)}),
+        _library().numpy.save(plain_leaves(network.params), metadata={KEY: describe(network)}),
     )
 
 
@@ -63,7 +63,7 @@ def load_safetensors(path: str | Path, apply: Callable[..., Any], like: Params) 
 
 
 def _metadata(content: bytes) -> str:
-    """What the head of a file has of a compacted network: its length in 8 bytes, then JSON."""
+    """The description in the head of a file, which is its length in 8 bytes, then JSON."""
     try:
         size = int.from_bytes(content[:8], "little")
         return json.loads(content[8 : 8 + size])["__metadata__"][KEY]
@@ -72,7 +72,7 @@ def _metadata(content: bytes) -> str:
 
 
 def _array(dtype: str, shape: Sequence[int], data: bytes | bytearray) -> np.ndarray:
-    """An array as it is stored; the library's own reader knows no half precision but NumPy's."""
+    """Decodes an array; the library's own reader knows no half precision but NumPy's."""
     name = {"BOOL": "bool", "BF16": "bfloat16"}.get(dtype)
     name = name or {"F": "float", "I": "int", "U": "uint"}[dtype[0]] + dtype[1:]
     return np.frombuffer(data, jnp.dtype(name)).reshape(shape)
@@ -80,7 +80,7 @@ def _array(dtype: str, shape: Sequence[int], data: bytes | bytearray) -> np.ndar
 
 def _library() -> Any:
     try:
-        import safetensors.numpy  # makes it known to safetensors
+        import safetensors.numpy  # which importing safetensors alone leaves out
     except ImportError as error:
         raise ImportError(
             "An export to safetensors needs safetensors, which is not installed: "

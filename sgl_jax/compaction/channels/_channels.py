@@ -1,12 +1,14 @@
-"""Channels: what lives and dies together in a network."""
+"""The channels of a network, the leaves that hold them, and why some cannot be removed."""
 
 import dataclasses
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from sgl_jax._util.typing import Path
+from sgl_jax.compaction.axes import Structure
 from sgl_jax.compaction.channels._roles import reading_axes
-from sgl_jax.compaction.channels._structure import Structure
 
 
 __all__ = ["Channels", "Slot", "channels_of"]
@@ -14,14 +16,14 @@ __all__ = ["Channels", "Slot", "channels_of"]
 
 @dataclasses.dataclass(frozen=True)
 class Slot:
-    """Where a leaf holds channels.
+    """An axis of a leaf that holds channels.
 
     Attributes:
       path: name of the leaf.
       shape: its shape.
-      axis: its axis.
+      axis: the axis.
       channel: for every position on the axis the number of the channel it belongs to.
-      reads: whether the leaf reads the channels, by its inputs, and does not make them.
+      reads: True if the leaf reads the channels, by its inputs, and does not make them.
     """
 
     path: Path
@@ -36,29 +38,29 @@ class Channels:
     """Channels that are held by the same leaves.
 
     Attributes:
-      slots: where.
-      kept: for every channel why it cannot be removed; empty if it can.
+      slots: the axes that hold them.
+      protected: for every channel the reason why it cannot be removed; empty if it can.
       ties: the operations that tie the leaves to each other.
     """
 
     slots: tuple[Slot, ...]
-    kept: tuple[str, ...]
+    protected: tuple[str, ...]
     ties: tuple[str, ...]
 
     @property
     def count(self) -> int:
-        """How many channels there are."""
-        return len(self.kept)
+        """Number of channels."""
+        return len(self.protected)
 
     @property
     def free(self) -> int:
-        """How many of them can be removed."""
-        return sum(not why for why in self.kept)
+        """Number of channels that can be removed."""
+        return sum(not why for why in self.protected)
 
     @property
     def reasons(self) -> list[str]:
-        """Why others cannot be removed, each reason once."""
-        return list(dict.fromkeys(filter(None, self.kept)))
+        """The reasons why others cannot be removed, each once."""
+        return list(dict.fromkeys(filter(None, self.protected)))
 
     def __str__(self) -> str:
         lines = [f"{self.count} channels, {self.free} of them removable"]
@@ -70,46 +72,54 @@ class Channels:
         return "\n".join(lines)
 
 
+class _Holder(NamedTuple):
+    """An axis of a leaf, with the root of every position on it."""
+
+    path: Path
+    axis: int
+    roots: np.ndarray
+
+
 def channels_of(structure: Structure, values: dict[Path, int]) -> Iterable[Channels]:
-    """The channels of every connected set of axes of leaves; windows are none."""
-    find, reasons = structure.classes.find, structure.classes.reasons()
+    """Finds the channels of every connected set of axes of leaves; windows have none."""
+    find, reasons = structure.sets.find, structure.sets.reasons()
     reading = reading_axes(structure)
-    windows = {name for axis in structure.windows for name in find(axis).tolist()}
-    slots = [
-        (path, axis, find(atoms))
+    windows = {root for axis in structure.windows for root in find(axis).tolist()}
+    holders = [
+        _Holder(path, k, find(axis))
         for path, value in values.items()
-        for axis, atoms in enumerate(structure.axes[value])
-        if atoms is not None
+        for k, axis in enumerate(structure.axes[value])
+        if axis is not None
     ]
-    for names, members in _connected(slots):
-        if windows.issuperset(names):
+    for roots, connected in _components(holders):
+        if windows.issuperset(roots):
             continue
-        numbers = {name: k for k, name in enumerate(names)}
-        held = tuple(
+        numbers = {root: k for k, root in enumerate(roots)}
+        slots = tuple(
             Slot(
-                path,
-                structure.shape(values[path]),
-                axis,
-                tuple(numbers[name] for name in classes.tolist()),
-                (values[path], axis) in reading,
+                holder.path,
+                structure.shape(values[holder.path]),
+                holder.axis,
+                tuple(numbers[root] for root in holder.roots.tolist()),
+                (values[holder.path], holder.axis) in reading,
             )
-            for path, axis, classes in members
+            for holder in connected
         )
-        kept = tuple(reasons.get(name, "") for name in names)
         ties = [str(by) for axis, by in structure.ties if find(axis[:1])[0] in numbers]
-        yield Channels(held, kept, tuple(dict.fromkeys(ties)))
+        protected = tuple(reasons.get(root, "") for root in roots)
+        yield Channels(slots, protected, tuple(dict.fromkeys(ties)))
 
 
-def _connected(slots: list[Any]) -> Iterable[tuple[list[int], list[Any]]]:
-    """Sets of axes with classes in common, and their classes in the order they are met."""
-    while slots:
-        members, names = [slots[0]], dict.fromkeys(slots[0][2].tolist())
-        rest, grown = slots[1:], True
+def _components(holders: Sequence[_Holder]) -> Iterable[tuple[list[int], list[_Holder]]]:
+    """The connected sets of axes that share roots, with their roots in the order they are met."""
+    rest = list(holders)
+    while rest:
+        component, roots = [rest[0]], dict.fromkeys(rest[0].roots.tolist())
+        rest, grown = rest[1:], True
         while grown:
-            joined = [slot for slot in rest if not names.keys().isdisjoint(slot[2].tolist())]
-            rest = [slot for slot in rest if names.keys().isdisjoint(slot[2].tolist())]
-            members, grown = members + joined, bool(joined)
-            for slot in joined:
-                names |= dict.fromkeys(slot[2].tolist())
-        yield list(names), members
-        slots = rest
+            joining = [h for h in rest if not roots.keys().isdisjoint(h.roots.tolist())]
+            rest = [h for h in rest if roots.keys().isdisjoint(h.roots.tolist())]
+            component, grown = component + joining, bool(joining)
+            for holder in joining:
+                roots |= dict.fromkeys(holder.roots.tolist())
+        yield list(roots), component

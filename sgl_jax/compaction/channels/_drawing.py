@@ -10,12 +10,12 @@ __all__ = ["mermaid"]
 
 
 def mermaid(channels: Sequence[Channels]) -> str:
-    """Leaves, what they make and what they read, in the language of Mermaid.
+    """Draws leaves, the channels they make and those they read, in the language of Mermaid.
 
-    A box is a leaf, a rounded one channels, with what keeps them if something does.
+    A box is a leaf, a rounded box channels, with the reasons why some cannot be removed.
 
     Args:
-      channels: those of :class:`~sgl_jax.ChannelGroups`.
+      channels: the ``channels`` of :class:`~sgl_jax.ChannelGroups`.
     """
     leaves: dict[Path, str] = {}
     lines = ["flowchart LR"]
@@ -32,5 +32,5 @@ def mermaid(channels: Sequence[Channels]) -> str:
 
 
 def _plain(words: str) -> str:
-    """Words in which nothing means anything to Mermaid."""
+    """Replaces the characters that Mermaid would interpret."""
     return words.replace('"', "'").replace("<", "").replace(">", "")

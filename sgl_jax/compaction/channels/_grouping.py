@@ -1,86 +1,41 @@
-"""A grouping by the channels of a network: what has to be zero together to be removable."""
+"""Groups of weights that have to be zero together for a channel to be removable."""
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
+from sgl_jax.compaction.channels._channel_groups import ChannelGroups
 from sgl_jax.compaction.channels._channels import Channels, Slot, channels_of
-from sgl_jax.compaction.channels._read import structure_of
-from sgl_jax.compaction.channels._unread import tie_unread
-from sgl_jax.compaction.program import products_of, trace
+from sgl_jax.compaction.channels._network import read_network
+from sgl_jax.compaction.program import Product, products_of
 from sgl_jax.groups import GroupFamily, Groups, Member
 
 
-__all__ = ["ChannelGroups", "channel_groups"]
-
-
-@jax.tree_util.register_static
-@dataclasses.dataclass(frozen=True)
-class ChannelGroups:
-    """The channels of a network; a grouping of what has to be zero for them to be removable.
-
-    One group is all that makes one channel: its filters, biases, and scales and shifts of norms.
-    Channels that cannot be removed are in no group, nor are leaves that hold some of them. Print it
-    to see what ties channels, and what keeps them; :func:`mermaid` draws it.
-
-    Attributes:
-      channels: all channels, those of the same leaves together.
-      groups: the groups, a family for each of the channels that can be removed.
-      unknown: operations without a rule, which keep whole what they read.
-      flops: for every family and group the FLOPs that go with the channel.
-    """
-
-    channels: tuple[Channels, ...]
-    groups: Groups
-    unknown: tuple[str, ...]
-    flops: tuple[tuple[float, ...], ...]
-
-    def resolve(self, params: Params) -> Groups:
-        """The groups, after a look at the shapes of the parameters; see :meth:`Groups.resolve`."""
-        return self.groups.resolve(params)
-
-    def flops_weights(self) -> dict[Path, jax.Array]:
-        r"""A weight for every group by what its removal saves, for ``Regularizer(weight=...)``.
-
-        .. math:: \text{weight}_g = F_g \, \frac{\sum_h \sqrt{|h|}}{\sum_h F_h}
-
-        so that all weights together are those of ``"sqrt_size"``. :math:`F_g` are the FLOPs of the
-        convolutions and products that make or read the channel, with all other channels in place.
-        """
-        sizes = [np.broadcast_to(np.asarray(family.size), family.count) for family in self.groups]
-        total = sum(float(np.sqrt(size).sum()) for size in sizes)
-        price = total / sum(sum(flops) for flops in self.flops)
-        pairs = zip(self.groups, self.flops, strict=True)
-        return {f.members[0].path: price * jnp.asarray(flops, float) for f, flops in pairs}
-
-    def __str__(self) -> str:
-        unknown = [f"not understood, keeps whole what it reads: {item}" for item in self.unknown]
-        return "\n".join([*map(str, self.channels), *unknown])
+__all__ = ["channel_groups"]
 
 
 def channel_groups(
     apply: Callable[..., Any], params: Params, *inputs: Any, readers: bool = False
 ) -> ChannelGroups:
-    """The channels of a network: which parts of which leaves have to be zero together.
+    """Finds the channels of a network: the weights that have to be zero together.
 
     ``Regularizer(penalty, channel_groups(apply, params, *inputs))`` drives to zero what
-    :func:`~sgl_jax.compact` then removes. Its groups are disjoint, and its prox is exact. A channel
-    of zeros stays only where something is added to all channels alike, as the bias of a layer that
-    mixes tokens is.
+    :func:`~sgl_jax.compact`, with the same arguments, then removes. Its groups are disjoint, and
+    its prox is exact. A channel of zeros stays only where something is added to all channels alike,
+    as the bias of a layer that mixes tokens is.
 
     Args:
       apply: ``(params, *inputs) -> outputs``, in inference mode.
-      params: what is trained, or its shapes; what else ``apply`` needs, running statistics, it may
-        close over.
+      params: one pytree of all arrays, or their shapes, as for :func:`~sgl_jax.compact`. Of weights
+        and running statistics, ``(params, rest)`` say, a link that trains ``params`` groups the
+        leaves of ``params``.
       *inputs: example inputs, or their shapes.
-      readers: put what reads a channel into its group, too. A kernel is then in two families, by
-        its inputs and by its outputs, the groups overlap, and there is no prox: they are for
+      readers: put the kernels that read a channel into its group, too. A kernel is then in two
+        families, by its inputs and by its outputs, the groups overlap, and there is no prox: for
         :func:`~sgl_jax.add_penalty_gradient` and the group part of :func:`~sgl_jax.sgl_transform`,
         which take the gradient.
 
@@ -97,15 +52,12 @@ def channel_groups(
       (['a', 'b'], 4, 4)
     """
     leaves, _ = flatten_by_path(params)
-    program, _ = trace(apply, params, *inputs)
-    values = dict(zip(leaves, program.inputs, strict=False))
-    structure = structure_of(program, tuple(values.values()))
-    tie_unread(structure, values)
+    structure, values = read_network(apply, params, *inputs)
     for equation, axes in structure.loops:
         for axis in axes:
             structure.protect(axis, equation)
     channels = tuple(channels_of(structure, values))
-    costs = _costs(products_of(program, list(leaves)) if not structure.loops else [])
+    costs = _costs(products_of(structure.program, list(leaves)) if not structure.loops else [])
     floating = {path for path, leaf in leaves.items() if jnp.issubdtype(leaf.dtype, jnp.floating)}
     families, flops = [], []
     for found, slots in zip(channels, _members(channels, floating, readers), strict=True):
@@ -125,28 +77,32 @@ def channel_groups(
 def _members(
     channels: Sequence[Channels], floating: set[Path], readers: bool
 ) -> list[tuple[Slot, ...]]:
-    """For all channels the slots that are in their groups: every leaf in one of them.
+    """For all channels the slots in their groups, with those that read them if wanted."""
+    homes = _homes(channels, floating)
+    members = []
+    for found in channels:
+        made = tuple(slot for slot in found.slots if homes.get(slot.path) is slot)
+        read = [slot for slot in found.slots if slot.reads and slot.path in floating]
+        wanted = (*made, *read) if readers and made else made
+        members.append(tuple(slot for slot in found.slots if slot in wanted))
+    return members
 
-    A leaf that makes channels by several axes is in the group of the last. Those that read channels
-    come on top if they are wanted.
-    """
-    home: dict[Path, Slot] = {}
+
+def _homes(channels: Sequence[Channels], floating: set[Path]) -> dict[Path, Slot]:
+    """For every leaf the axis by which it is in groups: the last that makes removable channels."""
+    homes: dict[Path, Slot] = {}
     for found in channels:
         for slot in found.slots:
-            whole = slot.path in floating and not any(found.kept[k] for k in slot.channel)
-            if whole and not slot.reads and slot.axis >= home.get(slot.path, slot).axis:
-                home[slot.path] = slot
-    made = [tuple(s for s in found.slots if home.get(s.path) is s) for found in channels]
-    if not readers:
-        return made
-    return [
-        tuple(s for s in found.slots if s in own or (own and s.reads and s.path in floating))
-        for found, own in zip(channels, made, strict=True)
-    ]
+            removable = not any(found.protected[k] for k in slot.channel)
+            if not removable or slot.reads or slot.path not in floating:
+                continue
+            if slot.path not in homes or slot.axis >= homes[slot.path].axis:
+                homes[slot.path] = slot
+    return homes
 
 
 def _family(slots: Sequence[Slot], grouped: Sequence[int]) -> GroupFamily:
-    """The family of groups of some channels."""
+    """The family of the groups of some channels, in the order of ``grouped``."""
     numbers = {channel: group for group, channel in enumerate(grouped)}
     members = []
     for slot in slots:
@@ -157,8 +113,8 @@ def _family(slots: Sequence[Slot], grouped: Sequence[int]) -> GroupFamily:
     return GroupFamily(tuple(members))
 
 
-def _costs(found: Iterable[Any]) -> dict[tuple[Path, int], int]:
-    """The FLOPs of what is computed with a kernel, for its axes of inputs and outputs."""
+def _costs(found: Iterable[Product]) -> dict[tuple[Path, int], int]:
+    """The FLOPs of the products with a kernel, for its axes of inputs and of outputs."""
     costs: dict[tuple[Path, int], int] = {}
     for product in found:
         for axis in (*product.inputs, *product.outputs):
@@ -170,7 +126,7 @@ def _costs(found: Iterable[Any]) -> dict[tuple[Path, int], int]:
 def _saved(
     channels: Channels, grouped: tuple[int, ...], costs: dict[tuple[Path, int], int]
 ) -> tuple[float, ...]:
-    """The FLOPs that go with each of some channels."""
+    """The FLOPs that are saved without each of the channels in ``grouped``."""
     saved = np.zeros(channels.count)
     for slot in channels.slots:
         share = costs.get((slot.path, slot.axis), 0) / len(slot.channel)

@@ -1,6 +1,6 @@
-"""Which axes of parameters read channels, and which make them."""
+"""The axes of parameters that read channels, not make them."""
 
-from sgl_jax.compaction.channels._structure import Structure
+from sgl_jax.compaction.axes import Structure
 from sgl_jax.compaction.program import equations
 
 
@@ -16,17 +16,18 @@ def reading_axes(structure: Structure) -> set[tuple[int, int]]:
     parameters = [
         value for value in program.inputs if any(a is not None for a in structure.axes[value])
     ]
-    of_inputs = set(program.inputs) - set(parameters)
+    from_inputs = set(program.inputs) - set(parameters)
     for equation in equations(program.equations):
-        if not of_inputs.isdisjoint(equation.inputs):
-            of_inputs.update(equation.outputs)
+        if not from_inputs.isdisjoint(equation.inputs):
+            from_inputs.update(equation.outputs)
     summed: set[int] = set()
-    for sink in structure.sinks:
-        if of_inputs.isdisjoint(sink.equation.inputs):
+    for contraction in structure.contractions:
+        operands = contraction.equation.inputs
+        if from_inputs.isdisjoint(operands):
             continue
-        for value, at in zip(sink.equation.inputs, sink.axes, strict=False):
+        for value, at in zip(operands, contraction.axes, strict=False):
             axis = structure.axes[value][at]
-            if value not in of_inputs and axis is not None:
+            if value not in from_inputs and axis is not None:
                 summed.update(axis.tolist())
     return {
         (value, k)

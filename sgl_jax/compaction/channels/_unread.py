@@ -5,16 +5,16 @@ from collections.abc import Mapping
 import numpy as np
 
 from sgl_jax._util.typing import Path
-from sgl_jax.compaction.channels._structure import Structure
+from sgl_jax.compaction.axes import Structure
 
 
 __all__ = ["tie_unread"]
 
 
 def tie_unread(structure: Structure, values: Mapping[Path, int]) -> None:
-    """Leaves that the network never reads follow a leaf of their shape beside them, if any.
+    """Ties every leaf that the network never reads to a leaf of its shape beside it, if any.
 
-    So do the counters and hidden averages of running statistics. Others stay whole.
+    So hidden averages of running statistics follow their channels. Other unread leaves stay whole.
     """
     for path, value in values.items():
         if value in structure.uses or value in structure.program.outputs:
@@ -28,5 +28,5 @@ def tie_unread(structure: Structure, values: Mapping[Path, int]) -> None:
         ]
         for k, axis in enumerate(structure.axes[value]):
             if axis is not None and beside:
-                structure.classes.tie(axis, np.asarray(structure.axes[beside[0]][k]))
-            structure.classes.protect(None if beside else axis, f"{path} is never read")
+                structure.sets.union(axis, np.asarray(structure.axes[beside[0]][k]))
+            structure.sets.protect(None if beside else axis, f"{path} is never read")

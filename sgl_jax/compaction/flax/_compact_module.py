@@ -33,8 +33,8 @@ class CompactedModule:
     Attributes:
       module: an ordinary module of the same class, with smaller arrays and its sizes set to match;
         in training mode or not, as the module that it was made of.
-      report: what went, what stayed and why.
-      plan: what stays of every leaf of its state.
+      report: the channels that were removed, and why others were not.
+      plan: the positions that stay of every leaf of its state.
     """
 
     module: nnx.Module
@@ -42,7 +42,7 @@ class CompactedModule:
     plan: Plan
 
     def shrink(self, tree: Any) -> Any:
-        """Narrows what belongs to the full module: moments, averages, masks, gradients.
+        """Narrows trees like the state of the full module: moments, averages, masks, gradients.
 
         Args:
           tree: the state of the full module, or any tree with such trees in it: the state of an
@@ -50,7 +50,7 @@ class CompactedModule:
             for :meth:`Compacted.shrink`.
 
         Returns:
-          The same tree, without what is gone.
+          The same tree, without the removed channels.
 
         Raises:
           ValueError: a leaf in the place of an array of the module has another shape.
@@ -130,13 +130,13 @@ def compact_module(
 
 
 def _is_sliceable(path: tuple[Any, ...], leaf: Any) -> bool:
-    """Whether a leaf of a module is an array of numbers: no random key, no Python number."""
+    """True if a leaf of a module is an array of numbers: no random key, no Python number."""
     value = leaf.get_value() if isinstance(leaf, nnx.Variable) else leaf
     return isinstance(value, jax.Array | np.ndarray) and not isinstance(leaf, nnx.RngState)
 
 
 def _in_use(module: nnx.Module, call: Callable[..., Any]) -> tuple[Callable[..., Any], Any]:
-    """A module in evaluation mode as a function of its arrays and its inputs, and the arrays."""
+    """Takes a module apart, in evaluation mode: a function of arrays and inputs, and the arrays."""
     graphdef, state, rest = nnx.split(module, _is_sliceable, ...)
     evaluating = nnx.merge(graphdef, state, rest, copy=True)
     evaluating.eval()
@@ -150,7 +150,7 @@ def _in_use(module: nnx.Module, call: Callable[..., Any]) -> tuple[Callable[...,
 
 
 def _with_rest(plan: Plan, rest: Any) -> Plan:
-    """A plan by which random keys and the like stay as they are."""
+    """Adds leaves that stay whole to a plan: random keys and the like."""
     leaves, _ = flatten_by_path(rest)
     whole = {p: LeafPlan(np.shape(leaf), (None,) * np.ndim(leaf)) for p, leaf in leaves.items()}
     return Plan((*plan.leaves, *whole.items()))

@@ -1,4 +1,4 @@
-"""The sizes that layers keep beside their arrays, which follow from the arrays."""
+"""Sets the sizes that layers keep beside their arrays to those of the arrays."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -59,7 +59,7 @@ def _lora(layer: nnx.LoRA) -> dict[str, Any]:
 
 
 def _channels(layer: Any) -> int | None:
-    """What a normalisation has of each of its arrays; ``None`` if it has no array."""
+    """The number of channels of a normalisation; ``None`` if it has no array."""
     arrays = (getattr(layer, name, None) for name in ("mean", "scale", "bias"))
     return next((array.shape[-1] for array in arrays if array is not None), None)
 

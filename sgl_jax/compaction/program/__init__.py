@@ -1,4 +1,4 @@
-"""What a function computes, read from its jaxpr: one walker, and the operations it counts.
+"""Traced functions as programs: lists of equations, and the operations they take.
 
 A network is to this package a function of arrays, whatever library it was written in. A
 :class:`Program` is such a function, traced: a list of equations with the calls of inner functions

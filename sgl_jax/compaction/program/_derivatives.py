@@ -1,4 +1,4 @@
-"""The rule of differentiation that a call brings, as a program of its own."""
+"""Traces the rule of differentiation of a call as a program of its own."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["derivative", "smooth"]
 
 
 def smooth(avals: Sequence[Any]) -> list[int]:
-    """Which arrays can be differentiated: those of real or complex numbers."""
+    """The numbers of the arrays that can be differentiated: those of real or complex numbers."""
     return [k for k, aval in enumerate(avals) if jnp.issubdtype(aval.dtype, jnp.inexact)]
 
 
@@ -34,7 +34,7 @@ def derivative(equation: Equation, avals: Sequence[Any], transposed: bool) -> Pr
     inputs = smooth(primals)
 
     def call(primals: Sequence[Any]) -> Callable[..., Any]:
-        """Its smooth results as a function of its smooth inputs; and all of its results."""
+        """The call as a function of its smooth inputs, with its smooth results and all of them."""
 
         def function(*moving):
             arguments = list(primals)

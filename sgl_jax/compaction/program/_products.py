@@ -1,4 +1,4 @@
-"""The operations that a traced function takes.
+"""Counts the operations that a traced function takes.
 
 FLOPs are twice the multiply-adds of convolutions and matrix products; biases, activations, pooling
 and normalisation count nothing. Padding counts as if it were multiplied.
@@ -52,7 +52,7 @@ def products(apply: Callable[..., Any], params: Params, *inputs: Any) -> list[Pr
 
 
 def products_of(program: Program, paths: Sequence[Path]) -> list[Product]:
-    """The same of a function that is traced already, whose first arguments are parameters.
+    """The convolutions and matrix products of a program whose first arguments are parameters.
 
     Args:
       program: the function.

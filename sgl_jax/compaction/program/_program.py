@@ -27,7 +27,7 @@ class Equation:
       outputs: numbers of the values it makes.
       params: its other arguments.
       original: the equation of the jaxpr.
-      calls: the calls that it is in, innermost first.
+      calls: the calls around it, innermost first.
       body: for a call that means more than its body (a rule of differentiation, rematerialisation)
         the equations in it, which make ``outputs`` from ``inputs``; else empty. Other calls are
         replaced by what is in them.
@@ -48,11 +48,11 @@ class Equation:
 
     @property
     def loops(self) -> bool:
-        """Whether it runs inner functions a number of times that is not known."""
+        """True if it runs inner functions a number of times that is not known."""
         return self.name in _LOOPS
 
     def bind(self, arguments: Sequence[Any]) -> list[Any]:
-        """Applies it, with whatever it means, to arrays."""
+        """Applies the primitive, with its rules of differentiation, to arrays."""
         params = self.primitive.get_bind_params(self.original.params)
         with self.original.ctx.manager:
             found = self.primitive.bind(*arguments, **params)
@@ -100,7 +100,7 @@ class Program:
 
 
 def equations(body: Iterable[Equation]) -> Iterator[Equation]:
-    """Every equation that computes something, those in a body in place of their call."""
+    """Iterates over the equations that compute something, with bodies in place of their calls."""
     for equation in body:
         if equation.body:
             yield from equations(equation.body)
@@ -161,7 +161,7 @@ def _inline(
 
 
 def _python(value: Any) -> Any:
-    """Axes and sizes as Python's own numbers, which they not always are."""
+    """Converts axes and sizes of NumPy's types to Python's."""
     if isinstance(value, np.integer):
         return int(value)
     if type(value) in (tuple, list):
@@ -170,9 +170,9 @@ def _python(value: Any) -> Any:
 
 
 def _inner(eqn: core.JaxprEqn) -> core.ClosedJaxpr | None:
-    """The function that an equation calls just once, with its last inputs, if it does.
+    """The function that an equation calls exactly once, with its last inputs, if there is one.
 
-    Of branches for several platforms, which compute the same, that of the platform at hand.
+    Among branches for several platforms it is the branch of the platform at hand.
     """
     platforms = eqn.params.get("branches_platforms")
     if platforms is not None:
@@ -185,9 +185,11 @@ def _inner(eqn: core.JaxprEqn) -> core.ClosedJaxpr | None:
 
 
 def _line_of(eqns: tuple[core.JaxprEqn, ...]) -> str:
-    """The line of the user's that an equation comes from: the innermost outside of libraries.
+    """The user's line that an equation comes from: the innermost outside of libraries.
 
-    An equation and the calls it is in; what is compiled once, such as ``jnp.sort``, keeps no line.
+    Args:
+      eqns: the equation and the calls around it, which have a line where the equation has none, as
+        a function that is compiled once, ``jnp.sort`` say, has.
     """
     for source in (eqn.source_info for eqn in eqns):
         for frame in source.traceback.frames if source.traceback else ():

@@ -1,4 +1,4 @@
-"""What a network of the zoo is: how it is built, and which leaves hold each of its channels.
+"""Networks of the zoo: how each is built, and the leaves that hold each of its channels.
 
 A network is an ordinary function ``apply(params, x)`` with one tree of everything that can be
 sliced. Its widths are arguments, so the network that is built narrow by hand is one more instance,
@@ -24,7 +24,7 @@ Make = Callable[[Widths, int], tuple[Apply, Any]]
 
 
 class Entry(NamedTuple):
-    """Where a leaf holds the channels of a unit.
+    """The positions of a leaf that hold the channels of a unit.
 
     Attributes:
       path: of the leaf, by :func:`sgl_jax._util.pytree.flatten_by_path`.
@@ -43,7 +43,7 @@ class Unit(NamedTuple):
     Attributes:
       writers: kernels by their outputs, biases, scales and shifts of norms; with all of them zero
         a channel is dead.
-      followers: what is cut with a channel without having to be zero: kernels by their inputs,
+      followers: leaves that lose a channel without being zero in it: kernels by their inputs,
         running means and variances, gates that multiply the channel.
     """
 
@@ -62,7 +62,7 @@ class Spec:
       widths: of the small instance, for tests.
       full_widths: of the published network, for benchmarks.
       full_shape: of its examples.
-      note: what else there is to know.
+      note: a remark.
     """
 
     make: Make
@@ -78,11 +78,11 @@ class Spec:
         return self.make(self.widths if widths is None else tuple(widths), seed)
 
     def writers(self, widths: Widths | None = None) -> tuple[tuple[Entry, ...], ...]:
-        """For each width the writers."""
+        """The writers of each width."""
         return tuple(unit.writers for unit in self.checked(widths))
 
     def followers(self, widths: Widths | None = None) -> tuple[tuple[Entry, ...], ...]:
-        """For each width the followers."""
+        """The followers of each width."""
         return tuple(unit.followers for unit in self.checked(widths))
 
     def checked(self, widths: Widths | None = None) -> Sequence[Unit]:
@@ -127,12 +127,12 @@ def narrow_by_hand(
     spec: Spec, params: Any, dead: Sequence[np.ndarray], widths: Widths | None = None
 ) -> Any:
     """The parameters without the dead channels, as a tree of the network that is built narrow."""
-    gone = collections.defaultdict(list)
+    removed = collections.defaultdict(list)
     for unit, channels in zip(spec.checked(widths), dead, strict=True):
         for path, axis, index in unit.writers + unit.followers:
-            gone[path, axis].append(index[channels].ravel())
+            removed[path, axis].append(index[channels].ravel())
     leaves, _ = flatten_by_path(params)
-    for (path, axis), positions in gone.items():
+    for (path, axis), positions in removed.items():
         cut = np.delete(np.asarray(leaves[path]), np.concatenate(positions), axis)
         leaves[path] = jnp.asarray(cut)
     _, blank = spec.build(narrow_widths(spec, dead, widths))

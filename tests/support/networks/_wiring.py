@@ -1,4 +1,4 @@
-"""From the names of the layers that write and read a unit to its entries."""
+"""Translates the names of the layers that write and read a unit to its entries."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ def flattened(width: int, pixels: int) -> np.ndarray:
 
 
 def flattened_first(width: int, pixels: int) -> np.ndarray:
-    """The same where channels come first."""
+    """The rows behind a flattening whose channels come first."""
     return np.arange(width)[:, None] * pixels + np.arange(pixels)
 
 
 @dataclasses.dataclass(frozen=True)
 class Wiring:
-    """Where a framework keeps the leaves of a layer, and along which axes.
+    """The paths and axes by which a framework keeps the leaves of a layer.
 
     Attributes:
       kernel, bias: of a convolution or a dense layer, as patterns of paths.

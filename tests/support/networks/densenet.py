@@ -53,7 +53,7 @@ class DenseNet(nnx.Module):
 
 
 def densenet_units(widths: Widths) -> list[Unit]:
-    """One per layer, in a slice of every norm and kernel behind it up to the block's end."""
+    """One unit per layer, in a slice of every norm and kernel behind it up to the block's end."""
     writers = ["stem", *(f"layers/{i}/conv" for i in range(len(widths) - 1))]
     units = []
     for i, width in enumerate(widths):

@@ -109,7 +109,7 @@ def unpacked(widths: Widths, shortcut: str):
 
 
 def stage_layers(depth: int, stage: int, shortcut: str, offset: int = 0):
-    """Which layers write, normalise and read the channels between the blocks of a stage."""
+    """The layers that write, normalise and read the channels between the blocks of a stage."""
     first, end = stage * blocks(depth), (stage + 1) * blocks(depth)
     writes = [f"blocks/{i}/conv2" for i in range(first, end)]
     norms = [f"blocks/{i}/bn2" for i in range(first, end)]
@@ -126,7 +126,7 @@ def stage_layers(depth: int, stage: int, shortcut: str, offset: int = 0):
 
 
 def stage_offsets(widths: Widths, shortcut: str) -> list[dict[int, int]]:
-    """For each width that stages are made of: the stages it is in, and where it begins there."""
+    """The stages that each width is in, with the channel at which it begins there."""
     if shortcut == "projection":
         return [{0: 0}, {1: 0}, {2: 0}]
     base, below1, above1, below2, _ = widths[:5]

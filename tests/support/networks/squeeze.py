@@ -1,4 +1,4 @@
-"""Residual blocks whose channels are scaled by what all pixels say (Hu et al., 1709.01507)."""
+"""Squeeze-and-excitation: blocks with gates on their channels (Hu et al., 1709.01507)."""
 
 import jax
 from flax import nnx

@@ -10,7 +10,7 @@ from support.networks._wiring import unit
 
 
 def double(x: jax.Array) -> jax.Array:
-    """Every pixel as two by two."""
+    """Repeats every pixel two by two."""
     batch, height, width, channels = x.shape
     return jax.image.resize(x, (batch, 2 * height, 2 * width, channels), "nearest")
 

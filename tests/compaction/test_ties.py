@@ -1,4 +1,4 @@
-"""Which positions are tied, which have to stay and why: the rules, one by one."""
+"""The tie rules, one by one: the positions that they tie, and those that have to stay."""
 
 import re
 
@@ -9,52 +9,56 @@ import pytest
 from flax import nnx
 from jax import lax
 
-from sgl_jax.compaction.channels import structure_of
+from sgl_jax.compaction.channels import read_program
 from sgl_jax.compaction.program import trace
 
 
 class Read:
-    """The classes of the first argument's positions in the result of a function.
+    """A function, read with all of its arguments sliceable.
 
-    Every other argument may be sliced as well. ``left`` are the results' axes as classes of the
-    arguments' positions: letters ``a``, ``b`` ... along the axis of each argument that ``tracked``
-    names, ``.`` for a position that no argument has, ``None`` for an axis that stays whole.
+    Attributes:
+      structure: the program, read.
+      axes: for every result its axes.
     """
 
     def __init__(self, function, *shapes, outputs=False):
         arguments = [jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes]
         self.program, _ = trace(function, *arguments)
-        kept = self.program.outputs
-        if not outputs:  # what is an output stays; ask before that
+        results = self.program.outputs
+        if not outputs:  # an output stays, which would hide the other reasons
             self.program.outputs = ()
-        self.structure = structure_of(self.program, self.program.inputs)
-        self.axes = [self.structure.axes[value] for value in kept]
-        self.classes = self.structure.classes
+        self.structure = read_program(self.program, self.program.inputs)
+        self.axes = [self.structure.axes[value] for value in results]
+        self.sets = self.structure.sets
 
-    def of(self, argument, axis):
-        return self.classes.find(self.structure.axes[self.program.inputs[argument]][axis])
+    def roots(self, argument, axis):
+        """The roots of the positions along an axis of an argument."""
+        return self.sets.find(self.structure.axes[self.program.inputs[argument]][axis])
 
     def along(self, argument, axis, result=0):
-        """For every axis of a result the positions of an argument that its positions go with."""
-        names = {name: k for k, name in enumerate(self.of(argument, axis).tolist())}
+        """For every axis of a result the places along an argument's axis that it is tied to.
+
+        -1 for a position that is tied to none of them, ``None`` for an axis that stays whole.
+        """
+        places = {root: k for k, root in enumerate(self.roots(argument, axis).tolist())}
         return [
-            None if found is None else [names.get(n, -1) for n in self.classes.find(found).tolist()]
+            None if found is None else [places.get(n, -1) for n in self.sets.find(found).tolist()]
             for found in self.axes[result]
         ]
 
     def why(self, argument, axis):
-        """Why the positions of an axis have to stay, one reason or ``None`` for each."""
-        reasons = self.classes.reasons()
-        return [reasons.get(name) for name in self.of(argument, axis).tolist()]
+        """The reasons why the positions of an axis have to stay; ``None`` where there is none."""
+        reasons = self.sets.reasons()
+        return [reasons.get(root) for root in self.roots(argument, axis).tolist()]
 
 
 def stays(read, argument, axis, what):
     for why in read.why(argument, axis):
-        assert re.match(rf"{what} at .*test_graph.py:\d+ ", why or ""), why
+        assert re.match(rf"{what} at .*test_ties.py:\d+ ", why or ""), why
 
 
 def free(read, argument, axis):
-    assert read.why(argument, axis) == [None] * len(read.of(argument, axis))
+    assert read.why(argument, axis) == [None] * len(read.roots(argument, axis))
 
 
 A = 0, 1, 2, 3
@@ -92,7 +96,7 @@ A = 0, 1, 2, 3
         (lambda x: jax.checkpoint(jnp.sin)(x), (2, 4), 1, [[-1, -1], [0, 1, 2, 3]]),
     ],
 )
-def test_positions_keep_their_classes(function, shape, axis, expected):
+def test_positions_keep_their_numbers(function, shape, axis, expected):
     read = Read(function, shape)
     found = read.along(0, axis)
     assert [f if e else None for f, e in zip(found, expected, strict=True)] == expected
@@ -112,30 +116,30 @@ def test_flattening_lays_channels_out_last_or_first():
 
 def test_splitting_keeps_the_part_that_is_free():
     read = Read(lambda x: x.reshape(2, 3), (6,))
-    names = read.of(0, 0).tolist()
-    assert names[:3] == names[3:], "heads stay, what they are made of goes together"
+    roots = read.roots(0, 0).tolist()
+    assert roots[:3] == roots[3:], "heads stay, and their parts go together"
     assert read.along(0, 0)[1] == [3, 4, 5]
     back = Read(lambda x: x.reshape(6, 2), (3, 4))
     stays(back, 0, 0, "reshape")
     stays(back, 0, 1, "reshape")
 
 
-def test_product_ties_what_it_sums_over():
+def test_product_ties_the_axes_that_it_sums_over():
     read = Read(lambda x, k: x @ k, (2, 4), (4, 3))
-    assert read.of(0, 1).tolist() == read.of(1, 0).tolist()
+    assert read.roots(0, 1).tolist() == read.roots(1, 0).tolist()
     assert read.along(1, 1) == [[-1, -1], [0, 1, 2]]
-    (sink,) = read.structure.sinks
-    assert sink.axes == (1, 0)
-    assert sink.alone
+    (contraction,) = read.structure.contractions
+    assert contraction.axes == (1, 0)
+    assert contraction.single
 
 
 def test_product_with_batch_axes_ties_those_and_records_every_sum():
     read = Read(lambda x, k: jnp.einsum("gbij,gijo->gbo", x, k), (2, 5, 3, 4), (2, 3, 4, 6))
-    assert read.of(0, 0).tolist() == read.of(1, 0).tolist()
-    assert read.of(0, 2).tolist() == read.of(1, 1).tolist()
+    assert read.roots(0, 0).tolist() == read.roots(1, 0).tolist()
+    assert read.roots(0, 2).tolist() == read.roots(1, 1).tolist()
     assert read.along(1, 3)[2] == list(range(6))
-    assert len(read.structure.sinks) == 2
-    assert not any(sink.alone for sink in read.structure.sinks)
+    assert len(read.structure.contractions) == 2
+    assert not any(contraction.single for contraction in read.structure.contractions)
 
 
 def convolved(groups, dilation=(1, 1)):
@@ -146,7 +150,7 @@ def convolved(groups, dilation=(1, 1)):
 
 def test_convolution_sums_over_inputs_and_slides_over_pixels():
     read = Read(convolved(1), (2, 4, 5, 5), (6, 4, 3, 3))
-    assert read.of(0, 1).tolist() == read.of(1, 1).tolist()
+    assert read.roots(0, 1).tolist() == read.roots(1, 1).tolist()
     assert read.along(1, 0)[1] == list(range(6))
     stays(read, 0, 2, "conv_general_dilated")
     stays(read, 1, 3, "conv_general_dilated")
@@ -155,13 +159,13 @@ def test_convolution_sums_over_inputs_and_slides_over_pixels():
 
 def test_depthwise_convolution_passes_channels_on():
     read = Read(convolved(4), (2, 4, 5, 5), (8, 1, 3, 3))
-    assert np.repeat(read.of(0, 1), 2).tolist() == read.of(1, 0).tolist()
-    assert not read.structure.sinks
+    assert np.repeat(read.roots(0, 1), 2).tolist() == read.roots(1, 0).tolist()
+    assert not read.structure.contractions
 
 
 def test_grouped_convolution_ties_a_group():
     read = Read(convolved(2), (2, 4, 5, 5), (6, 2, 3, 3))
-    inputs, outputs = read.of(0, 1), read.of(1, 0)
+    inputs, outputs = read.roots(0, 1), read.roots(1, 0)
     assert np.unique(inputs).tolist() == inputs[[0, 2]].tolist()
     assert np.repeat(inputs[[0, 2]], 3).tolist() == outputs.tolist()
     stays(read, 1, 1, "conv_general_dilated")
@@ -187,11 +191,11 @@ def test_grouped_convolution_ties_a_group():
         (lambda x: lax.reduce(x, np.float32(0), lambda a, b: a + 2 * b, (0,)), "reduce"),
     ],
 )
-def test_what_needs_an_axis_whole_says_so(function, name):
+def test_primitive_that_needs_an_axis_whole_protects_it(function, name):
     stays(Read(function, (2, 4)), 0, 1, name)
 
 
-def test_only_what_has_no_rule_is_unknown():
+def test_only_primitives_without_a_rule_are_unknown():
     read = Read(lambda x: (jnp.sort(x), lax.top_k(x, 2), x[0]), (2, 4))
     assert [equation.name for equation in read.structure.unknown] == ["top_k"]
 
@@ -204,9 +208,9 @@ def test_output_stays():
 
 def test_axis_that_meets_one_that_is_not_sliced_stays():
     program, _ = trace(lambda x, k: x @ k, jnp.ones((2, 4)), jnp.ones((4, 3)))
-    structure = structure_of(program, program.inputs[1:])
+    structure = read_program(program, program.inputs[1:])
     rows, columns = structure.axes[program.inputs[1]]
-    reasons = structure.classes.reasons()
+    reasons = structure.sets.reasons()
     assert all("joins it with an axis that is not sliced" in reasons[k] for k in rows.tolist())
     assert all(reasons[k] == "it is an output of the network" for k in columns.tolist())
 

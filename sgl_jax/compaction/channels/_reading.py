@@ -1,4 +1,4 @@
-"""Reads a program: every equation by the rule of its primitive."""
+"""Reads a program: ties the axes of every equation by the rule of its primitive."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,55 +7,54 @@ import jax
 import numpy as np
 
 from sgl_jax._util.pytree import is_key
-from sgl_jax.compaction.channels._classes import Classes
-from sgl_jax.compaction.channels._rules import RULES
-from sgl_jax.compaction.channels._structure import Axes, Structure
+from sgl_jax.compaction.axes import Axes, Structure
 from sgl_jax.compaction.program import Equation, Program, equations
+from sgl_jax.compaction.rules import PRIMITIVES
 
 
-__all__ = ["read", "structure_of"]
+__all__ = ["read_equations", "read_program"]
 
 _MOST_STATIC = 1 << 16
 """Entries of the largest array of indices that is evaluated while a program is read."""
 
 
-def structure_of(program: Program, sliceable: Sequence[int]) -> Structure:
-    """The structure of a program of which some arguments may be sliced, and no result.
+def read_program(program: Program, sliceable: Sequence[int]) -> Structure:
+    """Reads a program of which some arguments may be sliced, and no result.
 
     Args:
       program: what to read.
       sliceable: numbers of those arguments.
     """
-    structure = Structure(program, Classes())
+    structure = Structure(program)
     for value in program.inputs:
         shape = program.shape(value)
-        axes = structure.fresh(shape) if value in sliceable else (None,) * len(shape)
+        axes = structure.new_axes(shape) if value in sliceable else (None,) * len(shape)
         structure.axes[value] = axes
-    read(structure)
+    read_equations(structure)
     for value in program.outputs:
         for axis in structure.axes[value]:
-            structure.classes.protect(axis, "it is an output of the network")
+            structure.sets.protect(axis, "it is an output of the network")
     return structure
 
 
-def read(structure: Structure) -> None:
+def read_equations(structure: Structure) -> None:
     """Reads all equations into a structure whose arguments have their axes already."""
     for number, value in structure.program.constants.items():
-        structure.axes[number] = structure.fresh(np.shape(value))
+        structure.axes[number] = structure.new_axes(np.shape(value))
         opaque = isinstance(value, jax.core.Tracer) or is_key(structure.program.avals[number])
         if np.size(value) <= _MOST_STATIC and not opaque:
             structure.static[number] = np.asarray(value)
     for equation in equations(structure.program.equations):
-        rule = RULES.get(equation.name)
-        found = rule(structure, equation) if rule else None
+        rules = PRIMITIVES.get(equation.name)
+        found = rules.tie(structure, equation) if rules else None
         if found is None:
-            found = _opaque(structure, equation)
+            found = _read_unknown(structure, equation)
         structure.axes.update(zip(equation.outputs, found, strict=True))
         _evaluate(structure, equation)
 
 
-def _opaque(structure: Structure, equation: Equation) -> list[Axes]:
-    """Operands stay whole; what comes out is whole, and may be sliced behind it."""
+def _read_unknown(structure: Structure, equation: Equation) -> list[Axes]:
+    """Keeps the operands whole; the results are whole, and may be sliced behind the equation."""
     met = [axis for v in equation.inputs for axis in structure.axes[v] if axis is not None]
     if equation.loops:  # which may meet them only if they stay for another reason
         structure.loops.append((equation, met))
@@ -63,15 +62,15 @@ def _opaque(structure: Structure, equation: Equation) -> list[Axes]:
         structure.unknown.append(equation)
         for axis in met:
             structure.protect(axis, equation)
-    return [structure.fresh(structure.shape(value)) for value in equation.outputs]
+    return [structure.new_axes(structure.shape(value)) for value in equation.outputs]
 
 
 def _evaluate(structure: Structure, equation: Equation) -> None:
     """Keeps small values that depend on no argument, such as the indices of a gather."""
-    known = all(value in structure.static for value in equation.inputs)
+    static = all(value in structure.static for value in equation.inputs)
     size = sum(np.prod(structure.shape(value)) for value in equation.outputs)
     keys = any(is_key(structure.program.avals[value]) for value in equation.outputs)
-    if not known or size > _MOST_STATIC or keys or equation.loops or equation.original.effects:
+    if not static or size > _MOST_STATIC or keys or equation.loops or equation.original.effects:
         return
     arguments: list[Any] = [structure.static[value] for value in equation.inputs]
     with jax.ensure_compile_time_eval():

@@ -1,4 +1,4 @@
-"""What is read from a traced function, and counted in it, against XLA's own counts."""
+"""Traced functions as programs, and their operations against XLA's own counts."""
 
 import jax
 import jax.numpy as jnp
@@ -122,7 +122,7 @@ def test_loops_are_left_as_they_are(loop):
 
 
 def test_function_in_an_operation_is_no_call():
-    """What is done to two entries is not done to the arrays."""
+    """A function of two entries is not one of the arrays."""
 
     def function(x):
         return jax.lax.reduce(x, np.float32(0), lambda a, b: a + 2 * b, (0,))

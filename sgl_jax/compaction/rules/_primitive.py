@@ -1,0 +1,51 @@
+"""The three rules of a primitive."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from sgl_jax.compaction.axes import Axes, Fact, Slicing, Structure
+from sgl_jax.compaction.program import Equation
+
+
+__all__ = ["FactRule", "Family", "NarrowRule", "Primitive", "TieRule", "bind_with"]
+
+TieRule: TypeAlias = Callable[[Structure, Equation], list[Axes] | None]
+"""Ties axes of the operands, and returns the axes of every result.
+
+It ties axes whose positions are removed together, records where positions are summed over, and
+protects what has to stay whole; ``None`` says that the primitive is used in a way it does not know.
+"""
+
+FactRule: TypeAlias = Callable[[Structure, Equation, Sequence[Fact]], list[Fact] | None]
+"""Propagates constants: from the facts of the operands to those of the results.
+
+``None`` says that nothing is known. Arithmetic is that of finite numbers: zero times anything is
+zero.
+"""
+
+NarrowRule: TypeAlias = Callable[[Slicing, Equation, list[Any]], list[Any]]
+"""Applies the primitive to operands without the positions that a slicing removes."""
+
+
+class Primitive(NamedTuple):
+    """The rules of a primitive.
+
+    Attributes:
+      tie: the tie rule. What a primitive without an entry reads stays whole.
+      fact: the fact rule; without one nothing is known of the results.
+      narrow: the narrow rule; without one the primitive is applied to narrow operands as it
+        stands, which is right unless its parameters name shapes or positions.
+    """
+
+    tie: TieRule
+    fact: FactRule | None = None
+    narrow: NarrowRule | None = None
+
+
+Family: TypeAlias = Mapping[str, Primitive]
+"""The primitives of one file by name."""
+
+
+def bind_with(equation: Equation, arguments: Sequence[Any], **changed: Any) -> list[Any]:
+    """Applies a primitive of one result with some of its parameters changed."""
+    return [equation.primitive.bind(*arguments, **{**equation.params, **changed})]

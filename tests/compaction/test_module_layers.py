@@ -1,0 +1,123 @@
+"""Modules whose layers are shared, keep plain arrays or sizes, or count their channels."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from support.modules import Dense, X, dense, killed
+from support.networks import PADDED
+
+import sgl_jax as sgl
+
+
+class Tied(Dense):
+    """The same layer twice, and a variable of one layer in another."""
+
+    def __init__(self, width, norm):
+        super().__init__(width, norm)
+        self.again = self.fc1
+        self.fc3 = nnx.Linear(4, width, rngs=nnx.Rngs(1))
+        self.fc3.kernel = self.fc1.kernel
+
+    def __call__(self, x):
+        return self.fc2(nnx.relu(self.again(x)) + nnx.relu(self.fc1(2 * x)) + self.fc3(x))
+
+
+def test_shared_layers_and_variables_stay_shared():
+    full = dense(cls=Tied)
+    full.fc3.bias[...] = full.fc3.bias[...].at[:3].set(0.0)
+    small = sgl.compact_module(full, X).module
+    assert small.again is small.fc1 is not full.fc1
+    assert small.fc3.kernel is small.fc1.kernel is not full.fc1.kernel
+    assert small.fc1.out_features == small.fc3.out_features == small.fc2.in_features == 5
+    np.testing.assert_allclose(small(X), full(X), rtol=1e-5)
+
+
+class Masked(Dense):
+    """Plain arrays beside the variables, and a flag in the call."""
+
+    def __init__(self, width, norm):
+        super().__init__(width, norm)
+        self.gains = jnp.arange(1.0, 1.0 + width)
+        self.steps = nnx.Variable(7)
+
+    def __call__(self, x, *, shift):
+        assert shift
+        return self.fc2(nnx.relu(self.fc1(x)) * self.gains[None])
+
+
+def test_plain_arrays_are_sliced_and_calls_may_have_flags():
+    full = dense(cls=Masked)
+    small = sgl.compact_module(full, X, call=lambda module, x: module(x, shift=True)).module
+    np.testing.assert_array_equal(small.gains, np.arange(4.0, 9.0))
+    assert small.steps.get_value() == 7
+    np.testing.assert_allclose(small(X, shift=True), full(X, shift=True), rtol=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["LayerNorm", "RMSNorm", "GroupNorm"])
+def test_a_layer_that_counts_its_channels_is_named_and_can_be_protected(norm):
+    options = {"num_groups": 2} if norm == "GroupNorm" else {}
+    make = lambda width, rngs: getattr(nnx, norm)(width, **options, rngs=rngs)  # noqa: E731
+    full = dense(norm=make)
+    if norm != "GroupNorm":
+        with pytest.raises(ValueError, match="Dense must give the same outputs") as error:
+            sgl.compact_module(full, X)
+        protect = re.search(r"protect='([^']*)'", str(error.value)).group(1)
+        assert protect.startswith("norm/scale")
+        assert "\n" not in str(error.value)
+    else:
+        protect = "norm"
+    small = sgl.compact_module(full, X, protect=protect).module
+    assert small.fc1.out_features == 8
+    np.testing.assert_allclose(small(X), full(X), rtol=1e-5)
+
+
+class Reshaped(Dense):
+    def __call__(self, x):
+        return self.fc2(nnx.relu(self.fc1(x)).reshape(-1, 8))
+
+
+def test_sizes_that_are_written_down_are_refused_in_a_sentence():
+    full = dense(cls=Reshaped)
+    with pytest.raises(
+        ValueError, match=r"Reshaped .* \(TypeError: .*keep some .*sgl.compact"
+    ) as e:
+        sgl.compact_module(full, X)
+    assert "\n" not in str(e.value)
+    assert sgl.compact_module(full, X, protect="fc1").module.fc1.out_features == 8
+    assert full.fc1.out_features == 8
+
+
+@pytest.mark.parametrize("name", PADDED[:1])
+def test_pads_that_are_written_down_are_refused(name):
+    full, _, x = killed(name)
+    with pytest.raises(ValueError, match="ResNet must give the same outputs by its own code"):
+        sgl.compact_module(full, x)
+
+
+def attention(names, at):
+    layer = nnx.MultiHeadAttention(2, 4, 6, decode=False, rngs=nnx.Rngs(0))
+    for name in names:
+        for leaf in (getattr(layer, name).kernel, getattr(layer, name).bias):
+            leaf[...] = leaf[...].at[at].set(0.0)
+    return layer, jax.random.normal(jax.random.key(0), (2, 5, 4))
+
+
+def test_attention_loses_heads():
+    layer, x = attention(["query", "key", "value"], (..., 0, slice(None)))
+    small = sgl.compact_module(layer, x).module
+    assert (small.num_heads, small.head_dim, small.qkv_features) == (1, 3, 3)
+    assert small.out.kernel.shape == (1, 3, 4)
+    np.testing.assert_allclose(small(x), layer(x), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("names", [["query", "key"], ["query", "key", "value"]])
+def test_attention_counts_what_it_compares(names):
+    layer, x = attention(names, (..., 0))
+    with pytest.raises(ValueError, match=r"protect='query/kernel\|key/kernel") as error:
+        sgl.compact_module(layer, x)
+    protect = re.search(r"protect='([^']*)'", str(error.value)).group(1)
+    assert sgl.compact_module(layer, x, protect=protect).module.head_dim == 3

@@ -1,0 +1,65 @@
+"""CONTRIBUTING's worked example of a primitive works, and its table is that of the catalogue."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from support.documents import ROOT, python_blocks
+
+import sgl_jax as sgl
+from sgl_jax.compaction.rules import FAMILIES, PRIMITIVES, table
+
+
+PARAMS = {
+    "a": jnp.array([[0.0, 1, 0, 2], [0, 3, 0, 4]]),
+    "b": jnp.array([[0.0, 1, 2, 3]]),
+    "c": jnp.arange(1.0, 17).reshape(8, 2),
+    "d": jnp.ones((1, 2)),
+}
+"""Of four channels the first is zero, the third the constant 2."""
+
+
+def apply(params, x):
+    x = jnp.tile(jax.nn.relu(x @ params["a"] + params["b"]), (1, 2))
+    return x @ params["c"] + params["d"]
+
+
+@pytest.fixture
+def entry():
+    return next(block for block in python_blocks("CONTRIBUTING.md") if "TILING: dict" in block)
+
+
+@pytest.fixture
+def family(entry):
+    names = {"__name__": "tiling"}
+    exec(compile(entry, "CONTRIBUTING.md", "exec"), names)
+    return names["TILING"]
+
+
+def test_line_for_the_catalogue_names_the_family(entry):
+    blocks = python_blocks("CONTRIBUTING.md")
+    assert blocks[blocks.index(entry) + 1].strip() == '"tiling": TILING,'
+
+
+def test_new_entry_lets_channels_and_constants_through(monkeypatch, family):
+    (name,) = family
+    before = sgl.compact(apply, PARAMS, jnp.ones((1, 2)))
+    assert name not in PRIMITIVES
+    assert before.params["c"].shape == (8, 2)
+    assert len(before.report.unknown) == 1
+    assert before.report.unknown[0].startswith(f"{name} at ")
+    monkeypatch.setitem(PRIMITIVES, name, family[name])
+    after = sgl.compact(apply, PARAMS, jnp.ones((1, 2)))
+    assert after.params["a"].shape == (2, 2)
+    assert after.params["c"].shape == (4, 2)
+    assert after.report.unknown == ()
+    # The constant goes into the last bias, from both copies of its channel.
+    expected = PARAMS["d"] + 2 * (PARAMS["c"][2:3] + PARAMS["c"][6:7])
+    assert jnp.array_equal(after.params["d"], expected)
+
+
+def test_table_is_that_of_the_catalogue():
+    assert table(FAMILIES) in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_every_primitive_is_in_one_family():
+    assert len(PRIMITIVES) == sum(map(len, FAMILIES.values()))
