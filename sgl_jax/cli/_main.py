@@ -57,7 +57,7 @@ def _run(argv: Sequence[str]) -> None:
     # Models and data of one's own are found in the folder one stands in.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    from sgl_jax.cli.commands import COMMANDS
+    from sgl_jax.cli._commands import COMMANDS
 
     tyro.extras.subcommand_cli_from_dict(
         COMMANDS,

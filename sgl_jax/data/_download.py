@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sgl_jax.data import idx
+from sgl_jax.data import _idx as idx
 
 
 __all__ = ["fetch"]
@@ -31,7 +31,7 @@ def fetch(file: str, folder: Path, mirrors: tuple[str, ...], sha256: str) -> Pat
       file: its name, in the folder and on the mirrors.
       folder: where to put it; made where missing.
       mirrors: URLs of folders, tried in this order.
-      sha256: :func:`sgl_jax.data.idx.checksum` of the file. It does not depend on the packing, so
+      sha256: :func:`sgl_jax.data._idx.checksum` of the file. It does not depend on the packing, so
         that a mirror may have packed the file anew or unpack it on the way.
 
     Raises:

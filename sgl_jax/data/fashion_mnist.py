@@ -3,7 +3,7 @@
 import os
 
 from sgl_jax.data._base import Dataset
-from sgl_jax.data._source import IdxSource
+from sgl_jax.data._idx_source import IdxSource
 
 
 __all__ = ["SOURCE", "load"]

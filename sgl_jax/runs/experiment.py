@@ -11,7 +11,7 @@ import optax
 from sgl_jax import train
 from sgl_jax._util.typing import Params
 from sgl_jax.data import Dataset, batch_indices
-from sgl_jax.runs import builders
+from sgl_jax.runs import _builders as builders
 from sgl_jax.runs.config import Config, Strengths
 from sgl_jax.runs.records import Record, layers_of, shares_of
 from sgl_jax.train.placement import Placement, gathered

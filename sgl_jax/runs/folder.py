@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from sgl_jax._util.files import append_json, first_lines, whole_folder, write_whole
-from sgl_jax.runs import checkpoint
+from sgl_jax.runs import _checkpoint as checkpoint
+from sgl_jax.runs._config_file import described, read_config, refuse_another
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.config_file import described, read_config, refuse_another
 from sgl_jax.runs.experiment import Experiment, Reached, epochs, prepare
 from sgl_jax.runs.records import Record
 from sgl_jax.train import TrainState

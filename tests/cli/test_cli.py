@@ -12,7 +12,7 @@ from support.tiny import snapshot
 
 import sgl_jax as sgl
 from sgl_jax import cli
-from sgl_jax.data._source import FILES, ROOT_VARIABLE
+from sgl_jax.data._idx_source import FILES, ROOT_VARIABLE
 from sgl_jax.runs.experiment import prepare
 from sgl_jax.runs.folder import RunFolder
 
@@ -93,7 +93,7 @@ def test_help_is_printed(capsys, command):
 
 
 def test_list_names_every_entry_of_every_catalogue(typed):
-    from sgl_jax.cli.commands import _CATALOGUES
+    from sgl_jax.cli._commands import _CATALOGUES
 
     status, out, err = typed("list")
     assert (status, err) == (0, [])

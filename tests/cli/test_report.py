@@ -9,8 +9,8 @@ from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from sgl_jax.cli.figures import COLORS, history
-from sgl_jax.cli.report import compaction, comparison, prices
+from sgl_jax.cli._figures import COLORS, history
+from sgl_jax.cli._tables import compaction, comparison, prices
 from sgl_jax.compaction import Report, Size
 from sgl_jax.metrics import Sparsity
 from sgl_jax.runs.costs import Cost

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from support.idx_files import SOURCES, assert_holds, assert_sentence, draw, pack, published, write
 
-from sgl_jax.data import idx
-from sgl_jax.data._source import FILES, ROOT_VARIABLE
+from sgl_jax.data import _idx as idx
+from sgl_jax.data._idx_source import FILES, ROOT_VARIABLE
 
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)

@@ -11,7 +11,7 @@ from support.tiny import bits, full_disk
 import sgl_jax as sgl
 from sgl_jax import train
 from sgl_jax.algorithms import prox_adam, splitting
-from sgl_jax.runs import checkpoint
+from sgl_jax.runs import _checkpoint as checkpoint
 
 
 # Orbax leaves tasks of a closed event loop behind where it fails.

@@ -11,7 +11,7 @@ from support.tiny import snapshot
 
 from sgl_jax.compaction.artifacts import EXPORTERS
 from sgl_jax.runs import costs
-from sgl_jax.runs.compacted import compact_run, compacted_already
+from sgl_jax.runs.compaction import compact_run, compacted_already
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.costs import compacted, costs_of
 from sgl_jax.runs.experiment import run
@@ -91,8 +91,8 @@ def test_a_compacted_run_is_read_and_not_made_again(folder, reached, monkeypatch
     def never(*args):
         raise AssertionError
 
-    monkeypatch.setattr("sgl_jax.runs.compacted.save_compact", never)
-    monkeypatch.setattr("sgl_jax.runs.compacted.latencies", never)
+    monkeypatch.setattr("sgl_jax.runs.compaction.save_compact", never)
+    monkeypatch.setattr("sgl_jax.runs.compaction.latencies", never)
     assert compact_run(folder, reached) == first
     assert snapshot(folder.path) == before
 
@@ -103,7 +103,7 @@ def test_what_an_interruption_left_out_is_made_up_for(folder, reached, monkeypat
 
     for place in ("save_compact", "export", "latencies"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"sgl_jax.runs.compacted.{place}", stopped)
+            patch.setattr(f"sgl_jax.runs.compaction.{place}", stopped)
             with pytest.raises(KeyboardInterrupt):
                 compact_run(folder, reached, ["safetensors"])
         assert compacted_already(folder) == (place != "save_compact")
@@ -131,7 +131,7 @@ def test_a_folder_that_cannot_be_written_is_said(folder, reached):
 def test_formats_of_the_command_are_those_of_the_catalogue():
     from typing import get_args
 
-    from sgl_jax.cli.commands import Format
+    from sgl_jax.cli._commands import Format
 
     assert list(get_args(Format)) == list(EXPORTERS)
 

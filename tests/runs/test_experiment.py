@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sgl_jax.runs import builders
+from sgl_jax.runs import _builders as builders
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.experiment import epochs, prepare, run
 from sgl_jax.runs.records import Record

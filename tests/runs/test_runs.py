@@ -11,7 +11,7 @@ import pytest
 from support.idx_files import assert_sentence
 from support.tiny import bits, snapshot
 
-from sgl_jax.runs import checkpoint, folder as run_folder
+from sgl_jax.runs import _checkpoint as checkpoint, folder as run_folder
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.experiment import prepare
 from sgl_jax.runs.folder import RunFolder

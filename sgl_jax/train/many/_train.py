@@ -10,10 +10,10 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from sgl_jax.train import Images, Labels, TrainState
 from sgl_jax.train._images import on_device
+from sgl_jax.train.many._indexing import moved, rows, with_rows
 from sgl_jax.train.many._lanes import lanes_of
 from sgl_jax.train.many._program import Job, Keys, Losses, compiled_epoch, lanes_that_fit
-from sgl_jax.train.many._rows import moved, rows, with_rows
-from sgl_jax.train.many._turns import in_turn, on_cpu
+from sgl_jax.train.many._sequential import in_turn, on_cpu
 
 
 __all__ = ["train_many"]

@@ -6,7 +6,7 @@ import sys
 import pytest
 from support.idx_files import assert_sentence
 
-from sgl_jax.runs.catalogues import lookup, unknown
+from sgl_jax.runs._lookup import lookup, unknown
 
 
 CATALOGUE = {"scad": 1, "mcp": 2, "l1": 3, "l1_minus_l2": 4}

@@ -16,7 +16,7 @@ from sgl_jax.groups import GroupingLike, by_neuron
 from sgl_jax.models import MODELS
 from sgl_jax.penalties import PENALTIES, Penalty
 from sgl_jax.regularizers import SparseGroup
-from sgl_jax.runs.catalogues import lookup
+from sgl_jax.runs._lookup import lookup
 from sgl_jax.runs.config import Config, Strengths
 from sgl_jax.runs.optimizers import OPTIMIZERS, SCHEDULES, accepted, staircase
 from sgl_jax.transforms.schedules import warmup

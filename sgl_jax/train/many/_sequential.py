@@ -10,8 +10,8 @@ from jaxtyping import Array
 from sgl_jax.data import batch_indices
 from sgl_jax.train import TrainState, train_epoch
 from sgl_jax.train._epoch import compiled_step
+from sgl_jax.train.many._indexing import moved, rows, with_rows
 from sgl_jax.train.many._program import Job, Keys, Losses
-from sgl_jax.train.many._rows import moved, rows, with_rows
 
 
 __all__ = ["in_turn", "on_cpu"]

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from sgl_jax.data import idx
+from sgl_jax.data import _idx as idx
 from sgl_jax.data._base import Dataset
 from sgl_jax.data._download import fetch
 
@@ -36,7 +36,7 @@ class IdxSource:
       folders: subfolders of the root where the files may lie, the likeliest first; they come before
         the root itself.
       mirrors: URLs of folders that serve the files with the ending ``.gz``, tried in this order.
-      checksums: :func:`sgl_jax.data.idx.checksum` of each file by its name.
+      checksums: :func:`sgl_jax.data._idx.checksum` of each file by its name.
     """
 
     title: str

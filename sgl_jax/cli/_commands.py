@@ -12,13 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from sgl_jax.algorithms import ALGORITHMS
-from sgl_jax.cli.progress import bar, bars, hint
-from sgl_jax.cli.report import compaction, comparison, prices
+from sgl_jax.cli._progress import bar, bars, hint
+from sgl_jax.cli._tables import compaction, comparison, prices
 from sgl_jax.compaction.artifacts import EXPORTERS
 from sgl_jax.data import DATASETS
 from sgl_jax.models import MODELS
 from sgl_jax.penalties import PENALTIES
-from sgl_jax.runs.compacted import compact_run, compacted_already
+from sgl_jax.runs.compaction import compact_run, compacted_already
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.costs import costs_of
 from sgl_jax.runs.experiment import Reached, measure, prepare, run
@@ -227,7 +227,7 @@ def _said(run: Reached) -> str:
 
 def _draw(finished: Mapping[str, Reached], path: Path) -> None:
     """Saves the figure of a run."""
-    from sgl_jax.cli.figures import first_filters, history
+    from sgl_jax.cli._figures import first_filters, history
 
     filters = first_filters(finished["sparse"])
     figure = history({name: run.records for name, run in finished.items()}, filters)
