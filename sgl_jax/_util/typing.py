@@ -1,4 +1,4 @@
-"""Names for what flows through the package, so that signatures read like sentences."""
+"""Names of the types in the signatures of the package."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -16,7 +16,7 @@ Updates: TypeAlias = Any
 """A pytree of the structure of the parameters, to be added to them."""
 
 Path: TypeAlias = str
-"""Where a leaf lives in a pytree, ``conv1/kernel``."""
+"""The normalised name of a leaf in a pytree, ``conv1/kernel``."""
 
 Axes: TypeAlias = tuple[int, ...]
 """The axes of a leaf that one group spans; ``()`` makes every entry a group of its own."""

@@ -1,4 +1,9 @@
-"""The catalogue of models: one file each, one line each here."""
+"""The catalogue of models: one file each, one line each here.
+
+- ``lenet5``: the models;
+- ``_base``: the contract of a model, initialisers, and :func:`max_pool`;
+- ``_conv``: a convolution whose gradient is cheap on a CPU.
+"""
 
 from sgl_jax.models._base import Model as Model, max_pool as max_pool
 from sgl_jax.models.lenet5 import LeNet5 as LeNet5
@@ -9,4 +14,4 @@ __all__ = ["MODELS", "LeNet5", "Model", "max_pool"]
 MODELS: dict[str, type[Model]] = {
     "lenet5": LeNet5,
 }
-"""Every model by its name, sorted; the contract is in :mod:`sgl_jax.models._base`."""
+"""Every model by its name, sorted; the contract is in :mod:`._base`."""

@@ -1,7 +1,7 @@
-"""The ``compact/`` of a run folder: the sparse network of its end without its dead channels.
+"""Compaction of a finished run: the network without its dead channels, in ``compact/``.
 
-The folder is that of :func:`~sgl_jax.save_compact`; beside it stand exports and, in
-``timing.json``, what depends on the clock.
+The subfolder is that of :func:`~sgl_jax.save_compact`; exports stand in it, too, and in
+``timing.json`` the latencies, which depend on the clock.
 """
 
 import json
@@ -13,23 +13,30 @@ from sgl_jax._util.files import write_whole
 from sgl_jax.compaction import Report
 from sgl_jax.compaction.artifacts import export, load_compact, save_compact
 from sgl_jax.data import Dataset
-from sgl_jax.runs.costs import Cost, Network, compacted, full_of, latencies, tested
-from sgl_jax.runs.experiment import Reached
+from sgl_jax.runs.costs import (
+    Cost,
+    Predictor,
+    compact_network,
+    make_predictor,
+    measure_error,
+    measure_latencies,
+)
+from sgl_jax.runs.experiment import Run
 from sgl_jax.runs.folder import RunFolder
-from sgl_jax.train.processes import by_first
+from sgl_jax.train.processes import run_on_first
 
 
-__all__ = ["Outcome", "compact_run", "compacted_already"]
+__all__ = ["CompactionResult", "compact_run", "is_compacted"]
 
 
-class Outcome(NamedTuple):
-    """What the compaction of a run has led to.
+class CompactionResult(NamedTuple):
+    """The result of the compaction of a run.
 
     Attributes:
-      report: of the compaction.
-      full: cost of the sparse network with its dead channels.
-      compact: cost without them, of the network as it was saved.
-      files: what was exported.
+      report: report of the compaction.
+      full: costs of the sparse network with its dead channels.
+      compact: costs without them, of the network as it was saved.
+      files: the exported files.
     """
 
     report: Report
@@ -40,53 +47,55 @@ class Outcome(NamedTuple):
 
 def compact_run(
     folder: RunFolder,
-    run: Reached,
+    run: Run,
     formats: Sequence[str] = (),
     anew: bool = False,
-) -> Outcome:
-    """Compacts a run, saves and exports what comes out, loads it again and tests it.
+) -> CompactionResult:
+    """Compacts a run, saves and exports the compact network, loads it again and tests it.
 
     Args:
-      folder: of the run.
-      run: what is in it, to its end.
-      formats: to export to, names of ``EXPORTERS``.
-      anew: do so again if it has been done.
+      folder: the folder of the run.
+      run: the run, to its end.
+      formats: formats to export to, names of ``EXPORTERS``.
+      anew: compact again a run that has been compacted.
 
     Raises:
       ImportError: a package is missing.
       OSError: the folder cannot be written.
-      ValueError: the network cannot be compacted or exported, or what was saved is damaged.
+      ValueError: the network cannot be compacted or exported, or the saved network is damaged.
     """
-    return by_first(lambda: _compact_run(folder, run, formats, anew))
+    return run_on_first(lambda: _compact_run(folder, run, formats, anew))
 
 
-def compacted_already(folder: RunFolder) -> bool:
-    """Whether a run has been compacted."""
-    return (_path(folder) / "plan.json").exists()
+def is_compacted(folder: RunFolder) -> bool:
+    """True if a run has been compacted."""
+    return (_compact_path(folder) / "plan.json").exists()
 
 
-def _compact_run(folder: RunFolder, run: Reached, formats: Sequence[str], anew: bool) -> Outcome:
-    path, data = _path(folder), run.experiment.data
-    if anew or not compacted_already(folder):
-        save_compact(path, compacted(run))
-    full = full_of(run)
+def _compact_run(
+    folder: RunFolder, run: Run, formats: Sequence[str], anew: bool
+) -> CompactionResult:
+    path, data = _compact_path(folder), run.experiment.data
+    if anew or not is_compacted(folder):
+        save_compact(path, compact_network(run))
+    full = make_predictor(run)
     small = load_compact(path, *full)
     files = [path / f"network.{name}" for name in formats]
     for file in files:
         export(file, small)
     networks = {"full": full, "compact": (small.apply, small.params)}
-    seconds = _seconds(path / "timing.json", networks, data)
+    seconds = _read_or_measure_latencies(path / "timing.json", networks, data)
     sizes = {"full": small.report.before, "compact": small.report.after}
-    costs = {n: Cost(tested(networks[n], data), sizes[n], seconds[n]) for n in networks}
-    return Outcome(small.report, **costs, files=files)
+    costs = {n: Cost(measure_error(networks[n], data), sizes[n], seconds[n]) for n in networks}
+    return CompactionResult(small.report, **costs, files=files)
 
 
-def _seconds(
-    path: Path, networks: Mapping[str, Network], data: Dataset
+def _read_or_measure_latencies(
+    path: Path, networks: Mapping[str, Predictor], data: Dataset
 ) -> dict[str, dict[int, float]]:
-    """Latencies, measured once."""
+    """Reads the latencies from the file; measures them if there is none."""
     if not path.exists():
-        write_whole(path, json.dumps({"seconds": latencies(networks, data)}) + "\n")
+        write_whole(path, json.dumps({"seconds": measure_latencies(networks, data)}) + "\n")
     found = json.loads(path.read_text(encoding="utf-8"))["seconds"]
     return {
         name: {int(batch): median for batch, median in medians.items()}
@@ -94,5 +103,5 @@ def _seconds(
     }
 
 
-def _path(folder: RunFolder) -> Path:
+def _compact_path(folder: RunFolder) -> Path:
     return folder.path / "compact"

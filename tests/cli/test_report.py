@@ -9,8 +9,8 @@ from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from sgl_jax.cli._figures import COLORS, history
-from sgl_jax.cli._tables import compaction, comparison, prices
+from sgl_jax.cli._figures import COLORS, draw_history
+from sgl_jax.cli._tables import tabulate_compaction, tabulate_costs, tabulate_records
 from sgl_jax.compaction import Report, Size
 from sgl_jax.metrics import Sparsity
 from sgl_jax.runs.costs import Cost
@@ -39,7 +39,7 @@ SPLIT = SPARSE._replace(
 
 
 def shown(**records):
-    return printed(comparison(records))
+    return printed(tabulate_records(records))
 
 
 def printed(renderable):
@@ -99,7 +99,7 @@ COSTS = {
 
 
 def test_prices_are_shown_beside_their_share_of_the_whole():
-    text, rows = printed(prices(COSTS))
+    text, rows = printed(tabulate_costs(COSTS))
     assert rows["test error"] == ["1.25%", "2.00%"]
     assert rows["parameters"] == ["431,080", "43,108 (10.0%)"]
     assert rows["FLOPs"] == ["4,586,000", "458,600 (10.0%)"]
@@ -111,19 +111,19 @@ def test_prices_are_shown_beside_their_share_of_the_whole():
 
 def test_flops_that_cannot_be_counted_are_a_dash():
     costs = {name: cost._replace(size=Size(5, 0, 20)) for name, cost in COSTS.items()}
-    assert printed(prices(costs))[1]["FLOPs"] == ["-", "-"]
+    assert printed(tabulate_costs(costs))[1]["FLOPs"] == ["-", "-"]
 
 
 def test_compaction_shows_leaves_and_what_there_is_to_say():
     size = Size(1, 2, 3)
     shapes = {"conv/kernel": ((5, 5, 1, 20), (5, 5, 1, 9)), "conv/bias": ((20,), (9,))}
     report = Report(shapes, size, size, 1e-7, 2.0, kept=("1 of [b]: reason",), folded=("fc/bias",))
-    text, rows = printed(compaction(report))
+    text, rows = printed(tabulate_compaction(report))
     assert rows["conv/kernel"] == ["5x5x1x20", "5x5x1x9"]
     assert rows["conv/bias"] == ["20", "9"]
     for line in ("largest difference: 1.0e-07", "1 of [b]: reason", "took up constants: fc/bias"):
         assert line in text
-    assert "leaf" not in printed(compaction(Report({}, size, size, 0.0, 1.0)))[0]
+    assert "leaf" not in printed(tabulate_compaction(Report({}, size, size, 0.0, 1.0)))[0]
 
 
 RUNS = {
@@ -140,7 +140,7 @@ FILTERS[..., [2, 5]] = 0
 
 @pytest.fixture(scope="module")
 def figure():
-    return history(RUNS, FILTERS)
+    return draw_history(RUNS, FILTERS)
 
 
 def titled(figure, title):
@@ -215,7 +215,7 @@ def test_figure_has_an_image_per_filter_and_crosses_the_dead_out(figure):
 
 @pytest.mark.parametrize("filters", [None, np.zeros((5, 5, 1), np.float32)], ids=["none", "dead"])
 def test_figure_is_drawn_without_living_filters(filters, tmp_path):
-    figure = history({"prox": [SPARSE]}, filters)
+    figure = draw_history({"prox": [SPARSE]}, filters)
     images = [image for axes in figure.axes for image in axes.images]
     assert len(images) == (filters is not None)
     assert list(drawn(titled(figure, "How it came about"))) == ["prox"]

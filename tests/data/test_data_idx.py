@@ -144,7 +144,7 @@ def test_checksum_is_of_the_unpacked_contents(tmp_path):
     path = tmp_path / "abc"
     for content in (b"abc", gzip.compress(b"abc", 1), gzip.compress(b"abc", 9)):
         path.write_bytes(content)
-        assert idx.checksum(path).startswith("ba7816bf8f01cfea414140de5dae2223")
+        assert idx.compute_checksum(path).startswith("ba7816bf8f01cfea414140de5dae2223")
 
 
 # The folder.
@@ -241,7 +241,7 @@ def test_other_contents_than_the_published_are_refused(tmp_path, mnist, file):
     path = write(tmp_path, files | {file: other}) / f"{file}.gz"
     with pytest.raises(ValueError, match="of another data set") as error:
         mnist.load(tmp_path)
-    expected, found = mnist.checksums[file][:12], idx.checksum(path)[:12]
+    expected, found = mnist.checksums[file][:12], idx.compute_checksum(path)[:12]
     assert_sentence(error, path, f"{expected}..., got {found}...", "--download")
 
 

@@ -105,9 +105,9 @@ def test_strengths_are_divided_by_the_number_of_training_images():
 
 
 def test_held_out_images_are_training_images_and_the_same_in_every_run():
-    whole = builders.dataset(SHORT)
-    data = builders.dataset(dataclasses.replace(SHORT, holdout=97))
-    again = builders.dataset(dataclasses.replace(SHORT, holdout=97, seed=5))
+    whole = builders.build_dataset(SHORT)
+    data = builders.build_dataset(dataclasses.replace(SHORT, holdout=97))
+    again = builders.build_dataset(dataclasses.replace(SHORT, holdout=97, seed=5))
     assert (len(data.y_train), len(data.y_test)) == (1300, 97)
     np.testing.assert_array_equal(data.x_test, again.x_test)
     both = np.concatenate([data.x_train, data.x_test]).reshape(1397, -1)
@@ -133,10 +133,10 @@ def test_paper_protocol_steps_at_its_milestones():
         lam_warmup=2,
     )
     params = {"conv": jnp.ones((3, 3, 1, 2)), "fc": jnp.ones((4, 2))}
-    tx = builders.transformation(config, config.strengths(1), params, steps=10)
+    tx = builders.build_transformation(config, config.strengths(1), params, steps=10)
     state, found = tx.init(params), []
     bias = {"bias": jnp.ones(2)}
-    rate = builders.transformation(config.twin(), config.strengths(1), bias, steps=10)
+    rate = builders.build_transformation(config.twin(), config.strengths(1), bias, steps=10)
     rate_state = rate.init(bias)
     for _ in range(30):
         updates, rate_state = rate.update(bias, rate_state, bias)
