@@ -10,7 +10,7 @@ import pytest
 
 from sgl_jax.runs import _builders as builders
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.experiment import epochs, prepare, run
+from sgl_jax.runs.experiment import prepare, run, train_epochs
 from sgl_jax.runs.records import Record
 
 
@@ -72,7 +72,7 @@ def test_groups_of_channels_die_as_wholes():
         lam=0.0,
         group_lam=2000.0,
     )
-    *_, (state, _) = epochs(prepare(config))
+    *_, (state, _) = train_epochs(prepare(config))
     filters, biases = state.params["conv"]["kernel"][...], state.params["conv"]["bias"][...]
     dead = np.asarray(jnp.abs(filters).max((0, 1, 2)) == 0)
     assert dead.any()
@@ -90,8 +90,8 @@ def test_same_seed_gives_the_same_record(records):
 
 def test_a_run_goes_on_from_any_epoch(records):
     experiment = prepare(SHORT)
-    state, _ = next(epochs(experiment))
-    *_, (_, last) = epochs(experiment, state, done=1)
+    state, _ = next(train_epochs(experiment))
+    *_, (_, last) = train_epochs(experiment, state, done=1)
     assert last == records["prox_adam"]
 
 
