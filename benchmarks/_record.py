@@ -1,4 +1,4 @@
-"""Where the figures of a benchmark go."""
+"""The record of a benchmark, and its folder."""
 
 import json
 from pathlib import Path
