@@ -73,16 +73,15 @@ def train(
     console, finished = Console(quiet=not is_first_process()), {}
     with report_lost_process(), make_bars(console) as progress, hint_at_resuming(folder.path):
         config = folder.resolve_config(config, mode)
-        shown = add_bar(progress, "sparse", config)
-        finished["sparse"] = folder.train(config, mode, shown, placement)
+        on_epoch = add_bar(progress, "sparse", config)
+        finished["sparse"] = folder.train(config, mode, on_epoch, placement)
         if not (no_twin or config.dense):
             dense = RunFolder(folder.path / "dense")
-            shown = add_bar(progress, "dense", config)
-            finished = {"dense": dense.train(config.twin(), mode, shown, placement), **finished}
+            on_epoch = add_bar(progress, "dense", config)
+            finished = {"dense": dense.train(config.twin(), mode, on_epoch, placement), **finished}
         after = [] if config.dense else _tabulate_compact(folder, finished)
-    console.print(
-        tabulate_records({name: run.records[-1] for name, run in finished.items()}), *after
-    )
+    records = {name: run.records[-1] for name, run in finished.items()}
+    console.print(tabulate_records(records), *after)
     console.print(_describe(finished["sparse"]))
     figure = folder.path / "figure.png"
     if is_first_process():

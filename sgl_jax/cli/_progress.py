@@ -34,7 +34,7 @@ def make_bars(console: Console) -> Progress:
 
 
 def add_bar(progress: Progress, name: str, config: Config) -> Callable[[Record], None]:
-    """Adds the bar of a run; returns its callback for every epoch, which prints a line in a log."""
+    """Adds the bar of a run; returns the callback of an epoch, which prints a line in a log."""
     task = progress.add_task(name, total=config.epochs, figures="")
     is_log = not progress.console.is_terminal
 
@@ -54,7 +54,7 @@ def add_bar(progress: Progress, name: str, config: Config) -> Callable[[Record],
 
 @contextlib.contextmanager
 def hint_at_resuming(path: Path) -> Iterator[None]:
-    """Adds to an interruption of its block how the run goes on.
+    """Tells on an interruption of its block how the run goes on.
 
     Args:
       path: path of the run folder.

@@ -39,7 +39,7 @@ class RunFolder:
     """A folder with one run.
 
     Attributes:
-      path: its path, of a folder that need not exist yet.
+      path: path of the folder, which need not exist yet.
     """
 
     path: Path
@@ -123,9 +123,8 @@ class RunFolder:
 
     def read_records(self) -> list[Record]:
         """Reads the records up to the newest checkpoint."""
-        lines = read_first_lines(
-            self.path / "record.jsonl", checkpoint.find_latest(self._checkpoints)
-        )
+        done = checkpoint.find_latest(self._checkpoints)
+        lines = read_first_lines(self.path / "record.jsonl", done)
         return [Record.from_json(json.loads(line)) for line in lines]
 
     def read_state(self, experiment: Experiment) -> TrainState:
@@ -155,7 +154,7 @@ class RunFolder:
         return self.path / "checkpoints"
 
     def _open(self, experiment: Experiment, mode: Mode) -> None:
-        """Starts the run anew, or leaves it to be gone on with."""
+        """Starts the run, unless it is there to go on with."""
         if mode == "overwrite" or not self._config_path.exists():
             self._start(experiment)
 
