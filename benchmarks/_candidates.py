@@ -1,4 +1,4 @@
-"""The optimizers whose steps are timed, and what they should stay under."""
+"""The optimizers whose steps are timed, and the limits of their costs."""
 
 import functools
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from _steps import on_cpu
 import sgl_jax as sgl
 
 
-__all__ = ["LAM", "RATE", "Row", "candidates"]
+__all__ = ["LAM", "RATE", "Row", "list_candidates"]
 
 LAM = 1e-4
 """Strength of every penalty: small, as in training."""
@@ -35,38 +35,38 @@ class Row(NamedTuple):
     memory_limit: float | None = None
 
 
-def entry_limit(name: str) -> float | None:
+def choose_entry_limit(name: str) -> float | None:
     if not on_cpu():
         return 1.2
     return 1.5 if name in CLOSED else ENTRIES.get(name)
 
 
-def joint_limit(name: str) -> float | None:
+def choose_joint_limit(name: str) -> float | None:
     if name == "l1":
         return 4
     return (15 if name in CLOSED else 35) if on_cpu() else None
 
 
-def of_penalties() -> dict[str, Row]:
-    """The paper's splitting and proximal Adam with every penalty they take."""
+def list_penalty_rows() -> dict[str, Row]:
+    """Lists the paper's splitting and proximal Adam with every penalty they take."""
     entries, found = sgl.by_entry(only="kernel"), {}
     for name, penalty in sgl.PENALTIES.items():
         if name == "nuclear":  # a singular value decomposition a step
             continue
         both = sgl.SparseGroup(penalty(LAM), sgl.L1(LAM))
         split = functools.partial(sgl.splitting, RATE, both, beta=3e-2)
-        found[f"splitting {name}"] = Row(split, entry_limit(name), LEAN)
+        found[f"splitting {name}"] = Row(split, choose_entry_limit(name), LEAN)
         if issubclass(penalty, sgl.NormPenalty):
             single = sgl.Regularizer(penalty(LAM), entries)
             alone = functools.partial(sgl.prox_adam, RATE, single)
-            found[f"prox_adam {name}"] = Row(alone, entry_limit(name), LEAN)
+            found[f"prox_adam {name}"] = Row(alone, choose_entry_limit(name), LEAN)
             joint = functools.partial(sgl.prox_adam, RATE, both)
-            found[f"prox_adam {name} sparse groups"] = Row(joint, joint_limit(name), LEAN)
+            found[f"prox_adam {name} sparse groups"] = Row(joint, choose_joint_limit(name), LEAN)
     return found
 
 
-def of_algorithms() -> dict[str, Row]:
-    """The other algorithms, most of them with the sparse group lasso."""
+def list_algorithm_rows() -> dict[str, Row]:
+    """Lists the other algorithms, most of them with the sparse group lasso."""
     both = sgl.SparseGroup(sgl.L1(LAM), sgl.L1(LAM))
     groups = sgl.Regularizer(sgl.L1(LAM), sgl.by_neuron())
     largest = sgl.Regularizer(sgl.TopK(0.2), sgl.by_layer(only="kernel"))
@@ -89,7 +89,7 @@ def of_algorithms() -> dict[str, Row]:
     }
 
 
-def candidates() -> dict[str, Row]:
-    """All by name, plain Adam first and those that take longest to compile last."""
-    found = {"adam": Row(lambda: optax.adam(RATE)), **of_algorithms(), **of_penalties()}
+def list_candidates() -> dict[str, Row]:
+    """Lists all rows by name, plain Adam first and those that take longest to compile last."""
+    found = {"adam": Row(lambda: optax.adam(RATE)), **list_algorithm_rows(), **list_penalty_rows()}
     return dict(sorted(found.items(), key=lambda item: item[0].endswith(" sparse groups")))

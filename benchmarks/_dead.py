@@ -1,4 +1,4 @@
-"""Networks of `tests/networks` at their published widths, a share of their channels dead."""
+"""Networks of `tests/support/networks` at full width, a share of their channels dead."""
 
 import dataclasses
 import sys
@@ -17,7 +17,7 @@ from support.networks.resnet import RESNETS
 from support.networks.wide import WIDE
 
 
-__all__ = ["NETWORKS", "Dead", "dead_networks", "example"]
+__all__ = ["NETWORKS", "Dead", "draw_images", "make_dead_networks"]
 
 _ALL = PLAIN | RESNETS | WIDE
 NETWORKS = {name: _ALL[name] for name in ("resnet56_projection", "wrn28_10", "vgg16")}
@@ -40,8 +40,8 @@ class Dead:
     hand_params: Any
 
 
-def dead_networks(name: str, shares: list[float]) -> dict[float, Dead]:
-    """A network with each share of its channels dead; they share one ``apply``."""
+def make_dead_networks(name: str, shares: list[float]) -> dict[float, Dead]:
+    """Makes a network with each share of its channels dead; all share one ``apply``."""
     spec, found = NETWORKS[name], {}
     widths = spec.full_widths
     apply, params = spec.build(widths)
@@ -53,7 +53,7 @@ def dead_networks(name: str, shares: list[float]) -> dict[float, Dead]:
     return found
 
 
-def example(name: str, batch_size: int) -> jax.Array:
-    """Images drawn at random."""
+def draw_images(name: str, batch_size: int) -> jax.Array:
+    """Draws images at random."""
     shape = batch_size, *NETWORKS[name].full_shape
     return jax.random.normal(jax.random.key(1), shape)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 
-__all__ = ["peers"]
+__all__ = ["list_peers"]
 
 Named = Iterator[tuple[str, str, Callable[[], Any]]]
 
@@ -148,10 +148,10 @@ LIBRARIES = {
 }
 
 
-def peers(
+def list_peers(
     w: np.ndarray, step: float, lam: float, group_lam: float
 ) -> dict[tuple[str, str, str], Callable[[], Any]]:
-    """Every operator that a library here offers, by (operator, form, library)."""
+    """Lists every operator that an installed library offers, by (operator, form, library)."""
     found = {}
     for library, offers in LIBRARIES.items():
         try:

@@ -1,4 +1,4 @@
-"""Where the time of ``sgl.compact`` goes.
+"""Seconds of ``sgl.compact``, phase by phase.
 
     python benchmarks/_phases.py NETWORK [ROUNDS]
 
@@ -16,15 +16,15 @@ from typing import Any
 from unittest import mock
 
 import jax
-from _dead import dead_networks, example
-from _rounds import in_short
+from _dead import draw_images, make_dead_networks
+from _rounds import summarize
 
 import sgl_jax as sgl
 from sgl_jax.compaction import _compact
 from sgl_jax.compaction.channels import _network
 
 
-__all__ = ["PHASES", "phases"]
+__all__ = ["PHASES", "time_phases"]
 
 PHASES = {
     "tracing": [(_compact, "trace"), (_network, "trace")],
@@ -34,17 +34,17 @@ PHASES = {
     "narrowing": [(_compact.Plan, "narrowed")],
     "check": [(_compact, "check_equal")],
 }
-"""What each phase of a call runs; what is in none of them is ``rest``."""
+"""Functions that each phase of a call runs; the time outside of them is ``rest``."""
 
 
 @contextlib.contextmanager
-def phases() -> Iterator[dict[str, float]]:
+def time_phases() -> Iterator[dict[str, float]]:
     """Fills a dict with the seconds that calls of ``sgl.compact`` within it spend in each phase."""
     found = dict.fromkeys(PHASES, 0.0)
     with contextlib.ExitStack() as stack:
         for phase, places in PHASES.items():
             for owner, name in places:
-                function = _timed(getattr(owner, name), phase, found)
+                function = _add_timer(getattr(owner, name), phase, found)
                 stack.enter_context(mock.patch.object(owner, name, function))
         began = time.perf_counter()
         yield found
@@ -54,7 +54,11 @@ def phases() -> Iterator[dict[str, float]]:
     found["all"] = whole
 
 
-def _timed(function: Callable[..., Any], phase: str, found: dict[str, float]) -> Callable[..., Any]:
+def _add_timer(
+    function: Callable[..., Any], phase: str, found: dict[str, float]
+) -> Callable[..., Any]:
+    """Adds the seconds of a function to those of its phase."""
+
     @functools.wraps(function, updated=())
     def run(*args, **kwargs):
         began = time.perf_counter()
@@ -67,14 +71,14 @@ def _timed(function: Callable[..., Any], phase: str, found: dict[str, float]) ->
 
 def main() -> None:
     name, rounds = sys.argv[1], int((sys.argv[2:] or ["5"])[0])
-    (dead,) = dead_networks(name, [0.5]).values()
-    x, found = jax.block_until_ready((example(name, 1), []))
+    (dead,) = make_dead_networks(name, [0.5]).values()
+    x, found = jax.block_until_ready((draw_images(name, 1), []))
     for _ in range(rounds):
-        with phases() as seconds:
+        with time_phases() as seconds:
             small = sgl.compact(dead.apply, dead.params, x)
         found.append(seconds)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(small.params[0]))
-    print(json.dumps(in_short(found) | {"parameters": parameters}))
+    print(json.dumps(summarize(found) | {"parameters": parameters}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where the figures of a benchmark go."""
+"""The record of a benchmark, and its folder."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from sgl_jax._util.provenance import provenance
+from sgl_jax._util.provenance import collect_provenance
 
 
 __all__ = ["RESULTS", "save"]
@@ -24,6 +24,6 @@ def save(
         kind = device.device_kind.lower().removeprefix("nvidia ").split()
         name = f"{name}_{kind[0]}"
     path = folder / f"{name}.json"
-    record = {"name": name, "config": config, **provenance(), "figures": figures}
+    record = {"name": name, "config": config, **collect_provenance(), "figures": figures}
     path.write_text(json.dumps(record, indent=1) + "\n")
     return path

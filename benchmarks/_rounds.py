@@ -1,13 +1,13 @@
-"""Rounds of a measurement in short; needs no library."""
+"""Summary of the rounds of a measurement; needs no library."""
 
 import statistics
 
 
-__all__ = ["in_short"]
+__all__ = ["summarize"]
 
 
-def in_short(rounds: list[dict[str, float]]) -> dict[str, dict[str, float]]:
-    """The first round, which pays for what is made once, and the medians of the others."""
+def summarize(rounds: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Takes the first round, which pays for compilations and caches, and medians of the others."""
     first, *later = rounds
     medians = {
         name: statistics.median([found[name] for found in later or rounds]) for name in first

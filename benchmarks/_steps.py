@@ -15,10 +15,10 @@ __all__ = [
     "Program",
     "Scan",
     "Step",
-    "drawn",
-    "noise",
+    "compile_program",
+    "draw_gradients",
+    "draw_params",
     "on_cpu",
-    "program",
 ]
 
 
@@ -57,8 +57,8 @@ def on_cpu() -> bool:
     return jax.default_backend() == "cpu"
 
 
-def drawn(tree: str) -> tuple[Any, Any]:
-    """Parameters of a tree, and gradients."""
+def draw_params(tree: str) -> tuple[Any, Any]:
+    """Draws the parameters of a tree, and gradients."""
     shapes = TREES[tree]()
     keys = jax.random.split(jax.random.key(0), len(shapes))
     params = {
@@ -68,8 +68,8 @@ def drawn(tree: str) -> tuple[Any, Any]:
     return params, jax.tree.map(lambda w: 0.01 * w + 1e-3, params)
 
 
-def noise(params: Any, steps: int) -> Any:
-    """So many gradients of a tree, drawn at random."""
+def draw_gradients(params: Any, steps: int) -> Any:
+    """Draws a stack of gradients of a tree, one per step."""
     keys = jax.random.split(jax.random.key(1), len(params))
     return {
         path: 0.01 * jax.random.normal(key, (steps, *w.shape))
@@ -83,9 +83,8 @@ class Program(NamedTuple):
     Attributes:
       tx: the optimizer.
       step: one step.
-      scan: so many steps as one ``lax.scan``, over a stack of gradients; ``None`` on a CPU.
-      traffic: bytes that a step must move: what it is given, read once, what it returns, written
-        once.
+      scan: several steps as one ``lax.scan``, over a stack of gradients; ``None`` on a CPU.
+      traffic: bytes that a step must move: its arguments, read once, and its results, written once.
       memory: bytes allocated for a step: arguments, outputs that alias none of them, temporaries.
       memory_in_turn: the same where the leaves are done one after the other.
     """
@@ -102,8 +101,8 @@ LEAF_BY_LEAF = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 """By default XLA starts all leaves at once on a CPU; by this option it saves memory."""
 
 
-def program(tx: optax.GradientTransformation, params: Any, steps: int) -> Program:
-    """Compiles a step, and off the CPU a scan of so many; parameters are read for shapes only."""
+def compile_program(tx: optax.GradientTransformation, params: Any, steps: int) -> Program:
+    """Compiles a step, and off the CPU a scan of ``steps``; parameters are read for shapes only."""
 
     @jax.jit  # traced once for both
     def step(grads, state, params):
@@ -120,24 +119,25 @@ def program(tx: optax.GradientTransformation, params: Any, steps: int) -> Progra
     state = jax.eval_shape(tx.init, shapes)
     lowered = jax.jit(step, donate_argnums=(1, 2)).lower(shapes, state, shapes)
     once = lowered.compile()
-    use, memory = once.memory_analysis(), allocated(once)
+    use, memory = once.memory_analysis(), count_allocated(once)
     traffic = use.argument_size_in_bytes + use.output_size_in_bytes
     if on_cpu():
-        in_turn = allocated(lowered.compile(LEAF_BY_LEAF))
+        in_turn = count_allocated(lowered.compile(LEAF_BY_LEAF))
         return Program(tx, once, None, traffic, memory, in_turn)
     stack = jax.tree.map(lambda w: jax.ShapeDtypeStruct((steps, *w.shape), w.dtype), shapes)
     several = jax.jit(scan, donate_argnums=(1, 2)).lower(stack, state, shapes).compile()
     return Program(tx, once, several, traffic, memory, memory)
 
 
-def allocated(compiled: Any) -> int:
+def count_allocated(compiled: Any) -> int:
+    """Counts the bytes that XLA allocates for a program."""
     use = compiled.memory_analysis()
     held = use.argument_size_in_bytes + use.output_size_in_bytes - use.alias_size_in_bytes
     return held + use.temp_size_in_bytes
 
 
 class Timed:
-    """Something that can be run again and again, with the seconds that it took each time."""
+    """A program that can be run again and again, with the seconds of each run."""
 
     def __init__(self):
         self.seconds: list[float] = []
@@ -149,7 +149,7 @@ class Timed:
         self.seconds.append((time.perf_counter() - start) / steps)
 
     def prepare(self) -> int:
-        """Makes ready for a run; returns of how many steps."""
+        """Prepares a run; returns the number of its steps."""
         return 1
 
     def once(self, steps: int) -> Any:
@@ -160,7 +160,7 @@ class Step(Timed):
     """Steps of an optimizer, a call each, on a state of their own.
 
     Args:
-      program: what to call.
+      program: the compiled program.
       params: parameters to start from.
       grads: their gradients, the same at every step.
       in_a_row: ``None`` for one step a run, each from where the last one led; or how many steps a
@@ -197,7 +197,7 @@ class Scan(Step):
 
 
 class Copy(Timed):
-    """A copy into a donated array, which says how fast memory is.
+    """A copy into a donated array, which measures the bandwidth of the memory.
 
     On a CPU it is that of a tree, elsewhere of one array that no cache holds: there a tree of many
     leaves takes the time of many launches.

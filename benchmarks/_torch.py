@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 
-__all__ = ["epochs", "lenet5", "tensors"]
+__all__ = ["build_lenet5", "make_tensors", "time_epochs"]
 
 
-def lenet5() -> Any:
-    """The layers of :class:`sgl_jax.models.LeNet5`."""
+def build_lenet5() -> Any:
+    """Builds the layers of :class:`sgl_jax.models.LeNet5`."""
     from torch import nn
 
     convolutions = (nn.Conv2d(1, 20, 5), nn.ReLU(), nn.MaxPool2d(2))
@@ -22,25 +22,25 @@ def lenet5() -> Any:
     )
 
 
-def tensors(x: np.ndarray, y: np.ndarray, device: str = "cpu") -> tuple[Any, Any]:
-    """Images, channels first, and labels."""
+def make_tensors(x: np.ndarray, y: np.ndarray, device: str = "cpu") -> tuple[Any, Any]:
+    """Makes tensors of images, channels first, and of labels."""
     import torch
 
     images = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
     return torch.from_numpy(images).to(device), torch.from_numpy(y).long().to(device)
 
 
-def epochs(
+def time_epochs(
     x: np.ndarray, y: np.ndarray, batch_size: int, rounds: int, tf32: dict[str, bool]
 ) -> dict[str, float]:
-    """Median seconds of an epoch with Adam: step by step, and on a GPU each step a CUDA graph.
+    """Measures median seconds of an epoch with Adam: eager, and on a GPU as CUDA graphs.
 
     Args:
       x: images.
       y: labels.
       batch_size: images per step.
       rounds: timed epochs of each, in turn, after one that warms up.
-      tf32: whether a ``product`` and a ``convolution`` may use TensorFloat-32.
+      tf32: if true, a ``product`` or a ``convolution`` may use TensorFloat-32.
     """
     import torch
 
@@ -48,13 +48,13 @@ def epochs(
     torch.backends.cudnn.allow_tf32 = tf32["convolution"]
     torch.backends.cudnn.benchmark = True
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    x, y = tensors(x, y, device)
+    x, y = make_tensors(x, y, device)
     name = f"torch {torch.__version__}"
     runs = {f"{name}, eager": _Run(x, y, batch_size, {}).step}
     if device == "cuda":
         capturable = {"capturable": True, "fused": True}
         try:
-            runs[f"{name}, CUDA graph"] = _graphed(_Run(x, y, batch_size, capturable))
+            runs[f"{name}, CUDA graph"] = _capture_graph(_Run(x, y, batch_size, capturable))
         except RuntimeError as error:
             print(f"CUDA graphs are left out: {error}", flush=True)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
@@ -76,7 +76,7 @@ class _Run:
     def __init__(self, x: Any, y: Any, batch_size: int, options: dict[str, bool]):
         import torch
 
-        self.x, self.y, self.model = x, y, lenet5().to(x.device)
+        self.x, self.y, self.model = x, y, build_lenet5().to(x.device)
         self.adam = torch.optim.Adam(self.model.parameters(), 1e-3, **options)
         self.loss_fn = torch.nn.CrossEntropyLoss()
         self.indices = torch.zeros(batch_size, dtype=torch.long, device=x.device)
@@ -88,8 +88,8 @@ class _Run:
         self.adam.step()
 
 
-def _graphed(run: _Run) -> Callable[[Any], None]:
-    """The step of a run as one CUDA graph, which is replayed."""
+def _capture_graph(run: _Run) -> Callable[[Any], None]:
+    """Captures the step of a run as one CUDA graph; returns a function that replays it."""
     import torch
 
     side = torch.cuda.Stream()

@@ -1,8 +1,8 @@
-"""What Torch-Pruning takes to build its graph of a network and to prune half of every group.
+"""Seconds in which Torch-Pruning builds its graph of a network and prunes half of every group.
 
-The networks are those of `tests/networks`, layer by layer, in PyTorch: ResNet-56 with projections
-as shortcuts (Torch-Pruning does not follow the padded channels of the paper's other kind), and
-WRN-28-10. It imports nothing of JAX, so it runs in an environment of its own, too.
+The networks are those of `tests/support/networks`, layer by layer, in PyTorch: ResNet-56 with
+projections as shortcuts (Torch-Pruning does not follow the padded channels of the paper's other
+kind), and WRN-28-10. It imports nothing of JAX, so it runs in an environment of its own, too.
 
     python benchmarks/_torch_pruning.py NETWORK [ROUNDS]
 
@@ -14,14 +14,14 @@ import json
 import sys
 import time
 
-from _rounds import in_short
+from _rounds import summarize
 from torch import Tensor, nn, ones, randperm
 
 
 __all__ = ["NETWORKS"]
 
 
-def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Conv2d:
+def build_conv(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
 
 
@@ -30,11 +30,11 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int, first: bool) -> None:
         super().__init__()
-        self.conv1, self.bn1 = conv(inputs, outputs, stride=stride), nn.BatchNorm2d(outputs)
-        self.conv2, self.bn2 = conv(outputs, outputs), nn.BatchNorm2d(outputs)
+        self.conv1, self.bn1 = build_conv(inputs, outputs, stride=stride), nn.BatchNorm2d(outputs)
+        self.conv2, self.bn2 = build_conv(outputs, outputs), nn.BatchNorm2d(outputs)
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1:
-            projection = conv(inputs, outputs, 1, stride)
+            projection = build_conv(inputs, outputs, 1, stride)
             self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,9 +47,9 @@ class WideBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int, first: bool) -> None:
         super().__init__()
-        self.bn1, self.conv1 = nn.BatchNorm2d(inputs), conv(inputs, outputs, stride=stride)
-        self.bn2, self.conv2 = nn.BatchNorm2d(outputs), conv(outputs, outputs)
-        self.project = conv(inputs, outputs, 1, stride) if first else None
+        self.bn1, self.conv1 = nn.BatchNorm2d(inputs), build_conv(inputs, outputs, stride=stride)
+        self.bn2, self.conv2 = nn.BatchNorm2d(outputs), build_conv(outputs, outputs)
+        self.project = build_conv(inputs, outputs, 1, stride) if first else None
 
     def forward(self, x: Tensor) -> Tensor:
         active = self.bn1(x).relu()
@@ -69,7 +69,7 @@ class Network(nn.Module):
     def __init__(self, block: type[nn.Module], blocks: int, widen: int) -> None:
         super().__init__()
         self.wide = block is WideBlock
-        self.stem, inputs, layers = conv(3, 16), 16, []
+        self.stem, inputs, layers = build_conv(3, 16), 16, []
         for stage in range(3):
             for number in range(blocks):
                 outputs, first = 16 * widen * 2**stage, number == 0
@@ -90,8 +90,8 @@ NETWORKS = {
 }
 
 
-def pruned(model: nn.Module) -> dict[str, float]:
-    """Seconds to build the graph and to prune half of every group, drawn at random."""
+def time_pruning(model: nn.Module) -> dict[str, float]:
+    """Times building the graph and pruning half of every group, drawn at random."""
     import torch_pruning as tp
 
     began = time.perf_counter()
@@ -108,7 +108,7 @@ def pruned(model: nn.Module) -> dict[str, float]:
 def main() -> None:
     name, rounds = sys.argv[1], int((sys.argv[2:] or ["5"])[0])
     models = [NETWORKS[name]().eval() for _ in range(rounds)]
-    found = in_short([pruned(model) for model in models])
+    found = summarize([time_pruning(model) for model in models])
     parameters = sum(leaf.numel() for leaf in models[0].parameters())
     print(json.dumps(found | {"parameters": parameters}))
 

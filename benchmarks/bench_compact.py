@@ -1,4 +1,4 @@
-"""What compaction costs, and what the network that comes out of it does.
+"""Costs of compaction, and latencies of the compacted network.
 
 The first part times ``sgl.compact`` on networks of which half of the channels are dead, phase by
 phase, and Torch-Pruning (``pip install torch torch-pruning``, here or in an environment of its own
@@ -9,8 +9,8 @@ networks, is a phase apart.
 
 The second part times calls of the dense network, of the compacted one and of the one that is built
 narrow by hand, each compiled, in turn within one process, so that the ratios of the medians hold on
-a noisy machine. That all answer alike is made sure of before; ``same_operations`` says whether XLA
-made the same operations on the same shapes of the compacted network as of that built by hand. On a
+a noisy machine. That all answer alike is checked before; ``same_operations`` is true if XLA made
+the same operations on the same shapes of the compacted network as of that built by hand. On a
 CPU the wide network gets batches of 32 in place of 256, which would take it half a minute each.
 
     python benchmarks/bench_compact.py [--parts times latency] [--networks NAME ...] [--rounds N]
@@ -33,8 +33,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from _dead import NETWORKS, Dead, dead_networks, example
-from _phases import phases
+from _dead import NETWORKS, Dead, draw_images, make_dead_networks
+from _phases import time_phases
 from _record import RESULTS, save
 
 import sgl_jax as sgl
@@ -47,8 +47,8 @@ CONVERTED = ["resnet56_projection", "wrn28_10"]
 """Networks that `_torch_pruning.py` has, too."""
 
 
-def times(name: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Seconds of ``compact`` and of Torch-Pruning, in processes that take turns."""
+def time_compaction(name: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Times ``compact`` and Torch-Pruning, in processes that take turns."""
     if name not in CONVERTED:
         return
     scripts = {"sgl_jax": [sys.executable, str(HERE / "_phases.py"), name]}
@@ -63,11 +63,11 @@ def times(name: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
             found[library].append(json.loads(done.stdout))
     for library, runs in found.items():
-        yield _middle(name, library, runs)
+        yield _take_medians(name, library, runs)
 
 
-def _middle(name: str, library: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Medians over processes of the first call of each, and of the later ones."""
+def _take_medians(name: str, library: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Takes medians over processes, of the first call of each and of the later ones."""
     figure: dict[str, Any] = {"network": name, "library": library}
     for kind in ("first_s", "median_s"):
         figure[kind] = {
@@ -81,28 +81,28 @@ Way = tuple[Callable[..., Any], Any]
 """A network and its parameters."""
 
 
-def latency(name: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """Milliseconds of a call, dense, compacted and built by hand, for each batch size."""
-    networks = dead_networks(name, SHARES)
+def measure_latency(name: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Measures milliseconds of a call, dense, compacted and built by hand, per batch size."""
+    networks = make_dead_networks(name, SHARES)
     ways = {("dense", 0.0): (networks[SHARES[0]].apply, networks[SHARES[0]].params)}
     for share, dead in networks.items():
-        with phases() as seconds:
-            small = sgl.compact(dead.apply, dead.params, example(name, 1))
+        with time_phases() as seconds:
+            small = sgl.compact(dead.apply, dead.params, draw_images(name, 1))
         seconds = {phase: round(t, 3) for phase, t in seconds.items()}
         yield {"network": name, "dead": share, "compact_s": seconds}
         ways["compact", share] = small.apply, small.params
         ways["by hand", share] = dead.hand_apply, dead.hand_params
     large = 32 if ON_CPU and name == "wrn28_10" else 256
     for size in (1, large):
-        x = example(name, size)
-        runs = compiled(ways, x)
-        errors = differences(runs, networks, x)
-        medians = timed(runs, x, options)
-        yield from rows({"network": name, "batch_size": size}, runs, errors, medians)
+        x = draw_images(name, size)
+        runs = compile_all(ways, x)
+        errors = measure_differences(runs, networks, x)
+        medians = time_calls(runs, x, options)
+        yield from make_rows({"network": name, "batch_size": size}, runs, errors, medians)
 
 
-def compiled(ways: dict[Any, Way], x: jax.Array) -> dict[Any, Way]:
-    """Every way as a program, compiled by many threads."""
+def compile_all(ways: dict[Any, Way], x: jax.Array) -> dict[Any, Way]:
+    """Compiles every network, by many threads."""
     lowered = [jax.jit(apply).lower(params, x) for apply, params in ways.values()]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         programs = pool.map(lambda program: program.compile(), lowered)
@@ -112,10 +112,10 @@ def compiled(ways: dict[Any, Way], x: jax.Array) -> dict[Any, Way]:
         }
 
 
-def differences(
+def measure_differences(
     runs: dict[Any, Way], networks: dict[float, Dead], x: jax.Array
 ) -> dict[Any, float]:
-    """Largest difference from the dense network, relative to its largest output.
+    """Measures the largest difference from the dense network, relative to its largest output.
 
     In the precision of the timed calls, which is less than that of float32 on a GPU.
     """
@@ -131,11 +131,11 @@ def differences(
     return found
 
 
-def timed(runs: dict[Any, Way], x: jax.Array, options: argparse.Namespace) -> dict[Any, float]:
-    """Median seconds of a call, one after the other; short calls come in a row, after one more."""
+def time_calls(runs: dict[Any, Way], x: jax.Array, options: argparse.Namespace) -> dict[Any, float]:
+    """Times the calls in turn, as median seconds; short calls come in a row, after one more."""
     calls, seconds = {}, {way: [] for way in runs}
     for way, (program, params) in runs.items():
-        calls[way] = max(1, min(20, int(0.03 / _call(program, params, x, 1))))
+        calls[way] = max(1, min(20, int(0.03 / _time_calls(program, params, x, 1))))
     began, order = time.monotonic(), list(runs)
     for number in range(options.rounds):
         if number >= 5 and time.monotonic() - began > options.limit:
@@ -143,26 +143,26 @@ def timed(runs: dict[Any, Way], x: jax.Array, options: argparse.Namespace) -> di
         for way in order:
             program, params = runs[way]
             if calls[way] > 1:
-                _call(program, params, x, 1)
-            seconds[way].append(_call(program, params, x, calls[way]))
+                _time_calls(program, params, x, 1)
+            seconds[way].append(_time_calls(program, params, x, calls[way]))
         order = order[::-1]
     return {way: statistics.median(found) for way, found in seconds.items()}
 
 
-def _call(program: Any, params: Any, x: jax.Array, calls: int) -> float:
+def _time_calls(program: Any, params: Any, x: jax.Array, calls: int) -> float:
     began = time.perf_counter()
     for _ in range(calls):
         jax.block_until_ready(program(params, x))
     return (time.perf_counter() - began) / calls
 
 
-def rows(
+def make_rows(
     about: dict[str, Any],
     runs: dict[Any, Way],
     errors: dict[Any, float],
     medians: dict[Any, float],
 ) -> list[dict[str, Any]]:
-    """A row for each way."""
+    """Makes a row of figures for each network."""
     found = []
     for way, median in medians.items():
         name, share = way
@@ -173,19 +173,20 @@ def rows(
         if name == "compact":
             by_hand = "by hand", share
             row["to_hand"] = round(median / medians[by_hand], 3)
-            row["same_operations"] = operations(runs[way][0]) == operations(runs[by_hand][0])
+            ours, theirs = (count_operations(runs[each][0]) for each in (way, by_hand))
+            row["same_operations"] = ours == theirs
         found.append(row)
     return found
 
 
-def operations(program: Any) -> Counter:
-    """How often a program has each operation on each shape."""
+def count_operations(program: Any) -> Counter:
+    """Counts the operations of a program by kind and shape."""
     return Counter(re.findall(r" = (\S+ [\w-]+)\(", program.as_text()))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parts = {"times": times, "latency": latency}
+    parts = {"times": time_compaction, "latency": measure_latency}
     default = list(parts) if ON_CPU else ["latency"]
     parser.add_argument("--parts", nargs="+", choices=parts, default=default, help="what to time")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))

@@ -1,4 +1,4 @@
-"""What a grid of LeNet-5 costs as one call, beside its single runs one after the other.
+"""Costs of a grid of LeNet-5 as one call, beside its single runs one after the other.
 
 On a CPU (``--grid small``) five seeds and four strengths of proximal Adam: ``train_many`` and the
 twenty runs of ``train_epoch``, in turn within one process, an epoch per round, so that the ratios
@@ -33,7 +33,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from _record import RESULTS, save
-from _torch import epochs as torch_epochs
+from _torch import time_epochs as torch_epochs
 from flax import nnx
 
 import sgl_jax as sgl
@@ -57,14 +57,14 @@ Epoch = Callable[[int], None]
 
 
 @functools.cache
-def models() -> list[tuple[train.Network, Any, Any]]:
-    """LeNet-5 from every seed."""
+def build_models() -> list[tuple[train.Network, Any, Any]]:
+    """Builds LeNet-5 from every seed."""
     return [train.split(sgl.models.LeNet5(rngs=nnx.Rngs(seed))) for seed in range(SEEDS)]
 
 
-def as_one(tx: Any, lanes: dict[str, np.ndarray], data: Data, batch_size: int) -> Epoch:
-    """The grid by ``train_many``."""
-    found = models()
+def train_as_one(tx: Any, lanes: dict[str, np.ndarray], data: Data, batch_size: int) -> Epoch:
+    """Prepares the grid for ``train_many``; returns the function of an epoch."""
+    found = build_models()
     forward, seeds = found[0][0].forward, lanes["seed"]
     keys = jax.vmap(jax.random.key)(seeds)
     strengths = {name: column for name, column in lanes.items() if name != "seed"}
@@ -84,9 +84,9 @@ def as_one(tx: Any, lanes: dict[str, np.ndarray], data: Data, batch_size: int) -
     return epoch
 
 
-def one_by_one(tx: Any, lanes: dict[str, np.ndarray], data: Data, batch_size: int) -> Epoch:
-    """The same runs by ``train_epoch``, each dispatched without waiting for the one before it."""
-    found = models()
+def train_one_by_one(tx: Any, lanes: dict[str, np.ndarray], data: Data, batch_size: int) -> Epoch:
+    """Prepares the same runs for ``train_epoch``, each dispatched without waiting for another."""
+    found = build_models()
     forward, states = found[0][0].forward, []
     for row in zip(*lanes.values(), strict=True):
         values = dict(zip(lanes, row, strict=True))
@@ -105,8 +105,8 @@ def one_by_one(tx: Any, lanes: dict[str, np.ndarray], data: Data, batch_size: in
     return epoch
 
 
-def timed(epochs: dict[str, Epoch], rounds: int) -> dict[str, float]:
-    """Median seconds of an epoch of each, in turn; the first round warms up."""
+def time_epochs(epochs: dict[str, Epoch], rounds: int) -> dict[str, float]:
+    """Times an epoch of each in turn, as median seconds; the first round warms up."""
     seconds: dict[str, list[float]] = {name: [] for name in epochs}
     for number in range(rounds + 1):
         for name, epoch in epochs.items():
@@ -116,69 +116,70 @@ def timed(epochs: dict[str, Epoch], rounds: int) -> dict[str, float]:
     return {name: statistics.median(times[1:]) for name, times in seconds.items()}
 
 
-def small(options: argparse.Namespace) -> None:
-    """Five seeds and four strengths, on images drawn at random."""
+def run_small(options: argparse.Namespace) -> None:
+    """Times five seeds and four strengths, on images drawn at random."""
     generator, images = np.random.default_rng(0), options.images or 1920
     x = generator.integers(0, 256, (images, 28, 28, 1), dtype=np.uint8)
     y = generator.integers(0, 10, images, dtype=np.int32)
     data = jnp.asarray(x), jnp.asarray(y)
     lanes = many.grid(seed=range(SEEDS), entry_lam=[1e-5, 3e-5, 1e-4, 3e-4])
     tx = sgl.prox_adam(1e-3, sgl.SparseGroup(sgl.L1(1e-5), sgl.L1(1e-5)))
-    ways = {"train_many": as_one, "single runs": one_by_one}
+    ways = {"train_many": train_as_one, "single runs": train_one_by_one}
     runs = {name: way(tx, lanes, data, options.batch_size) for name, way in ways.items()}
-    medians = timed(runs, options.rounds)
+    medians = time_epochs(runs, options.rounds)
     base = medians["single runs"]
     figures = [
         {"candidate": name, "lanes": 20, "median_s": round(t, 3), "ratio": round(t / base, 3)}
         for name, t in medians.items()
     ]
     for figure in figures:
-        print(shown(figure))
+        print(format_figure(figure))
     config = {"rounds": options.rounds, "images": images, "batch_size": options.batch_size}
     print(save("many", config, figures, options.results))
 
 
-def large(options: argparse.Namespace) -> None:
-    """Five penalties, five strengths and five seeds on MNIST, in images per second."""
+def run_large(options: argparse.Namespace) -> None:
+    """Times five penalties, strengths and seeds on MNIST, in images per second."""
     mnist = sgl.data.DATASETS["mnist"](root=options.data_root)
     x, y = mnist.x_train[: options.images], mnist.y_train[: options.images]
     config = {"rounds": options.rounds, "images": len(y), "batch_size": options.batch_size}
     config |= {"jax_default_matmul_precision": jax.config.jax_default_matmul_precision}
-    config |= {"errors": rounding()}
-    figures = in_torch(x, y, options, config["errors"])
+    config |= {"errors": measure_rounding()}
+    figures = measure_torch(x, y, options, config["errors"])
     data = jnp.asarray(x), jnp.asarray(y)
-    dense = one_by_one(optax.adam(1e-3), {"seed": np.arange(SEEDS)}, data, options.batch_size)
-    seconds = timed({"adam": dense}, options.rounds)["adam"]
-    figures.append(rate("adam, single runs", SEEDS, len(y), options, seconds))
+    dense = train_one_by_one(optax.adam(1e-3), {"seed": np.arange(SEEDS)}, data, options.batch_size)
+    seconds = time_epochs({"adam": dense}, options.rounds)["adam"]
+    figures.append(make_figure("adam, single runs", SEEDS, len(y), options, seconds))
     for name, penalty in PENALTIES.items():
-        figures += of_penalty(name, penalty(1e-5), data, options)
+        figures += measure_penalty(name, penalty(1e-5), data, options)
         save("many", config, figures, options.results)
     jobs = [figure for figure in figures if figure["lanes"] == SEEDS * len(STRENGTHS)]
     lanes, seconds = (sum(job[column] for job in jobs) for column in ("lanes", "epoch_s"))
-    figures.append(rate("all penalties, train_many", lanes, len(y), options, seconds))
+    figures.append(make_figure("all penalties, train_many", lanes, len(y), options, seconds))
     print(save("many", config, figures, options.results))
 
 
-def of_penalty(
+def measure_penalty(
     name: str, penalty: Any, data: Data, options: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    """The lanes of a penalty as one call, and some of them one by one."""
+    """Times the lanes of a penalty as one call, and some of them one by one."""
     tx = sgl.prox_adam(1e-3, sgl.Regularizer(penalty, sgl.by_entry(only="kernel")))
     lanes = many.grid(seed=range(SEEDS), lam=STRENGTHS)
     some = {key: column[:: len(STRENGTHS)] for key, column in lanes.items()}
     runs = {
-        "train_many": as_one(tx, lanes, data, options.batch_size),
-        "single runs": one_by_one(tx, some, data, options.batch_size),
+        "train_many": train_as_one(tx, lanes, data, options.batch_size),
+        "single runs": train_one_by_one(tx, some, data, options.batch_size),
     }
     counts = SEEDS * len(STRENGTHS), SEEDS
+    medians = time_epochs(runs, options.rounds)
     return [
-        rate(f"{name}, {way}", count, len(data[1]), options, seconds)
-        for count, (way, seconds) in zip(counts, timed(runs, options.rounds).items(), strict=True)
+        make_figure(f"{name}, {way}", count, len(data[1]), options, seconds)
+        for count, (way, seconds) in zip(counts, medians.items(), strict=True)
     ]
 
 
-def rounding() -> dict[str, float]:
-    """Relative errors of a product and a convolution at JAX's default precision."""
+def measure_rounding() -> dict[str, float]:
+    """Measures relative errors of a product and a convolution at JAX's default precision."""
     keys = jax.random.split(jax.random.key(0), 4)
     x, w = jax.random.normal(keys[0], (64, 800)), jax.random.normal(keys[1], (800, 500))
     images, kernel = (
@@ -192,17 +193,17 @@ def rounding() -> dict[str, float]:
             images, kernel, (1, 1), "VALID", precision=precision, **layout
         ),
     }
-    return {name: float(relative(f(None), f("highest"))) for name, f in found.items()}
+    return {name: float(measure_difference(f(None), f("highest"))) for name, f in found.items()}
 
 
-def relative(found: jax.Array, exact: jax.Array) -> jax.Array:
+def measure_difference(found: jax.Array, exact: jax.Array) -> jax.Array:
     return jnp.linalg.norm((found - exact).ravel()) / jnp.linalg.norm(exact.ravel())
 
 
-def in_torch(
+def measure_torch(
     x: np.ndarray, y: np.ndarray, options: argparse.Namespace, errors: dict[str, float]
 ) -> list[dict[str, Any]]:
-    """One run in each of PyTorch's ways, in a process of its own, as exact as JAX was found."""
+    """Times one run in each of PyTorch's ways, in its own process, as exact as JAX was found."""
     tf32 = {name: error > 1e-5 for name, error in errors.items()}
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         task = pool.submit(torch_epochs, x, y, options.batch_size, options.rounds, tf32)
@@ -211,21 +212,21 @@ def in_torch(
         except (ImportError, RuntimeError) as error:
             print(f"PyTorch is left out: {error}")
             return []
-    return [rate(name, 1, len(y), options, seconds) for name, seconds in found.items()]
+    return [make_figure(name, 1, len(y), options, seconds) for name, seconds in found.items()]
 
 
-def rate(
+def make_figure(
     name: str, lanes: int, images: int, options: argparse.Namespace, seconds: float
 ) -> dict[str, Any]:
-    """What a number of lanes reach together, which is printed, too."""
+    """Makes the figure of a number of lanes together, and prints it."""
     done = lanes * (images // options.batch_size * options.batch_size)
     figure = {"candidate": name, "lanes": lanes, "epoch_s": round(seconds, 4)}
     figure |= {"images_per_s": round(done / seconds)}
-    print(shown(figure), flush=True)
+    print(format_figure(figure), flush=True)
     return figure
 
 
-def shown(figure: dict[str, Any]) -> str:
+def format_figure(figure: dict[str, Any]) -> str:
     return "  ".join(f"{key} {value}" for key, value in figure.items())
 
 
@@ -239,7 +240,7 @@ def main() -> None:
     parser.add_argument("--data-root", default=None, help="folder of MNIST")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the record")
     options = parser.parse_args()
-    {"small": small, "mnist": large}[options.grid](options)
+    {"small": run_small, "mnist": run_large}[options.grid](options)
 
 
 if __name__ == "__main__":

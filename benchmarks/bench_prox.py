@@ -1,4 +1,4 @@
-"""What a proximal operator costs beside a plain copy of its array.
+"""Costs of proximal operators beside a plain copy of the array.
 
 Ten million float32 entries, the kernel of a convolution: every penalty on its entries, on its
 filters, and sparse groups of both. Every row reads one array and writes another, donated one, as
@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from _peers import peers
+from _peers import list_peers
 from _record import save
 
 import sgl_jax as sgl
@@ -48,7 +48,7 @@ ROOTS = ("etp", "geman", "log_sum", "lq", "transformed_l1")
 
 
 class Row(NamedTuple):
-    """An operator, what it acts on, whose it is, and how often a copy it may cost."""
+    """An operator, the form of its groups, its library, and its limit in copies."""
 
     operator: str
     form: str
@@ -75,7 +75,7 @@ class Candidate:
 
 
 class Peer:
-    """A function of another library, which allocates what it returns."""
+    """A function of another library, which allocates its result."""
 
     passes = None
 
@@ -90,8 +90,8 @@ class Peer:
         return found
 
 
-def operators() -> Iterator[tuple[Row, Callable[[jax.Array], jax.Array]]]:
-    """Every operator of the catalogue that acts on entries or on filters, and the copy."""
+def list_operators() -> Iterator[tuple[Row, Callable[[jax.Array], jax.Array]]]:
+    """Lists every operator of the catalogue on entries and on filters, and the copy."""
     yield Row("copy", "entry", limit=1), lambda w: w
     for name, make in sgl.PENALTIES.items():
         if name == "nuclear":  # a singular value decomposition: no pass to compare with
@@ -112,8 +112,8 @@ def _prox(penalty: sgl.Penalty, axes: tuple[int, ...], w: jax.Array) -> jax.Arra
     return penalty.prox(w, STEP, axes)
 
 
-def accepted(operator: Callable[[jax.Array], jax.Array]) -> bool:
-    """Whether the library has this operator at all: it refuses what it cannot do exactly."""
+def is_accepted(operator: Callable[[jax.Array], jax.Array]) -> bool:
+    """True if this package has the operator; it refuses those that it cannot compute exactly."""
     try:
         jax.eval_shape(operator, jax.ShapeDtypeStruct((1, 1, 2, 2), jnp.float32))
     except ValueError:
@@ -121,26 +121,26 @@ def accepted(operator: Callable[[jax.Array], jax.Array]) -> bool:
     return True
 
 
-def candidates(w: jax.Array, only: str) -> dict[Row, Candidate | Peer]:
-    """Every row's function; those of peers only where their operator is among ours."""
+def list_candidates(w: jax.Array, only: str) -> dict[Row, Candidate | Peer]:
+    """Lists the function of every row; those of peers only if their operator is among ours."""
     chosen = {
         row: operator
-        for row, operator in operators()
-        if row.operator == "copy" or (only in row.operator and accepted(operator))
+        for row, operator in list_operators()
+        if row.operator == "copy" or (only in row.operator and is_accepted(operator))
     }
     found: dict[Row, Candidate | Peer] = {}
     for row, operator in chosen.items():
         print(f"compiling {row.operator}, {row.form}", flush=True)
         found[row] = Candidate(operator, w)
-    of_peers = peers(np.asarray(w), STEP, LAM, GROUP_LAM)
+    of_peers = list_peers(np.asarray(w), STEP, LAM, GROUP_LAM)
     for (operator, form, library), function in of_peers.items():
         if any(row[:2] == (operator, form) for row in chosen):
             found[Row(operator, form, library)] = Peer(function)
     return found
 
 
-def errors(runs: dict[Row, Candidate | Peer]) -> dict[Row, float]:
-    """Runs each once, to warm up; how far every peer is from ours."""
+def measure_errors(runs: dict[Row, Candidate | Peer]) -> dict[Row, float]:
+    """Runs each once, to warm up; measures the largest difference of every peer from ours."""
     found = {}
     for row, run in runs.items():
         result = run.run()
@@ -153,8 +153,8 @@ def errors(runs: dict[Row, Candidate | Peer]) -> dict[Row, float]:
 
 def measure(rounds: int, only: str) -> list[dict[str, Any]]:
     """Times all rows in turn; one round warms up."""
-    runs = candidates(jax.random.normal(jax.random.key(0), SHAPE), only)
-    error = errors(runs)
+    runs = list_candidates(jax.random.normal(jax.random.key(0), SHAPE), only)
+    error = measure_errors(runs)
     for _ in range(rounds):
         for run in runs.values():
             run.run()
@@ -172,13 +172,13 @@ def measure(rounds: int, only: str) -> list[dict[str, Any]]:
     ]
 
 
-def versions(libraries: Iterable[str]) -> dict[str, str]:
-    """Of the libraries beside ours."""
+def find_versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Finds the versions of the other libraries."""
     return {name: version(name) for name in sorted({*libraries} - {"sgl_jax"})}
 
 
-def line(row: dict[str, Any]) -> str:
-    """A row of figures, as printed."""
+def format_row(row: dict[str, Any]) -> str:
+    """Formats a row of figures for printing."""
     text = "{operator:16} {form:13} {library:11} {median_ms:10.2f} ms  x{to_copy:.2f}".format(**row)
     for key in ("limit", "passes", "error"):
         text += "" if row[key] is None else f"  {key} {row[key]:g}"
@@ -192,10 +192,13 @@ def main() -> None:
     options = parser.parse_args()
     figures = measure(options.rounds, options.only)
     for row in figures:
-        print(line(row))
+        print(format_row(row))
     if not options.only:
         config = {"rounds": options.rounds, "shape": SHAPE, "step": STEP, "lam": LAM}
-        config |= {"group_lam": GROUP_LAM, "peers": versions(row["library"] for row in figures)}
+        config |= {
+            "group_lam": GROUP_LAM,
+            "peers": find_versions(row["library"] for row in figures),
+        }
         print(save("prox", config, figures))
 
 

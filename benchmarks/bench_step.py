@@ -1,4 +1,4 @@
-"""What a step of each algorithm costs beside plain ``optax.adam``, and beside the memory it moves.
+"""Costs of a step of each algorithm beside plain ``optax.adam``, and beside the memory it moves.
 
 Times ``update`` and ``apply_updates`` on the parameter trees of LeNet-5 (0.43M) and WRN-28-10
 (36.5M): the optimizer alone, without a network, with donated buffers. Each algorithm takes turns
@@ -7,7 +7,7 @@ with plain Adam and with a copy, so that the ratios of the medians hold on a noi
 must at least move: every argument read once, every result written once. ``memory_ratio`` is what
 XLA allocates for the step, to Adam's, ``memory_in_turn`` the same where a CPU takes the leaves one
 after the other. ``limit`` and ``memory_limit`` (of the latter) are what they should stay under.
-What acts at a period acts at every step here.
+Actions at a period happen at every step here.
 
 On a CPU a step is a call. On a GPU, where a call of hundreds of buffers takes longer than what it
 starts, ``median_ms`` and ``ratio`` are those of a step within one ``lax.scan``, as
@@ -29,9 +29,20 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from _candidates import LAM, Row, candidates
+from _candidates import LAM, Row, list_candidates
 from _record import RESULTS, save
-from _steps import SCANNED, TREES, Copy, Program, Scan, Step, drawn, noise, on_cpu, program
+from _steps import (
+    SCANNED,
+    TREES,
+    Copy,
+    Program,
+    Scan,
+    Step,
+    compile_program,
+    draw_gradients,
+    draw_params,
+    on_cpu,
+)
 
 
 ROUNDS = {True: {"lenet5": 100, "wrn28_10": 7}, False: {"lenet5": 20, "wrn28_10": 7}}
@@ -67,8 +78,8 @@ class Bench:
 
     def __init__(self, tree: str, rounds: int, adam: Program):
         self.tree, self.rounds = tree, rounds
-        self.params, self.grads = drawn(tree)
-        self.stack = None if on_cpu() else noise(self.params, SCANNED[tree])
+        self.params, self.grads = draw_params(tree)
+        self.stack = None if on_cpu() else draw_gradients(self.params, SCANNED[tree])
         self.adam, self.copy = self.optimizer(adam), Copy(self.params)
 
     def optimizer(self, compiled: Program) -> Optimizer:
@@ -103,17 +114,17 @@ class Bench:
         }
 
 
-def compiled(
+def compile_all(
     rows: dict[str, Row], trees: list[str], workers: int, seconds: float
 ) -> dict[tuple[str, str], Program | str]:
-    """The programs of all rows on all trees; or why there is none."""
-    params, start = {tree: drawn(tree)[0] for tree in trees}, time.monotonic()
+    """Compiles the programs of all rows on all trees; a string says why one is missing."""
+    params, start = {tree: draw_params(tree)[0] for tree in trees}, time.monotonic()
 
     def build(name: str, tree: str) -> Program | str:
         if time.monotonic() > start + seconds:
             return f"not begun after {seconds:.0f} s"
         try:
-            return program(rows[name].make(), params[tree], SCANNED[tree])
+            return compile_program(rows[name].make(), params[tree], SCANNED[tree])
         except jax.errors.JaxRuntimeError as error:
             return f"not compiled: {error}"
 
@@ -125,9 +136,9 @@ def compiled(
 
 
 def measure(rows: dict[str, Row], options: argparse.Namespace) -> None:
-    """Times every row on every tree, and saves the record after each if it is to be kept."""
+    """Times every row on every tree, and saves the record after each, if there is a folder."""
     trees = [options.tree] if options.tree else sorted(TREES)
-    programs = compiled(rows, trees, options.workers, options.seconds)
+    programs = compile_all(rows, trees, options.workers, options.seconds)
     rounds = {tree: options.rounds or ROUNDS[on_cpu()][tree] for tree in trees}
     benches = {tree: Bench(tree, rounds[tree], programs["adam", tree]) for tree in trees}
     config = {"rounds": rounds, "lam": LAM}
@@ -141,7 +152,7 @@ def measure(rows: dict[str, Row], options: argparse.Namespace) -> None:
             print(f"{tree:9} {name:36} {found}", flush=True)
             continue
         figures.append(benches[tree].figure(name, rows[name], found))
-        print(shown(figures[-1]), flush=True)
+        print(format_row(figures[-1]), flush=True)
         gc.collect()
         if options.results:
             path = save("step", config, figures, options.results)
@@ -149,8 +160,8 @@ def measure(rows: dict[str, Row], options: argparse.Namespace) -> None:
         print(path)
 
 
-def shown(row: dict[str, Any]) -> str:
-    """A line of the table; a star marks what is over its limit."""
+def format_row(row: dict[str, Any]) -> str:
+    """Formats a line of the table; a star marks a figure over its limit."""
     over, fat = (
         "*" if row[limit] is not None and row[figure] > row[limit] else " "
         for figure, limit in (("ratio", "limit"), ("memory_in_turn", "memory_limit"))
@@ -178,7 +189,7 @@ def main() -> None:
         options.results = RESULTS
     rows = {
         name: row
-        for name, row in candidates().items()
+        for name, row in list_candidates().items()
         if name == "adam" or (re.search(options.only, name) and not re.search(options.skip, name))
     }
     measure(rows, options)

@@ -1,4 +1,4 @@
-"""What a training step of LeNet-5 costs: dense, with each regulariser, and in PyTorch.
+"""Costs of a training step of LeNet-5: dense, with each regulariser, and in PyTorch.
 
 Every candidate takes whole steps (gather a batch, forward, backward, update) on the same images,
 all in turn within one process, so that the ratios of the medians hold on a noisy machine. Of two
@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from _record import save
-from _torch import lenet5, tensors
+from _torch import build_lenet5, make_tensors
 from flax import nnx
 
 import sgl_jax as sgl
@@ -49,15 +49,15 @@ loss.block_until_ready()
 """
 
 
-def data() -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels drawn at random: a step takes as long on noise as on digits."""
+def draw_data() -> tuple[np.ndarray, np.ndarray]:
+    """Draws images and labels at random: a step takes as long on noise as on digits."""
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (IMAGES, 28, 28, 1), dtype=np.uint8)
     return x, rng.integers(0, 10, IMAGES, dtype=np.int32)
 
 
-def transformations() -> dict[str, optax.GradientTransformation]:
-    """Adam, Adam behind the paper's splitting, and proximal Adam."""
+def make_transformations() -> dict[str, optax.GradientTransformation]:
+    """Makes Adam, Adam behind the paper's splitting, and proximal Adam."""
     kernels = sgl.by_entry(only="kernel")
     found = {"adam": optax.adam(1e-3)}
     for name, penalty in sgl.PENALTIES.items():
@@ -72,10 +72,10 @@ def transformations() -> dict[str, optax.GradientTransformation]:
     return found | {"prox_adam l1 sparse groups": sgl.prox_adam(1e-3, sparse_group)}
 
 
-def jax_step(tx: optax.GradientTransformation, batch_size: int) -> Callable[[], None]:
-    """A function that takes one step and waits for it."""
+def make_jax_step(tx: optax.GradientTransformation, batch_size: int) -> Callable[[], None]:
+    """Makes a function that takes one step and waits for it."""
     network, params, rest = train.split(sgl.models.LeNet5(rngs=nnx.Rngs(0)))
-    x, y = map(jnp.asarray, data())
+    x, y = map(jnp.asarray, draw_data())
     order = np.random.default_rng(1)
 
     def step(state, indices):
@@ -92,14 +92,14 @@ def jax_step(tx: optax.GradientTransformation, batch_size: int) -> Callable[[], 
     return run
 
 
-def torch_step(batch_size: int) -> Callable[[], None]:
-    """The same in PyTorch, on the CPU."""
+def make_torch_step(batch_size: int) -> Callable[[], None]:
+    """Makes the same function in PyTorch, on the CPU."""
     import torch
     from torch import nn
 
-    x, y = tensors(*data())
+    x, y = make_tensors(*draw_data())
     order = np.random.default_rng(1)
-    model = lenet5()
+    model = build_lenet5()
     adam, loss_fn = torch.optim.Adam(model.parameters(), 1e-3), nn.CrossEntropyLoss()
 
     def run() -> None:
@@ -111,17 +111,17 @@ def torch_step(batch_size: int) -> Callable[[], None]:
     return run
 
 
-def candidates(batch_size: int) -> dict[str, Callable[[], None]]:
-    """Every candidate's step by its name."""
-    found = {name: jax_step(tx, batch_size) for name, tx in transformations().items()}
+def list_candidates(batch_size: int) -> dict[str, Callable[[], None]]:
+    """Lists the step of every candidate by its name."""
+    found = {name: make_jax_step(tx, batch_size) for name, tx in make_transformations().items()}
     try:
-        return {f"torch {_torch_version()}": torch_step(batch_size), **found}
+        return {f"torch {_find_torch_version()}": make_torch_step(batch_size), **found}
     except ImportError:
         print("PyTorch is not installed: left out.")
         return found
 
 
-def _torch_version() -> str:
+def _find_torch_version() -> str:
     import torch
 
     return torch.__version__.partition("+")[0]
@@ -129,7 +129,7 @@ def _torch_version() -> str:
 
 def measure(rounds: int, batch_size: int) -> list[dict[str, Any]]:
     """Times all candidates in turn; three rounds warm up."""
-    runs = candidates(batch_size)
+    runs = list_candidates(batch_size)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds + 3):
         for name, run in runs.items():
@@ -150,8 +150,8 @@ def measure(rounds: int, batch_size: int) -> list[dict[str, Any]]:
     ]
 
 
-def start_up(rounds: int = 5) -> dict[str, Any]:
-    """Seconds from the launch of a process to the end of its first step."""
+def measure_start_up(rounds: int = 5) -> dict[str, Any]:
+    """Measures the seconds from the launch of a process to the end of its first step."""
     seconds = []
     for _ in range(rounds):
         began = time.perf_counter()
@@ -160,11 +160,11 @@ def start_up(rounds: int = 5) -> dict[str, Any]:
     return {"candidate": "start-up", "median_s": round(statistics.median(seconds), 2)}
 
 
-def scanned(batch_size: int, epochs: int = 10) -> list[dict[str, Any]]:
-    """Images per second of the scan loop, where that is what the device runs."""
-    x, y = map(jnp.asarray, data())
+def measure_scan(batch_size: int, epochs: int = 10) -> list[dict[str, Any]]:
+    """Measures images per second of the scan loop, which runs on a GPU."""
+    x, y = map(jnp.asarray, draw_data())
     found = []
-    for name, tx in transformations().items():
+    for name, tx in make_transformations().items():
         network, params, rest = train.split(sgl.models.LeNet5(rngs=nnx.Rngs(0)))
         state, rates = train.init_state(tx, params, rest), []
         for key in jax.random.split(jax.random.key(0), epochs + 1):
@@ -184,9 +184,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100, help="timed rounds (100)")
     parser.add_argument("--batch-size", type=int, default=128, help="images per step (128)")
     options = parser.parse_args()
-    figures = [start_up(), *measure(options.rounds, options.batch_size)]
+    figures = [measure_start_up(), *measure(options.rounds, options.batch_size)]
     if jax.default_backend() != "cpu":
-        figures += scanned(options.batch_size)
+        figures += measure_scan(options.batch_size)
     for row in figures:
         print("  ".join(f"{key} {value}" for key, value in row.items()))
     print(save("train", vars(options), figures))

@@ -1,4 +1,4 @@
-"""Collects what run folders came to into one record: config, provenance, last epoch, time, size.
+"""Collects run folders into one record: config, provenance, last epoch, time, size.
 
 python benchmarks/collect.py NAME RUN [RUN ...]
 """
@@ -13,19 +13,19 @@ from _record import RESULTS
 from sgl_jax.compaction import LeafPlan
 
 
-def collected(run: Path) -> dict[str, Any]:
-    """A run in short: what was asked for, where it ran, how it ended."""
+def collect_run(run: Path) -> dict[str, Any]:
+    """Collects a run: its config, its provenance, its last epoch."""
     about = json.loads((run / "config.json").read_text())
     about["config"].pop("data_root")  # a matter of the machine
     seconds = [json.loads(line)["seconds"] for line in (run / "timing.jsonl").open()]
     *_, last = (run / "record.jsonl").open()
     found = {"run": run.name, **about, "seconds": round(sum(seconds)), "last": json.loads(last)}
     plan = run / "compact" / "plan.json"
-    return found | ({"compact": compact_of(plan)} if plan.exists() else {})
+    return found | ({"compact": collect_compact(plan)} if plan.exists() else {})
 
 
-def compact_of(plan: Path) -> dict[str, Any]:
-    """What is left of a network without its dead channels: sizes, and the shapes of leaves."""
+def collect_compact(plan: Path) -> dict[str, Any]:
+    """Collects sizes and the shapes of leaves of a network without its dead channels."""
     found = json.loads(plan.read_text())
     shapes = {
         path: LeafPlan(leaf["shape"], leaf["kept"]).narrow for path, leaf in found["leaves"].items()
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("name", help="of the record in benchmarks/results")
     parser.add_argument("runs", nargs="+", type=Path, help="run folders")
     options = parser.parse_args()
-    runs = [collected(run) for run in options.runs]
+    runs = [collect_run(run) for run in options.runs]
     path = RESULTS / f"{options.name}.json"
     path.write_text(json.dumps({"name": options.name, "runs": runs}, indent=1) + "\n")
     print(path)

@@ -34,15 +34,15 @@ class Sparsity(NamedTuple):
 
     Attributes:
       weights: share of weights that are exactly zero.
-      neurons: share of groups all of whose weights are exactly zero.
+      groups: share of groups all of whose weights are exactly zero.
       weights_paper: share of weights with magnitude under 1e-5.
-      neurons_paper: share of groups with mean magnitude at most 1e-5.
+      groups_paper: share of groups with mean magnitude at most 1e-5.
     """
 
     weights: Float[Array, ""] | float
-    neurons: Float[Array, ""] | float
+    groups: Float[Array, ""] | float
     weights_paper: Float[Array, ""] | float
-    neurons_paper: Float[Array, ""] | float
+    groups_paper: Float[Array, ""] | float
 
 
 class Live(NamedTuple):

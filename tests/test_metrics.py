@@ -28,26 +28,26 @@ def test_sparsity_is_that_counted_by_hand():
     found = sparsity(PARAMS)
     assert all(share.shape == () for share in found)
     np.testing.assert_allclose(found.weights, 10 / 20, rtol=1e-6)
-    np.testing.assert_allclose(found.neurons, 2 / 7, rtol=1e-6)
+    np.testing.assert_allclose(found.groups, 2 / 7, rtol=1e-6)
     np.testing.assert_allclose(found.weights_paper, 16 / 20, rtol=1e-6)
-    np.testing.assert_allclose(found.neurons_paper, 4 / 7, rtol=1e-6)
+    np.testing.assert_allclose(found.groups_paper, 4 / 7, rtol=1e-6)
 
 
 def test_paper_counts_weights_below_and_neurons_up_to_its_tolerance():
     at = np.float32(1e-5)
     params = {"w": jnp.array([[at, at], [1.1 * at, at]])}
     found = sparsity(params, sgl.by_neuron())
-    assert (found.weights_paper, found.neurons_paper) == (0.0, 0.5)
+    assert (found.weights_paper, found.groups_paper) == (0.0, 0.5)
     assert sparsity({"w": jnp.full((1, 1), np.nextafter(at, np.float32(0)))}).weights_paper == 1.0
 
 
 def test_sparsity_depends_on_the_grouping():
-    assert sparsity(PARAMS, sgl.by_filter(only="fc")).neurons == 0.0
+    assert sparsity(PARAMS, sgl.by_filter(only="fc")).groups == 0.0
     every = sparsity(PARAMS, sgl.by_entry())
     np.testing.assert_allclose(every.weights, 15 / 25, rtol=1e-6)
-    np.testing.assert_allclose(every.neurons, 15 / 25, rtol=1e-6)
-    assert sparsity(PARAMS, sgl.by_layer()).neurons == 0.5
-    assert sparsity(PARAMS, sgl.by_tree()).neurons == 0.0
+    np.testing.assert_allclose(every.groups, 15 / 25, rtol=1e-6)
+    assert sparsity(PARAMS, sgl.by_layer()).groups == 0.5
+    assert sparsity(PARAMS, sgl.by_tree()).groups == 0.0
     with pytest.raises(ValueError, match="got none among"):
         sgl.sparsity(PARAMS, sgl.by_neuron(only="nothing"))
 
@@ -75,7 +75,7 @@ def test_zero_is_exact_in_every_dtype(dtype):
         least = jnp.finfo(dtype).tiny
         params = {"w": jnp.array([[least, 0.0], [0.0, 0.0], [-least, 0.0], [1.0, 1.0]], dtype)}
         found = sparsity(params)
-        assert (found.weights, found.neurons) == (1 / 2, 1 / 4)
+        assert (found.weights, found.groups) == (1 / 2, 1 / 4)
         assert sgl.live_groups(params)["w"].live == 3
 
 

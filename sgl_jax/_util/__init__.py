@@ -1,3 +1,12 @@
-"""Equipment that knows nothing of sparsity: types, pytrees, arithmetic, files, provenance."""
+"""Equipment that knows nothing of sparsity.
+
+- ``typing``: names of the types in signatures;
+- ``pytree``: frozen dataclasses as pytrees, and one normalised name per leaf;
+- ``numerics``: arithmetic that several proximal operators share;
+- ``files``: files and folders that are whole at every moment;
+- ``orbax``: leaves of a tree on disk;
+- ``quiet``: signals deferred and loggers silenced around other people's code;
+- ``provenance``: commit, versions and hardware of a result.
+"""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""Files and folders that may be read at any moment: what has its name is whole."""
+"""Files and folders that are whole at every moment, since they appear by one rename."""
 
 import contextlib
 import json
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 
-__all__ = ["append_json", "first_lines", "whole_folder", "write_whole"]
+__all__ = ["append_json", "read_first_lines", "replace_folder", "write_whole"]
 
 
-def first_lines(path: Path, count: int) -> list[str]:
-    """The first lines of a file, with their ends; none if there is no file."""
+def read_first_lines(path: Path, count: int) -> list[str]:
+    """Reads the first lines of a file, with their ends; none if there is no file."""
     if not path.exists():
         return []
     return path.read_text(encoding="utf-8").splitlines(keepends=True)[:count]
@@ -36,28 +36,29 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, which takes the place of what is there once the block is done.
-
-    If the block raises, all stays as it was.
+def replace_folder(path: Path) -> Iterator[Path]:
+    """Replaces a folder by the one that the block has filled; on an error all stays as it was.
 
     Args:
-      path: of the folder; those above it are made where missing.
+      path: path of the folder; folders above it are made if they are missing.
+
+    Yields:
+      The path of the folder to fill.
     """
-    part = _beside(path, "part")
+    part = _clear_sibling(path, "part")
     try:
         part.mkdir(parents=True)
         yield part
-        with _removed(path):
+        with _move_aside(path):
             os.replace(part, path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def _removed(path: Path) -> Iterator[None]:
-    """Deletes a folder, at once, so that half of it never stays; it is back if the block raises."""
-    old = _beside(path, "old")
+def _move_aside(path: Path) -> Iterator[None]:
+    """Moves a folder aside and deletes it after the block; moves it back if the block raises."""
+    old = _clear_sibling(path, "old")
     if path.exists():
         os.replace(path, old)
     try:
@@ -69,8 +70,8 @@ def _removed(path: Path) -> Iterator[None]:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _beside(path: Path, ending: str) -> Path:
-    """A name beside a folder for what is not yet or no more in it; nothing is there."""
+def _clear_sibling(path: Path, ending: str) -> Path:
+    """Names a path beside a folder, for its contents to come or to go; deletes what is there."""
     path = path.with_name(f".{path.name}.{ending}")
     shutil.rmtree(path, ignore_errors=True)
     return path

@@ -1,7 +1,7 @@
-"""The leaves of a tree on disk, by Orbax: written whole or not at all, read whole or not at all.
+"""Leaves of a tree on disk, by Orbax: written whole or not at all, read whole or not at all.
 
 Orbax writes a folder under another name and renames it when all of it is there. It reads whatever
-it finds, so that names, types and shapes are compared before.
+it finds, so names, types and shapes are compared before.
 """
 
 import os
@@ -16,23 +16,32 @@ import numpy as np
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import flatten_by_path, is_key
-from sgl_jax._util.quiet import quiet, undisturbed
+from sgl_jax._util.quiet import defer_signals, silence_loggers
 
 
-__all__ = ["Mismatch", "compare", "forms", "plain_leaves", "read", "reason", "typed", "write"]
+__all__ = [
+    "Mismatch",
+    "compare",
+    "describe_leaves",
+    "explain",
+    "read",
+    "restore_leaf",
+    "to_host",
+    "write",
+]
 
 _LOGGERS = ("absl", "asyncio")
 _ROOT = "."
-"""Stored for the path of a tree that is a leaf, which is empty, as no name in Orbax may be."""
+"""Stands for the path of a tree that is a leaf: it is empty, which no name in Orbax may be."""
 
 
 class Mismatch(ValueError):
-    """A leaf on disk is not the one that is expected.
+    """The error that a leaf on disk is not the expected one.
 
     Attributes:
-      name: of the leaf.
-      here: type and shape that are expected, or "nothing".
-      there: those on disk.
+      name: name of the leaf.
+      here: the expected type and shape, or "nothing".
+      there: those on disk, or "nothing".
     """
 
     def __init__(self, name: str, here: str, there: str) -> None:
@@ -44,14 +53,14 @@ def write(path: Path, leaves: Mapping[str, np.ndarray]) -> None:
     """Writes a folder, in the place of one that is there.
 
     Args:
-      path: of the folder.
-      leaves: by name, those of :func:`plain_leaves`.
+      path: path of the folder.
+      leaves: leaves by name, from :func:`to_host`.
 
     Raises:
       ImportError: Orbax is not installed.
-      Exception: whatever Orbax raises where it cannot write; :func:`reason` says it in a few words.
+      Exception: whatever Orbax raises where it cannot write; :func:`explain` shortens it.
     """
-    with undisturbed(), quiet(*_LOGGERS), _checkpointer() as checkpointer:
+    with defer_signals(), silence_loggers(*_LOGGERS), _make_checkpointer() as checkpointer:
         named = {name or _ROOT: leaf for name, leaf in leaves.items()}
         checkpointer.save(path.absolute(), named, force=True)
 
@@ -60,77 +69,77 @@ def read(path: Path, expected: Mapping[str, str]) -> dict[str, np.ndarray]:
     """Reads a folder.
 
     Args:
-      path: of the folder.
-      expected: what must be in it, from :func:`forms`.
+      path: path of the folder.
+      expected: type and shape of every leaf, from :func:`describe_leaves`.
 
     Raises:
       ImportError: Orbax is not installed.
       Mismatch: a leaf is missing, is one too many, or has another type or shape.
       Exception: whatever Orbax raises where it cannot read.
     """
-    with quiet(*_LOGGERS), _checkpointer() as checkpointer:
+    with silence_loggers(*_LOGGERS), _make_checkpointer() as checkpointer:
         metadata = checkpointer.metadata(path.absolute()).item_metadata
         stored = {} if metadata is None else metadata.tree
         if not stored:
             raise OSError("no readable metadata")
-        compare(expected, {_path(name): _form(leaf) for name, leaf in stored.items()})
+        compare(expected, {_to_path(name): _describe(leaf) for name, leaf in stored.items()})
         found = checkpointer.restore(path.absolute())
-        return {_path(name): leaf for name, leaf in found.items()}
+        return {_to_path(name): leaf for name, leaf in found.items()}
 
 
 def compare(expected: Mapping[str, str], found: Mapping[str, str]) -> None:
-    """Raises :class:`Mismatch` at the first leaf that is not the same."""
+    """Raises :class:`Mismatch` at the first leaf that differs in type or shape."""
     for name in sorted(expected.keys() | found.keys()):
-        here, there = (forms.get(name, "nothing") for forms in (expected, found))
+        here, there = (leaves.get(name, "nothing") for leaves in (expected, found))
         if here != there:
             raise Mismatch(name, here, there)
 
 
-def plain_leaves(tree: Any) -> dict[str, np.ndarray]:
-    """The leaves of a tree by path, on the host; keys of random streams as their numbers."""
-    return {path: np.asarray(_numbers(leaf)) for path, leaf in flatten_by_path(tree)[0].items()}
+def to_host(tree: Any) -> dict[str, np.ndarray]:
+    """Copies the leaves of a tree to the host, by path; keys of random streams as numbers."""
+    return {path: np.asarray(_to_numbers(leaf)) for path, leaf in flatten_by_path(tree)[0].items()}
 
 
-def forms(leaves: Mapping[str, Any]) -> dict[str, str]:
-    """Type and shape of every leaf, as it is stored."""
-    return {name: _form(jax.eval_shape(_numbers, leaf)) for name, leaf in leaves.items()}
+def describe_leaves(leaves: Mapping[str, Any]) -> dict[str, str]:
+    """Describes every leaf by type and shape, as it is stored."""
+    return {name: _describe(jax.eval_shape(_to_numbers, leaf)) for name, leaf in leaves.items()}
 
 
-def typed(found: np.ndarray, like: Any) -> Array:
-    """An array that was stored as what it was, and where another one of its kind is."""
+def restore_leaf(found: np.ndarray, like: Any) -> Array:
+    """Restores a leaf from its stored array, of the kind and on the devices of ``like``."""
     if is_key(like):
-        return jax.random.wrap_key_data(jnp.asarray(found), impl=_implementation(like))
+        return jax.random.wrap_key_data(jnp.asarray(found), impl=_find_implementation(like))
     return jax.device_put(found, getattr(like, "sharding", None))
 
 
-def reason(error: Exception) -> str:
-    """What went wrong, in a few words; TensorStore hides the system's error in a long message."""
+def explain(error: Exception) -> str:
+    """Explains an error in a few words; TensorStore hides the system's in a long message."""
     code = re.search(r"os_error_code='(\d+)'", str(error))
     strerror = os.strerror(int(code.group(1))) if code else getattr(error, "strerror", None)
     return strerror or str(error).partition("\n")[0][:120] or type(error).__name__
 
 
-def _numbers(leaf: Array) -> Array:
+def _to_numbers(leaf: Array) -> Array:
     return jax.random.key_data(leaf) if is_key(leaf) else leaf
 
 
-def _implementation(like: Any) -> Any:
-    """Of a key of a random stream, which may be no more than its type."""
+def _find_implementation(like: Any) -> Any:
+    """Finds the implementation of a key of a random stream, which may be its type alone."""
     found = []
     jax.eval_shape(lambda key: found.append(jax.random.key_impl(key)), like)
     return found[0]
 
 
-def _path(name: str) -> str:
+def _to_path(name: str) -> str:
     return "" if name == _ROOT else name
 
 
-def _form(leaf: Any) -> str:
+def _describe(leaf: Any) -> str:
     return f"{leaf.dtype}{list(leaf.shape)}"
 
 
-def _checkpointer() -> Any:
-    """Orbax's writer and reader, in the first process alone, whatever others there are."""
+def _make_checkpointer() -> Any:
+    """Makes Orbax's writer and reader, for this process alone, even if it is one of several."""
     try:
         import orbax.checkpoint as ocp
     except ImportError as error:

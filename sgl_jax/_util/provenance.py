@@ -1,4 +1,4 @@
-"""Where and with what a result came about: commit, versions, hardware."""
+"""Provenance of a result: commit, versions, hardware."""
 
 import os
 import platform
@@ -10,30 +10,30 @@ from typing import Any
 import jax
 
 
-__all__ = ["provenance", "versions"]
+__all__ = ["collect_provenance", "collect_versions"]
 
 PACKAGES = ("sgl-jax", "jax", "jaxlib", "optax", "flax", "numpy")
 
 
-def provenance() -> dict[str, Any]:
-    """Commit of this package if it is a checkout, versions, hardware, as JSON's own types."""
+def collect_provenance() -> dict[str, Any]:
+    """Collects the commit, if the package is a checkout, versions and hardware, as JSON's types."""
     device = jax.devices()[0]
     return {
-        "commit": _commit(),
-        "versions": versions(),
+        "commit": _find_commit(),
+        "versions": collect_versions(),
         "python": platform.python_version(),
         "device": f"{device.platform}: {device.device_kind}",
-        "processor": _processor(),
+        "processor": _find_processor(),
         "cores": os.cpu_count(),
     }
 
 
-def versions() -> dict[str, str]:
-    """Versions of this package and of those that results depend on."""
-    return {name: _version(name) for name in PACKAGES}
+def collect_versions() -> dict[str, str]:
+    """Collects the versions of this package and of those that results depend on."""
+    return {name: _find_version(name) for name in PACKAGES}
 
 
-def _commit() -> str:
+def _find_commit() -> str:
     here = Path(__file__).parents[2]
     if not (here / ".git").exists():
         return "unknown"
@@ -45,14 +45,14 @@ def _commit() -> str:
     return found.stdout.strip() or "unknown"
 
 
-def _version(name: str) -> str:
+def _find_version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
         return "unknown"
 
 
-def _processor() -> str:
+def _find_processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

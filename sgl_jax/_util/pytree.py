@@ -20,7 +20,7 @@ def pytree_dataclass(*, static: tuple[str, ...] = ()) -> Callable[[type[T]], typ
 
     Unlike :func:`jax.tree_util.register_dataclass` it rebuilds an instance without calling
     ``__init__``, so ``__post_init__`` may validate: JAX unflattens with tracers, ``None`` and
-    placeholder objects, which are nobody's bad input.
+    placeholder objects, which no user passed.
 
     Args:
       static: names of the fields that are metadata (hashable, part of the tree's structure).
@@ -54,7 +54,7 @@ def pytree_dataclass(*, static: tuple[str, ...] = ()) -> Callable[[type[T]], typ
 
 
 def path_of(key_path: tuple[Any, ...]) -> Path:
-    """The normalised name of a leaf: ``conv1/kernel``.
+    """Normalises the name of a leaf: ``conv1/kernel``.
 
     NNX variables put a ``value`` behind the name of the parameter, in some of the trees that
     ``nnx.Optimizer`` passes around and not in others; it is dropped, so that a leaf has one name.
@@ -64,12 +64,12 @@ def path_of(key_path: tuple[Any, ...]) -> Path:
 
 
 def is_key(leaf: Any) -> bool:
-    """Whether an array, or its shape and dtype, is of keys of random streams, not of numbers."""
+    """True if an array, or its shape and dtype, is of keys of random streams, not of numbers."""
     return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def flatten_by_path(tree: Any) -> tuple[dict[Path, Any], Callable[[dict[Path, Any]], Any]]:
-    """The leaves of a tree by name, and the way back.
+    """Flattens a tree to a dict of leaves by name.
 
     Returns:
       A dict from path to leaf, in the order of the tree, and a function from such a dict to a

@@ -1,4 +1,4 @@
-"""Keeps noise and interruptions away from other people's code."""
+"""Context managers that keep signals from, and silence loggers of, other people's code."""
 
 import contextlib
 import gc
@@ -8,35 +8,35 @@ import threading
 from collections.abc import Iterator
 
 
-__all__ = ["quiet", "undisturbed"]
+__all__ = ["defer_signals", "silence_loggers"]
 
 
 @contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """Puts off Ctrl-C and SIGTERM, which Orbax does not survive in silence, to the end."""
+def defer_signals() -> Iterator[None]:
+    """Defers Ctrl-C and SIGTERM to the end of the block; Orbax does not survive them in silence."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
+    received: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [
-        signal.signal(number, lambda number, frame: came.append(number)) for number in numbers
+        signal.signal(number, lambda number, frame: received.append(number)) for number in numbers
     ]
     try:
         yield
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-        for number in came:
+        for number in received:
             signal.raise_signal(number)
 
 
 @contextlib.contextmanager
-def quiet(*names: str) -> Iterator[None]:
-    """Keeps out of sight what some loggers say, such as tracebacks of errors that are raised, too.
+def silence_loggers(*names: str) -> Iterator[None]:
+    """Silences loggers, which print tracebacks of errors that are raised as well.
 
     Args:
-      *names: of the loggers.
+      *names: names of the loggers.
     """
     loggers = [logging.getLogger(name) for name in names]
     before = [logger.disabled for logger in loggers]

@@ -1,4 +1,4 @@
-"""Names for what flows through the package, so that signatures read like sentences."""
+"""Names of the types in the signatures of the package."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -25,7 +25,7 @@ Updates: TypeAlias = Any
 """A pytree of the structure of the parameters, to be added to them."""
 
 Path: TypeAlias = str
-"""Where a leaf lives in a pytree, ``conv1/kernel``."""
+"""The normalised name of a leaf in a pytree, ``conv1/kernel``."""
 
 Leaves: TypeAlias = dict[Path, jax.Array]
 """Some leaves of a tree by path; itself a tree whose leaves have the same paths."""

@@ -1,4 +1,14 @@
-"""The command line, ``sgl-jax``: its commands, progress, tables and figures."""
+"""The command line, ``sgl-jax``.
+
+In the order in which data flow:
+
+- ``_main``: the entry point, which parses the options and turns errors into sentences;
+- ``_commands``: a function per command, whose parameters are the options (those of a training are
+  the fields of :class:`sgl_jax.runs.config.Config` and :class:`sgl_jax.runs.launch.Launch`);
+- ``_progress``: bars, or lines in a log, while a run lasts;
+- ``_tables``: runs, costs and compactions as tables;
+- ``_figures``: the figure of a run.
+"""
 
 from sgl_jax.cli._main import main as main
 

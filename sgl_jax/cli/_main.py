@@ -1,4 +1,4 @@
-"""The command line: what is typed to a command, and what goes wrong to a sentence."""
+"""The entry point: parses the options, runs a command, turns errors into sentences."""
 
 import contextlib
 import os
@@ -15,16 +15,19 @@ TERMINATED = 143
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came, which is taken like Ctrl-C."""
+    """The interruption by SIGTERM, which is treated like Ctrl-C."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs ``sgl-jax``; returns its exit status.
 
-    0 is success, 2 what a user can put right, 130 and 143 Ctrl-C and SIGTERM. A process that has
-    failed while others wait for it does not return, but ends.
+    0 is success, 2 an error that a user can put right, 130 and 143 Ctrl-C and SIGTERM. A process
+    that has failed while others wait for it does not return, but ends.
+
+    Args:
+      argv: the words that were typed; by default those of the process.
     """
-    status = _status(argv)
+    status = _run_to_status(argv)
     if status and "jax" in sys.modules:
         from sgl_jax.train.processes import leave
 
@@ -32,9 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _status(argv: Sequence[str] | None) -> int:
+def _run_to_status(argv: Sequence[str] | None) -> int:
+    """Runs a command; prints an error as one line, and returns the exit status."""
     try:
-        with _terminated():
+        with _raise_on_sigterm():
             _run(sys.argv[1:] if argv is None else argv)
     except (ArithmeticError, ImportError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -46,6 +50,7 @@ def _status(argv: Sequence[str] | None) -> int:
 
 
 def _run(argv: Sequence[str]) -> None:
+    """Parses the options and calls the command."""
     try:
         import rich  # noqa: F401
         import tyro
@@ -54,10 +59,10 @@ def _run(argv: Sequence[str]) -> None:
             f"The command line needs {error.name}, which is not installed: "
             "run `pip install 'sgl-jax[demo]'`."
         ) from error
-    # Models and data of one's own are found in the folder one stands in.
+    # Models and data sets by import path are found in the current folder, too.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    from sgl_jax.cli.commands import COMMANDS
+    from sgl_jax.cli._commands import COMMANDS
 
     tyro.extras.subcommand_cli_from_dict(
         COMMANDS,
@@ -69,8 +74,8 @@ def _run(argv: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _terminated() -> Iterator[None]:
-    """Turns SIGTERM into an exception, as Python does with Ctrl-C."""
+def _raise_on_sigterm() -> Iterator[None]:
+    """Turns SIGTERM in its block into an exception, as Python does with Ctrl-C."""
 
     def stop(number: int, frame: Any) -> None:
         raise Terminated

@@ -1,4 +1,11 @@
-"""The catalogue of data sets: one file each, one line each here."""
+"""The catalogue of data sets: one file each, one line each here.
+
+- ``digits``, ``fashion_mnist``, ``mnist``: the data sets;
+- ``_base``: the contract of a data set, and the batches that are drawn from it;
+- ``_idx_source``: data sets published as the four IDX files of MNIST, found or downloaded;
+- ``_download``: a published file, from the first mirror that has it;
+- ``_idx``: the IDX format.
+"""
 
 from collections.abc import Callable
 
@@ -17,4 +24,4 @@ DATASETS: dict[str, Callable[..., Dataset]] = {
     "fashion_mnist": fashion_mnist.load,
     "mnist": mnist.load,
 }
-"""The loader of every data set by its name, sorted; see :mod:`sgl_jax.data._base`."""
+"""The loader of every data set by its name, sorted; the contract is in :mod:`._base`."""

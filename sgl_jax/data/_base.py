@@ -1,13 +1,13 @@
-"""What a data set of the catalogue is, and how its images reach the network.
+"""The contract of a data set, and the batches that are drawn from it.
 
 A data set is a function ``load() -> Dataset`` without required arguments. One that reads files
 takes the folder as the keyword ``root`` (``None``: the environment variable ``SGL_JAX_DATA`` names
-it) and, as ``download=True``, leave to fetch what is missing there. What it cannot find, read,
-write or fetch is an ``OSError``, what it does not accept a ``ValueError``, a package that it lacks
-an ``ImportError``, each of one sentence.
+it) and, as ``download=True``, leave to fetch what is missing there. A file that cannot be
+found, read, written or fetched is an ``OSError``, an argument or a file that is not accepted a
+``ValueError``, a package that is missing an ``ImportError``, each of one sentence.
 
 Images stay uint8 in memory, as they were published: the device normalises the batch at hand, so a
-data set costs a quarter of its float copy, and what is drawn from it depends on a key alone.
+data set costs a quarter of its float copy, and a batch depends on a key alone.
 """
 
 from typing import NamedTuple
@@ -40,7 +40,7 @@ class Dataset(NamedTuple):
 
 
 def batch_indices(key: PRNGKeyArray, size: int, batch_size: int) -> Int[Array, "steps batch"]:
-    """One epoch's order: a row of indices per step, no index twice.
+    """Draws the order of one epoch: a row of indices per step, no index twice.
 
     Rows have one length, so that the step compiles once; the ``size % batch_size`` examples that
     fill no row sit this epoch out, others in each epoch.
@@ -67,5 +67,5 @@ def take_batch(
     y: Int32[Array, "n"],
     indices: Int[Array, "batch"],
 ) -> tuple[Float[Array, "batch height width channels"], Int32[Array, "batch"]]:
-    """The examples at ``indices``, the images as float32 in [0, 1]."""
+    """Takes the examples at ``indices``, the images as float32 in [0, 1]."""
     return x[indices].astype(jnp.float32) / 255, y[indices]

@@ -1,4 +1,4 @@
-"""Fetches a published file from the first of its mirrors that has it, whole or not at all."""
+"""Download of a published file from the first mirror that has it, whole or not at all."""
 
 import sys
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sgl_jax.data import idx
+from sgl_jax.data import _idx as idx
 
 
 __all__ = ["fetch"]
@@ -29,10 +29,10 @@ def fetch(file: str, folder: Path, mirrors: tuple[str, ...], sha256: str) -> Pat
 
     Args:
       file: its name, in the folder and on the mirrors.
-      folder: where to put it; made where missing.
+      folder: folder to put it into; made if it is missing.
       mirrors: URLs of folders, tried in this order.
-      sha256: :func:`sgl_jax.data.idx.checksum` of the file. It does not depend on the packing, so
-        that a mirror may have packed the file anew or unpack it on the way.
+      sha256: :func:`sgl_jax.data._idx.compute_checksum` of the file. It does not depend on the
+        packing, so that a mirror may have packed the file anew or unpack it on the way.
 
     Raises:
       ImportError: if pooch is not installed.
@@ -43,7 +43,7 @@ def fetch(file: str, folder: Path, mirrors: tuple[str, ...], sha256: str) -> Pat
     from requests import RequestException
 
     bar = sys.stderr.isatty()
-    download = _checked(pooch.HTTPDownloader(bar, CHUNK, timeout=TIMEOUT), sha256)
+    download = _add_check(pooch.HTTPDownloader(bar, CHUNK, timeout=TIMEOUT), sha256)
     failures = []
     for mirror in mirrors:
         client = pooch.create(folder, mirror, registry={file: None}, retry_if_failed=RETRIES)
@@ -53,9 +53,9 @@ def fetch(file: str, folder: Path, mirrors: tuple[str, ...], sha256: str) -> Pat
             path.chmod(0o644)
             return path
         except (RequestException, ValueError) as error:
-            failures.append(f"{mirror}: {_reason(error)}")
+            failures.append(f"{mirror}: {_explain(error)}")
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            raise _make_write_error(folder, error) from error
     raise ConnectionError(
         f"{file} needs a mirror that serves it, got none ({'; '.join(failures)}): "
         f"try again later, or put the file into {folder} yourself."
@@ -72,26 +72,26 @@ def _import_pooch() -> ModuleType:
     return pooch
 
 
-def _checked(download: Callable[..., Any], sha256: str) -> Callable[..., None]:
-    """The download, which fails if what has arrived is not the right file."""
+def _add_check(download: Callable[..., Any], sha256: str) -> Callable[..., None]:
+    """Adds to a download a check of its contents; raises ``ValueError`` if they are others."""
 
     def checked(url: str, output_file: str, client: Any) -> None:
         download(url, output_file, client)
-        if idx.checksum(Path(output_file)) != sha256:
+        if idx.compute_checksum(Path(output_file)) != sha256:
             raise ValueError("not the published contents")
 
     return checked
 
 
-def _reason(error: Exception) -> str:
-    """Why an attempt failed, in a few words: the sentences of requests run over several lines."""
+def _explain(error: Exception) -> str:
+    """Explains a failed attempt in a few words; those of requests run over several lines."""
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP status {response.status_code}"
     return "damaged file" if type(error) is ValueError else type(error).__name__
 
 
-def _unwritable(folder: Path, error: OSError) -> OSError:
+def _make_write_error(folder: Path, error: OSError) -> OSError:
     # pooch says in an error without strerror that it may not write.
     reason = error.strerror or "Permission denied"
     return OSError(

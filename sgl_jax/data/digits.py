@@ -16,7 +16,7 @@ TEST_PER_CLASS = 40
 
 
 def load() -> Dataset:
-    """The 1,797 digits of scikit-learn at 28x28 pixels: 1,397 to train on, 400 to test.
+    """Loads the 1,797 digits of scikit-learn at 28x28 pixels: 1,397 to train on, 400 to test.
 
     The split is fixed: of each class 40 images, evenly spaced in the order of publication, are test
     images. The order goes writer by writer, so a writer's digits are found on both sides.
@@ -37,24 +37,24 @@ def load() -> Dataset:
     images, labels = load_digits(return_X_y=True)
     x = resize(images.reshape(-1, 8, 8).astype(np.int64))[..., None]
     y = labels.astype(np.int32)
-    test = _is_test(y)
+    test = _mark_test(y)
     return Dataset(x[~test], y[~test], x[test], y[test], classes=10)
 
 
 def resize(images: Int[np.ndarray, "n side side"]) -> UInt8[np.ndarray, "n 28 28"]:
-    """Square images with values 0 to 16, brought to 28x28 pixels with values 0 to 255.
+    """Resizes square images with values 0 to 16 to 28x28 pixels with values 0 to 255.
 
     Bilinear between the centres of the pixels, constant beyond the outer ones. The arithmetic is
     that of integers, so the pixels are the same on every machine.
     """
-    weights = _bilinear_weights(images.shape[1])
+    weights = _compute_bilinear_weights(images.shape[1])
     unit = 16 * weights[0].sum() ** 2
     sums = np.einsum("ia,nab,jb->nij", weights, images, weights)
     return ((2 * 255 * sums + unit) // (2 * unit)).astype(np.uint8)
 
 
-def _bilinear_weights(side: int) -> Int[np.ndarray, "28 side"]:
-    """What each of 28 points takes from ``side`` pixels, in units of 1/56."""
+def _compute_bilinear_weights(side: int) -> Int[np.ndarray, "28 side"]:
+    """Computes the weight of each of ``side`` pixels at each of 28 points, in units of 1/56."""
     whole = 2 * SIDE
     # Point i lies at (i + 1/2) * side / 28 - 1/2 pixels, here in units of 1/56 pixel.
     points = (2 * np.arange(SIDE) + 1) * side - SIDE
@@ -63,8 +63,8 @@ def _bilinear_weights(side: int) -> Int[np.ndarray, "28 side"]:
     return np.maximum(whole - distance, 0)
 
 
-def _is_test(y: Int[np.ndarray, "n"]) -> np.ndarray:
-    """A mask of ``TEST_PER_CLASS`` examples per class, evenly spaced within the class."""
+def _mark_test(y: Int[np.ndarray, "n"]) -> np.ndarray:
+    """Marks ``TEST_PER_CLASS`` examples per class, evenly spaced within the class."""
     test = np.zeros(len(y), dtype=bool)
     for label in np.unique(y):
         (members,) = np.nonzero(y == label)

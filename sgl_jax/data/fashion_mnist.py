@@ -3,7 +3,7 @@
 import os
 
 from sgl_jax.data._base import Dataset
-from sgl_jax.data._source import IdxSource
+from sgl_jax.data._idx_source import IdxSource
 
 
 __all__ = ["SOURCE", "load"]
@@ -31,18 +31,18 @@ SOURCE = IdxSource(
         ),
     },
 )
-"""Where the files are found; Debian's package ``dataset-fashion-mnist`` has them, packed anew, in
+"""The files of Fashion-MNIST; Debian's package ``dataset-fashion-mnist`` has them, packed anew, in
 ``/usr/share/datasets/fashion-mnist``."""
 
 
 def load(root: str | os.PathLike[str] | None = None, download: bool = False) -> Dataset:
-    """The 60,000 training and 10,000 test images of Fashion-MNIST, in the order of publication.
+    """Loads the 60,000 training and 10,000 test images of Fashion-MNIST, in published order.
 
     Args:
       root: the folder of the four IDX files, gzipped or not, or one with a subfolder
         ``fashion_mnist`` (or ``fashion-mnist``, or torchvision's ``FashionMNIST/raw``) of them;
         without it, the environment variable ``SGL_JAX_DATA`` names the folder.
-      download: whether to fetch the files that are missing.
+      download: if true, missing files are fetched.
 
     Raises:
       ImportError: if pooch is needed for a download and is not installed.

@@ -3,7 +3,7 @@
 import os
 
 from sgl_jax.data._base import Dataset
-from sgl_jax.data._source import IdxSource
+from sgl_jax.data._idx_source import IdxSource
 
 
 __all__ = ["SOURCE", "load"]
@@ -30,17 +30,17 @@ SOURCE = IdxSource(
         ),
     },
 )
-"""Where the files are found; the mirrors hold LeCun's own, which his site serves no more."""
+"""The files of MNIST; the mirrors hold LeCun's own, which his site serves no more."""
 
 
 def load(root: str | os.PathLike[str] | None = None, download: bool = False) -> Dataset:
-    """The 60,000 training and 10,000 test images of MNIST, in the order of publication.
+    """Loads the 60,000 training and 10,000 test images of MNIST, in published order.
 
     Args:
       root: the folder of the four IDX files, gzipped or not, or one with a subfolder ``mnist`` (or
         torchvision's ``MNIST/raw``) of them; without it, the environment variable ``SGL_JAX_DATA``
         names the folder.
-      download: whether to fetch the files that are missing.
+      download: if true, missing files are fetched.
 
     Raises:
       ImportError: if pooch is needed for a download and is not installed.

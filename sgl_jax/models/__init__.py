@@ -1,4 +1,9 @@
-"""The catalogue of models: one file each, one line each here."""
+"""The catalogue of models: one file each, one line each here.
+
+- ``lenet5``: the models;
+- ``_base``: the contract of a model, initialisers, and :func:`max_pool`;
+- ``_conv``: a convolution whose gradient is cheap on a CPU.
+"""
 
 from sgl_jax._util.catalogue import by_file
 from sgl_jax.models._base import Model as Model, max_pool as max_pool

@@ -1,4 +1,4 @@
-"""What a model of the catalogue is, and the pieces that several of them share.
+"""The contract of a model, and the pieces that several models share.
 
 A model is a :class:`flax.nnx.Module` that takes its widths:
 
@@ -49,7 +49,7 @@ class Model(Protocol):
 
 
 def max_pool(x: Float[Array, "batch h w c"]) -> Float[Array, "batch h/2 w/2 c"]:
-    """The maximum over windows of 2x2 pixels that do not overlap.
+    """Takes the maximum over windows of 2x2 pixels that do not overlap.
 
     Args:
       x: feature maps of even height and width.

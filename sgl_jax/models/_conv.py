@@ -1,4 +1,4 @@
-"""A convolution whose gradient costs a CPU as much as the convolution itself."""
+"""A convolution whose gradient costs a CPU no more than the convolution itself."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,13 +22,13 @@ _PLAIN = {
     "dimension_numbers": _LAYOUT,
     "feature_group_count": 1,
 }
-"""What a two-dimensional layer of Flax passes that dilates nothing and has one group."""
+"""Arguments that a two-dimensional layer of Flax passes without dilation and with one group."""
 
 
 def conv(
     images: Array, kernel: Array, strides: Sequence[int], padding: Any, **options: Any
 ) -> Array:
-    r"""``lax.conv_general_dilated``, for the argument of that name of :class:`flax.nnx.Conv`.
+    r"""Convolves like ``lax.conv_general_dilated``, for that argument of :class:`flax.nnx.Conv`.
 
     The values are the library's. Of two-dimensional convolutions without padding, strides,
     dilation and groups the gradient in the images,
@@ -56,42 +56,43 @@ def conv(
     return lax.conv_general_dilated(images, kernel, strides, padding, **options)
 
 
-def _library(images: Images, kernel: Kernel) -> Maps:
+def _convolve(images: Images, kernel: Kernel) -> Maps:
     return lax.conv_general_dilated(images, kernel, (1, 1), "VALID", **_PLAIN)
 
 
 def _forward(images: Images, kernel: Kernel) -> tuple[Maps, tuple[Images, Kernel]]:
-    return _library(images, kernel), (images, kernel)
+    return _convolve(images, kernel), (images, kernel)
 
 
 def _backward(residuals: tuple[Images, Kernel], grads: Maps) -> tuple[Images, Kernel]:
     images, kernel = residuals
     of_images = lax.platform_dependent(
-        images, kernel, grads, cpu=_images_by_rows, default=_images_by_library
+        images, kernel, grads, cpu=_grad_images_by_rows, default=_grad_images_by_convolution
     )
-    (of_kernel,) = jax.vjp(lambda kernel: _library(images, kernel), kernel)[1](grads)
+    (of_kernel,) = jax.vjp(lambda kernel: _convolve(images, kernel), kernel)[1](grads)
     return of_images, of_kernel
 
 
-def _images_by_rows(images: Images, kernel: Kernel, grads: Maps) -> Images:
+def _grad_images_by_rows(images: Images, kernel: Kernel, grads: Maps) -> Images:
+    """Computes the gradient in the images by one matrix product per row of the kernel."""
     rows, columns, _, outputs = kernel.shape
     batch, height, width, _ = grads.shape
     flat, total = grads.reshape(-1, outputs), jnp.zeros_like(images)
     for i in range(rows):
         parts = (flat @ kernel[i].reshape(-1, outputs).T).reshape(batch, height, width, columns, -1)
-        row = sum(_shifted(parts[..., j, :], j, columns) for j in range(columns))
+        row = sum(_shift(parts[..., j, :], j, columns) for j in range(columns))
         total = total.at[:, i : i + height].add(row)
     return total
 
 
-def _shifted(x: Array, j: int, columns: int) -> Array:
-    """``x``, ``j`` pixels to the right in a row that is ``columns - 1`` pixels wider."""
+def _shift(x: Array, j: int, columns: int) -> Array:
+    """Shifts ``x`` by ``j`` pixels to the right, in rows that are ``columns - 1`` pixels wider."""
     return jnp.pad(x, ((0, 0), (0, 0), (j, columns - 1 - j), (0, 0)))
 
 
-def _images_by_library(images: Images, kernel: Kernel, grads: Maps) -> Images:
-    return jax.vjp(lambda images: _library(images, kernel), images)[1](grads)[0]
+def _grad_images_by_convolution(images: Images, kernel: Kernel, grads: Maps) -> Images:
+    return jax.vjp(lambda images: _convolve(images, kernel), images)[1](grads)[0]
 
 
-_valid = jax.custom_vjp(_library)
+_valid = jax.custom_vjp(_convolve)
 _valid.defvjp(_forward, _backward)

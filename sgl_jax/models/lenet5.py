@@ -64,11 +64,11 @@ class LeNet5(nnx.Module):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Filters of ``conv1``, filters of ``conv2``, units of ``fc1``."""
+        """The filters of ``conv1``, filters of ``conv2``, units of ``fc1``."""
         return self.conv1.out_features, self.conv2.out_features, self.fc1.out_features
 
     def __call__(self, images: Float[Array, "batch 28 28 1"]) -> Float[Array, "batch classes"]:
-        """Logits of a batch of images with values in [0, 1]."""
+        """Computes the logits of a batch of images with values in [0, 1]."""
         x = max_pool(jax.nn.relu(self.conv1(images)))
         x = max_pool(jax.nn.relu(self.conv2(x)))
         x = x.reshape(x.shape[0], -1)

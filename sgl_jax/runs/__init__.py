@@ -1,3 +1,19 @@
-"""Training runs: from words to objects (``config``, ``builders``) to a folder that can go on."""
+"""Training runs: from the words of a config to objects, to records, to a folder that goes on.
+
+In the order in which data flow:
+
+- ``config``: :class:`~.config.Config`, everything that a result depends on, as words and numbers;
+- ``launch``: the devices, in one process or in several;
+- ``_lookup``, ``optimizers``: names and import paths; catalogues of base optimizers and schedules;
+- ``_builders``: the only place where words become objects (data set, network, groups, optimizer);
+- ``experiment``: those objects made ready, and trained in memory, a record per epoch;
+- ``records``: the record of an epoch, to and from JSON;
+- ``_config_file``, ``_checkpoint``: the ``config.json`` and the ``checkpoints/`` of a run folder;
+- ``folder``: :class:`~.folder.RunFolder`, a run on disk, which goes on after any interruption;
+- ``costs``: error, size and latency of a network, with its dead channels and without;
+- ``compaction``: the ``compact/`` of a run folder, made once a run is finished.
+
+Nothing is imported here: say ``from sgl_jax.runs.folder import RunFolder``.
+"""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""What to train, on what, and how: everything that a result depends on."""
+"""The config of a run: everything that its result depends on."""
 
 import dataclasses
 from typing import Any, Literal, NamedTuple
@@ -11,9 +11,9 @@ class Strengths(NamedTuple):
     """The strengths in the objective, undivided.
 
     Attributes:
-      lam: of the penalty of single weights.
-      group_lam: of the group lasso.
-      beta: of the coupling.
+      lam: strength of the penalty of single weights.
+      group_lam: strength of the group lasso.
+      beta: strength of the coupling.
     """
 
     lam: float
@@ -23,7 +23,7 @@ class Strengths(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What to train, on what, and how.
+    """The config of a run: data, network, algorithm, strengths, schedule.
 
     Strengths are given the way the paper gives them: lam, group_lam and beta are divided by the
     number N of training images, unless undivided.
@@ -32,29 +32,29 @@ class Config:
       data: data set: a name, or package.module:Name of your own.
       model: network: a name, or package.module:Name of your own.
       algorithm: how the regulariser acts: a name, or package.module:Name.
-      penalty: of single weights: a name, or package.module:Name.
+      penalty: penalty of single weights: a name, or package.module:Name.
       shape: shape parameter of the penalty (a, gamma or alpha); its default without it.
       lam: strength of the penalty of single weights; divided by N.
       group_lam: strength of the group lasso; divided by N; that of lam without it.
-      groups: what shrinks together: the paper's neurons, or all that makes a channel (filter, bias,
+      groups: weights that shrink together: the paper's neurons, or all of a channel (filter, bias,
         scale and shift of its norm), so that it can be removed once it is zero.
-      group_penalty: of the norms of groups: a name, or package.module:Name.
-      group_weight: of a group of channels: the root of its size, or the FLOPs that go with it.
+      group_penalty: penalty of the norms of groups: a name, or package.module:Name.
+      group_weight: weight of a group of channels: the root of its size, or the FLOPs it takes.
       beta: coupling of the splitting; divided by N; the other algorithms have none.
       undivided: take lam, group_lam and beta as they are, not divided by N.
       lam_warmup: epochs over which lam and group_lam rise from 0.
       beta_growth: factor on beta at each milestone (the paper: 1.25).
-      beta_growth_on: whether beta grows on convolutions only, as in the paper, or on all kernels.
+      beta_growth_on: kernels on which beta grows: of convolutions only, as in the paper, or all.
       optimizer: base optimizer: adam, adamw or sgd; prox_adam and prox_sgd are their own.
-      momentum: of sgd.
-      weight_decay: of adamw.
-      learning_rate: at the first step.
-      schedule: of the learning rate: constant, cosine (to a hundredth), staircase.
+      momentum: momentum of sgd.
+      weight_decay: weight decay of adamw.
+      learning_rate: learning rate at the first step.
+      schedule: schedule of the learning rate: constant, cosine (to a hundredth), staircase.
       milestones: epochs after which the staircase takes a step and beta grows.
       decay: factor on the learning rate at each milestone of the staircase.
       epochs: passes over the training images.
       batch_size: images per step.
-      seed: of the initial weights and of the order of the images.
+      seed: seed of the initial weights and of the order of the images.
       holdout: training images to hold out and to test on, instead of the test images.
       dense: train without the regulariser: the dense twin.
       data_root: folder of the data sets; the environment variable SGL_JAX_DATA without it.
@@ -116,11 +116,11 @@ class Config:
             raise ValueError(f"A run needs {name} {words}, got {name}={value}.")
 
     def strengths(self, images: int) -> Strengths:
-        """The strengths in force when there are so many training images."""
+        """Computes the strengths in force from the number of training images."""
         group_lam = self.lam if self.group_lam is None else self.group_lam
         scale = 1 if self.undivided else images
         return Strengths(self.lam / scale, group_lam / scale, self.beta / scale)
 
     def twin(self) -> "Config":
-        """The dense network trained the same way."""
+        """Makes the config of the dense network that is trained the same way."""
         return dataclasses.replace(self, dense=True)

@@ -1,4 +1,4 @@
-"""What a network costs to keep and to run, with its dead channels and without them."""
+"""Costs of a network, in bytes, FLOPs and seconds, with its dead channels and without them."""
 
 import statistics
 import time
@@ -12,32 +12,41 @@ import numpy as np
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Compacted, Size, compact
 from sgl_jax.data import Dataset, take_batch
-from sgl_jax.runs.experiment import Reached, sparse_of
+from sgl_jax.runs.experiment import Run, get_sparse_params
 from sgl_jax.train import evaluate
 
 
-__all__ = ["BATCHES", "Cost", "Network", "compacted", "costs_of", "full_of", "latencies", "tested"]
+__all__ = [
+    "BATCHES",
+    "Cost",
+    "Predictor",
+    "compact_network",
+    "make_predictor",
+    "measure_costs",
+    "measure_error",
+    "measure_latencies",
+]
 
 BATCHES = (1, 256)
-"""Images at once."""
+"""Batch sizes of the latencies."""
 
 ROUNDS = 30
-"""Of measurements, as many of them as fit into :data:`PATIENCE`, but three at least."""
+"""Rounds of measurements, as many as begin within :data:`PATIENCE` seconds, at least three."""
 
 PATIENCE = 2.0
 """Seconds for the measurements at one batch size."""
 
-Network: TypeAlias = tuple[Callable[..., Any], Params]
+Predictor: TypeAlias = tuple[Callable[..., Any], Params]
 """A function of parameters and images, and the parameters."""
 
 
 class Cost(NamedTuple):
-    """What a network is worth and what it costs.
+    """Test error and costs of a network.
 
     Attributes:
-      error: on the test images, in [0, 1].
+      error: error on the test images, in [0, 1].
       size: parameters, bytes, and FLOPs of one image.
-      seconds: median latency by the number of images at once.
+      seconds: median latency by batch size.
     """
 
     error: float
@@ -45,26 +54,26 @@ class Cost(NamedTuple):
     seconds: dict[int, float]
 
 
-def full_of(run: Reached) -> Network:
-    """The sparse network of a run with its dead channels."""
-    sparse = sparse_of(run.experiment.config, run.state)
+def make_predictor(run: Run) -> Predictor:
+    """Makes a predictor of the sparse network of a run, with its dead channels."""
+    sparse = get_sparse_params(run.experiment.config, run.state)
     return run.experiment.network.apply, (sparse, run.state.rest)
 
 
-def compacted(run: Reached) -> Compacted:
-    """The sparse network of a run without its dead channels.
+def compact_network(run: Run) -> Compacted:
+    """Removes the dead channels from the sparse network of a run.
 
     Args:
-      run: with its state whole on one device.
+      run: a run with its state whole on one device.
 
     Raises:
       ValueError: the network cannot be compacted.
     """
-    return compact(*full_of(run), _images(run.experiment.data, 1))
+    return compact(*make_predictor(run), _take_images(run.experiment.data, 1))
 
 
-def costs_of(dense: Reached, sparse: Mapping[str, Reached]) -> dict[str, Cost]:
-    """What a dense network costs, and sparse ones without their dead channels.
+def measure_costs(dense: Run, sparse: Mapping[str, Run]) -> dict[str, Cost]:
+    """Measures the costs of a dense network, and of sparse ones without their dead channels.
 
     Args:
       dense: a run of the same model on the same data.
@@ -73,41 +82,45 @@ def costs_of(dense: Reached, sparse: Mapping[str, Reached]) -> dict[str, Cost]:
     Raises:
       ValueError: a network cannot be compacted.
     """
-    data, small = dense.experiment.data, {name: compacted(run) for name, run in sparse.items()}
+    data = dense.experiment.data
+    small = {name: compact_network(run) for name, run in sparse.items()}
     networks = {
-        "dense": full_of(dense),
+        "dense": make_predictor(dense),
         **{name: (network.apply, network.params) for name, network in small.items()},
     }
     sizes = {name: network.report.after for name, network in small.items()}
     sizes["dense"] = next(iter(small.values())).report.before
-    seconds = latencies(networks, data)
-    return {n: Cost(tested(networks[n], data), sizes[n], seconds[n]) for n in networks}
+    seconds = measure_latencies(networks, data)
+    return {n: Cost(measure_error(networks[n], data), sizes[n], seconds[n]) for n in networks}
 
 
-def tested(network: Network, data: Dataset) -> float:
-    """The error of a network on the test images."""
+def measure_error(network: Predictor, data: Dataset) -> float:
+    """Measures the error of a network on the test images."""
     return evaluate(*network, data.x_test, data.y_test).error
 
 
-def latencies(networks: Mapping[str, Network], data: Dataset) -> dict[str, dict[int, float]]:
-    """Median seconds of a call, compiled, by the name of the network and the batch size.
+def measure_latencies(
+    networks: Mapping[str, Predictor], data: Dataset
+) -> dict[str, dict[int, float]]:
+    """Measures the median seconds of a compiled call, by network and batch size.
 
-    The networks take turns, so that whatever else the machine does meets all of them.
+    The networks take turns, so that other work of the machine slows all of them alike.
 
     Args:
-      networks: what to measure, by name.
-      data: whose test images to run them on.
+      networks: the networks by name.
+      data: the data set on whose test images they run.
     """
     found: dict[str, dict[int, float]] = {name: {} for name in networks}
     calls = {name: (jax.jit(apply), params) for name, (apply, params) in networks.items()}
     for batch in BATCHES:
-        images = _images(data, batch)
-        for name, seconds in _rounds(calls, images).items():
+        images = _take_images(data, batch)
+        for name, seconds in _time_in_turn(calls, images).items():
             found[name][batch] = statistics.median(seconds)
     return found
 
 
-def _rounds(networks: Mapping[str, Network], images: jax.Array) -> dict[str, list[float]]:
+def _time_in_turn(networks: Mapping[str, Predictor], images: jax.Array) -> dict[str, list[float]]:
+    """Times calls of the networks round by round, after a call that compiles."""
     taken: dict[str, list[float]] = {name: [] for name in networks}
     for apply, params in networks.values():
         jax.block_until_ready(apply(params, images))
@@ -122,8 +135,8 @@ def _rounds(networks: Mapping[str, Network], images: jax.Array) -> dict[str, lis
     return taken
 
 
-def _images(data: Dataset, count: int) -> jax.Array:
-    """So many test images, from the first on, over again where there are not enough."""
+def _take_images(data: Dataset, count: int) -> jax.Array:
+    """Takes the first test images, over again if there are not enough."""
     indices = np.arange(count) % len(data.y_test)
     few = jnp.asarray(data.x_test[indices]), jnp.asarray(data.y_test[indices])
     return take_batch(*few, jnp.arange(count))[0]

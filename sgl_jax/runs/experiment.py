@@ -1,4 +1,4 @@
-"""One training run: a Config in, a Record per epoch out."""
+"""One training run in memory: a Config in, a Record per epoch out."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -11,23 +11,28 @@ import optax
 from sgl_jax import train
 from sgl_jax._util.typing import Params
 from sgl_jax.data import Dataset, batch_indices
-from sgl_jax.runs import builders
+from sgl_jax.runs._builders import (
+    build_dataset,
+    build_grouping,
+    build_model,
+    build_transformation,
+)
 from sgl_jax.runs.config import Config, Strengths
-from sgl_jax.runs.records import Record, layers_of, shares_of
+from sgl_jax.runs.records import Record, count_layers, measure_shares
 from sgl_jax.train.placement import Placement, gathered
 from sgl_jax.transforms import sparse_params, splitting_gap
 
 
-__all__ = ["Experiment", "Reached", "epochs", "measure", "prepare", "run", "sparse_of"]
+__all__ = ["Experiment", "Run", "get_sparse_params", "measure", "prepare", "run", "train_epochs"]
 
 
 class Experiment(NamedTuple):
-    """A run that is ready to start: everything that its config names, checked.
+    """A run that is ready to start: the objects that its config names, checked.
 
     Attributes:
-      config: what was asked for.
+      config: the config.
       strengths: the strengths in force, undivided.
-      data: what to train and test on.
+      data: the images to train and to test on.
       network: the model as functions.
       tx: the optimizer.
       state: the state before the first step.
@@ -43,13 +48,13 @@ class Experiment(NamedTuple):
     placement: Placement | None = None
 
 
-class Reached(NamedTuple):
-    """How far a run has come.
+class Run(NamedTuple):
+    """A run as far as it has come.
 
     Attributes:
-      experiment: what is run.
+      experiment: its objects.
       state: the state after the newest epoch.
-      records: of all epochs so far.
+      records: the records of all epochs so far.
     """
 
     experiment: Experiment
@@ -58,10 +63,10 @@ class Reached(NamedTuple):
 
 
 def prepare(config: Config, placement: Placement | None = None) -> Experiment:
-    """Builds everything that a run needs and traces one step of it, so that it cannot fail later.
+    """Builds all objects of a run and traces one step, so that parts that do not fit fail here.
 
     Args:
-      config: what to train.
+      config: the config of the run.
       placement: the devices to train on, if many.
 
     Raises:
@@ -72,33 +77,32 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     config.check()
     if placement is not None:
         placement.check_batch(config.batch_size)
-    data = builders.dataset(config)
+    data = build_dataset(config)
     count = len(data.y_train)
     order = jax.eval_shape(lambda: batch_indices(jax.random.key(0), count, config.batch_size))
-    network, params, rest = train.split(builders.model(config, data.classes))
+    network, params, rest = train.split(build_model(config, data.classes))
     strengths = config.strengths(count)
     image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
-    groups = builders.grouping(config, network.apply, (params, rest), image)
-    tx = builders.transformation(config, strengths, params, len(order), groups)
+    groups = build_grouping(config, network.apply, (params, rest), image)
+    tx = build_transformation(config, strengths, params, len(order), groups)
     state = train.init_state(tx, params, rest)
-    _trace(config, network, tx, state, image)
+    _check_step(config, network, tx, state, image)
     return Experiment(config, strengths, data, network, tx, state, placement)
 
 
-def epochs(
+def train_epochs(
     experiment: Experiment, state: train.TrainState | None = None, done: int = 0
 ) -> Iterator[tuple[train.TrainState, Record]]:
     """Trains epoch by epoch.
 
     Args:
-      experiment: what to run.
+      experiment: the run.
       state: the state to go on from; by default that before the first step. It is consumed, and so
         is every state that is yielded, once the next is asked for.
       done: epochs that led to ``state``.
 
     Yields:
-      The state after each further epoch, whole on one device of every process, and what it has
-      led to.
+      The state after each further epoch, whole on one device of every process, and its record.
 
     Raises:
       FloatingPointError: the loss is no finite number.
@@ -130,35 +134,35 @@ def epochs(
         yield whole, measure(experiment, whole, epoch, float(loss))
 
 
-def run(config: Config, on_epoch: Callable[[Record], None] = lambda record: None) -> Reached:
+def run(config: Config, on_epoch: Callable[[Record], None] = lambda record: None) -> Run:
     """Trains one network in memory, to the end.
 
     Args:
-      config: what to train.
-      on_epoch: called with what each epoch has led to.
+      config: the config of the run.
+      on_epoch: called with the record of each epoch.
 
     Raises:
       ValueError: an unknown name, or a value out of its range.
     """
     experiment = prepare(config)
-    reached = Reached(experiment, experiment.state, [])
-    for state, record in epochs(experiment):
-        reached = Reached(experiment, state, [*reached.records, record])
+    found = Run(experiment, experiment.state, [])
+    for state, record in train_epochs(experiment):
+        found = Run(experiment, state, [*found.records, record])
         on_epoch(record)
-    return reached
+    return found
 
 
 def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: float) -> Record:
-    """What the parameters of a state are worth, on the test images."""
+    """Measures errors on the test images and sparsity; returns the record of an epoch."""
     config, data, network = experiment.config, experiment.data, experiment.network
 
     def test(params: Params) -> train.Evaluation:
         variables, where = (params, state.rest), experiment.placement
         return train.evaluate(network.apply, variables, data.x_test, data.y_test, placement=where)
 
-    sparse = sparse_of(config, state)
+    sparse = get_sparse_params(config, state)
     gap = 0.0 if config.dense else float(splitting_gap(state.opt_state, state.params))
-    tested, shares = test(state.params), shares_of(state.params)
+    tested, shares = test(state.params), measure_shares(state.params)
     return Record(
         epoch,
         loss,
@@ -166,25 +170,25 @@ def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: f
         tested.loss,
         test(sparse).error if gap else tested.error,
         gap,
-        shares_of(sparse) if gap else shares,
+        measure_shares(sparse) if gap else shares,
         shares,
-        layers_of(sparse),
+        count_layers(sparse),
     )
 
 
-def sparse_of(config: Config, state: train.TrainState) -> Params:
-    """The parameters with their exact zeros; those of a dense twin as they are."""
+def get_sparse_params(config: Config, state: train.TrainState) -> Params:
+    """Reads the parameters with their exact zeros; those of a dense twin as they are."""
     return state.params if config.dense else sparse_params(state.opt_state, state.params)
 
 
-def _trace(
+def _check_step(
     config: Config,
     network: train.Network,
     tx: optax.GradientTransformation,
     state: train.TrainState,
     image: jax.ShapeDtypeStruct,
 ) -> None:
-    """One step on shapes alone, which fails if the parts do not fit."""
+    """Traces one step on shapes alone; raises ``ValueError`` if the parts do not fit."""
 
     def step(state, x, y):
         return train.train_step(network.forward, tx, state, x, y)

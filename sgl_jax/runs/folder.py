@@ -1,7 +1,7 @@
 """Run folders: a training run on disk, from which it goes on after any interruption.
 
-``config.json`` says what is trained and where; ``record.jsonl`` has a line per epoch of what came
-out, the same on every machine of the same kind; ``timing.jsonl`` a line per epoch of what it took;
+``config.json`` has the config and where the run began; ``record.jsonl`` a line of results per
+epoch, the same on every machine of the same kind; ``timing.jsonl`` a line of seconds per epoch;
 ``checkpoints/`` the whole state after the newest epoch; ``compact/``, at the end, the network
 without its dead channels. The line of an epoch is written before its checkpoint, and lines beyond
 the checkpoint are dropped on resuming, so that the folder is right at every moment at which it may
@@ -15,23 +15,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from sgl_jax._util.files import append_json, first_lines, whole_folder, write_whole
-from sgl_jax.runs import checkpoint
+from sgl_jax._util.files import append_json, read_first_lines, replace_folder, write_whole
+from sgl_jax.runs import _checkpoint as checkpoint
+from sgl_jax.runs._config_file import check_same_config, describe, read_config
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.config_file import described, read_config, refuse_another
-from sgl_jax.runs.experiment import Experiment, Reached, epochs, prepare
+from sgl_jax.runs.experiment import Experiment, Run, prepare, train_epochs
 from sgl_jax.runs.records import Record
 from sgl_jax.train import TrainState
 from sgl_jax.train.placement import Placement
-from sgl_jax.train.processes import by_first
+from sgl_jax.train.processes import run_on_first
 
 
 __all__ = ["Mode", "RunFolder"]
 
 Mode: TypeAlias = Literal["new", "resume", "overwrite"]
-"""What to do where there may be a run already."""
+"""Treatment of a run that may be there already."""
 
-Progress: TypeAlias = Callable[[Record], None]
+OnEpoch: TypeAlias = Callable[[Record], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class RunFolder:
     """A folder with one run.
 
     Attributes:
-      path: where it is, or will be.
+      path: path of the folder, which need not exist yet.
     """
 
     path: Path
@@ -48,16 +48,16 @@ class RunFolder:
         self,
         config: Config,
         mode: Mode = "new",
-        on_epoch: Progress = lambda record: None,
+        on_epoch: OnEpoch = lambda record: None,
         placement: Placement | None = None,
-    ) -> Reached:
+    ) -> Run:
         """Trains in this folder, to the end.
 
-        Nothing is written before everything that the config names has been found to fit.
+        Nothing is written before all parts of the config have been found to fit.
 
         Args:
-          config: what to train; on resuming, that of the folder or one with all defaults.
-          mode: what to do with a run that is there: ``"new"`` refuses it, ``"resume"`` goes on with
+          config: the config; on resuming, that of the folder or one with all defaults.
+          mode: treatment of a run that is there: ``"new"`` refuses it, ``"resume"`` goes on with
             it (and starts where there is none), ``"overwrite"`` deletes it.
           on_epoch: called with the record of every epoch, those done before included.
           placement: the devices to train on, if many; a run may go on on others.
@@ -68,18 +68,18 @@ class RunFolder:
           OSError: the folder is there already, or cannot be read or written.
           ValueError: a config that does not fit, or is not the one of the folder.
         """
-        experiment = prepare(self.agreed(config, mode), placement)
-        by_first(lambda: self._open(experiment, mode))
-        reached = self._restored(experiment)
-        for record in reached.records:
+        experiment = prepare(self.resolve_config(config, mode), placement)
+        run_on_first(lambda: self._open(experiment, mode))
+        run = self._restore(experiment)
+        for record in run.records:
             on_epoch(record)
-        for further in self._continued(reached):
-            reached = further
-            on_epoch(reached.records[-1])
-        return reached
+        for further in self._continue(run):
+            run = further
+            on_epoch(run.records[-1])
+        return run
 
-    def agreed(self, config: Config, mode: Mode) -> Config:
-        """The config that :meth:`train` will run, if the folder is as the mode wants it.
+    def resolve_config(self, config: Config, mode: Mode) -> Config:
+        """Finds the config that :meth:`train` will run, if the folder is as the mode wants it.
 
         Args:
           config: as in :meth:`train`.
@@ -89,9 +89,9 @@ class RunFolder:
           OSError: the folder is there already, or cannot be read.
           ValueError: a config that is not the one of the folder.
         """
-        return by_first(lambda: self._agreed(config, mode))
+        return run_on_first(lambda: self._resolve_config(config, mode))
 
-    def _agreed(self, config: Config, mode: Mode) -> Config:
+    def _resolve_config(self, config: Config, mode: Mode) -> Config:
         there = self._config_path.exists()
         taken = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
         if taken and not there:
@@ -106,14 +106,14 @@ class RunFolder:
                 f"A new run needs a new folder, got {self.path}, which has a run: add --resume to "
                 "go on with it, --overwrite to delete it, or another --name."
             )
-        stored = self.config()
+        stored = self.read_config()
         if config not in (stored, Config(), Config().twin()):
-            refuse_another(stored, config, self.path)
+            check_same_config(stored, config, self.path)
         root = config.data_root or stored.data_root
         return dataclasses.replace(stored, data_root=root, download=config.download)
 
-    def config(self) -> Config:
-        """What is trained in this folder.
+    def read_config(self) -> Config:
+        """Reads the config of the run in this folder.
 
         Raises:
           OSError: there is no run.
@@ -121,22 +121,23 @@ class RunFolder:
         """
         return read_config(self._config_path)
 
-    def records(self) -> list[Record]:
-        """The records up to the newest checkpoint."""
-        lines = first_lines(self.path / "record.jsonl", checkpoint.latest(self._checkpoints))
+    def read_records(self) -> list[Record]:
+        """Reads the records up to the newest checkpoint."""
+        done = checkpoint.find_latest(self._checkpoints)
+        lines = read_first_lines(self.path / "record.jsonl", done)
         return [Record.from_json(json.loads(line)) for line in lines]
 
-    def state(self, experiment: Experiment) -> TrainState:
-        """The state after the newest epoch.
+    def read_state(self, experiment: Experiment) -> TrainState:
+        """Reads the state after the newest epoch.
 
         Args:
-          experiment: the run of :meth:`config`, prepared.
+          experiment: the run of :meth:`read_config`, prepared.
 
         Raises:
           OSError: no epoch is done.
           ValueError: the checkpoint cannot be read, or is of another network or optimizer.
         """
-        done = checkpoint.latest(self._checkpoints)
+        done = checkpoint.find_latest(self._checkpoints)
         if not done:
             raise FileNotFoundError(
                 f"An evaluation needs a run with an epoch done, got none in {self.path}: go on "
@@ -153,32 +154,34 @@ class RunFolder:
         return self.path / "checkpoints"
 
     def _open(self, experiment: Experiment, mode: Mode) -> None:
+        """Starts the run, unless it is there to go on with."""
         if mode == "overwrite" or not self._config_path.exists():
             self._start(experiment)
 
     def _start(self, experiment: Experiment) -> None:
         """Makes the folder, by one rename, with its config in it."""
         try:
-            with whole_folder(self.path) as part:
-                (part / "config.json").write_text(described(experiment), encoding="utf-8")
+            with replace_folder(self.path) as part:
+                (part / "config.json").write_text(describe(experiment), encoding="utf-8")
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise _make_write_error(self.path, error) from error
 
-    def _restored(self, experiment: Experiment) -> Reached:
-        """Where to go on from; lines beyond it are dropped."""
-        records = by_first(self._trimmed)
+    def _restore(self, experiment: Experiment) -> Run:
+        """Restores the run as of its newest checkpoint; lines beyond it are dropped."""
+        records = run_on_first(self._trim)
         state = experiment.state
         if records:
             state = checkpoint.load(self._checkpoints, len(records), experiment.state)
-        return Reached(experiment, state, records)
+        return Run(experiment, state, records)
 
-    def _trimmed(self) -> list[Record]:
-        done = checkpoint.latest(self._checkpoints)
+    def _trim(self) -> list[Record]:
+        """Drops the lines beyond the newest checkpoint, and reads the records up to it."""
+        done = checkpoint.find_latest(self._checkpoints)
         for name in ("record.jsonl", "timing.jsonl"):
             path = self.path / name
             if path.exists():
-                write_whole(path, "".join(first_lines(path, done)))
-        records = self.records()
+                write_whole(path, "".join(read_first_lines(path, done)))
+        records = self.read_records()
         if len(records) < done:
             raise ValueError(
                 f"A run of {done} epochs needs as many lines in its record.jsonl, got "
@@ -186,29 +189,32 @@ class RunFolder:
             )
         return records
 
-    def _continued(self, start: Reached) -> Iterator[Reached]:
+    def _continue(self, start: Run) -> Iterator[Run]:
+        """Trains the epochs that are left, each of them on disk before it is yielded."""
         experiment, records = start.experiment, list(start.records)
         began = time.perf_counter()
-        for state, record in epochs(experiment, start.state, len(records)):
+        for state, record in train_epochs(experiment, start.state, len(records)):
             seconds = round(time.perf_counter() - began, 3)
             self._append(record, seconds)
             checkpoint.save(self._checkpoints, record.epoch, state)
             records.append(record)
-            yield Reached(experiment, state, records)
+            yield Run(experiment, state, records)
             began = time.perf_counter()
 
     def _append(self, record: Record, seconds: float) -> None:
+        """Appends the lines of an epoch."""
+
         def append() -> None:
             append_json(self.path / "record.jsonl", record.to_json())
             append_json(self.path / "timing.jsonl", {"epoch": record.epoch, "seconds": seconds})
 
         try:
-            by_first(append)
+            run_on_first(append)
         except OSError as error:
-            raise _unwritable(self.path, error) from error
+            raise _make_write_error(self.path, error) from error
 
 
-def _unwritable(path: Path, error: OSError) -> OSError:
+def _make_write_error(path: Path, error: OSError) -> OSError:
     return OSError(
         f"A run needs a folder that can be written, got '{error.strerror}' for {path}: free some "
         "space or choose another --runs folder; an interrupted run goes on with --resume."

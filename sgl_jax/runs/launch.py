@@ -1,4 +1,4 @@
-"""On which devices a run trains, by one process or by several that are started alike."""
+"""The launch of a run: its devices, in one process or in several that are started alike."""
 
 import dataclasses
 from typing import Literal
@@ -14,16 +14,16 @@ PLACEMENTS = {"one": lambda: None, "data": data_parallel, "params": fully_sharde
 
 @dataclasses.dataclass(frozen=True)
 class Launch:
-    """On which devices to train, by one process or by several that are started alike.
+    """The devices to train on, by one process or by several that are started alike.
 
     Attributes:
       devices: one; data to split every batch over all devices; params to split parameters and
         optimizer state, too.
       distributed: train together with the other processes that were started with the same options;
-        SLURM, Open MPI and clouds say which these are.
-      coordinator: HOST:PORT of process 0, where nothing else says so.
-      processes: how many processes there are, where nothing else says so.
-      process: number of this process, from 0, where nothing else says so.
+        SLURM, Open MPI and clouds tell them.
+      coordinator: HOST:PORT of process 0, unless SLURM, Open MPI or a cloud tells it.
+      processes: number of processes, likewise.
+      process: number of this process, from 0, likewise.
     """
 
     devices: Literal["one", "data", "params"] = "one"
@@ -33,7 +33,7 @@ class Launch:
     process: int | None = None
 
     def start(self) -> Placement | None:
-        """Joins the other processes, if there are to be any, and finds the devices.
+        """Joins the other processes of a distributed training, and finds the devices.
 
         Raises:
           ConnectionError: the others cannot be reached.
@@ -45,6 +45,7 @@ class Launch:
         return PLACEMENTS[self.devices]()
 
     def _check(self) -> None:
+        """Raises ``ValueError`` if options do not fit together."""
         where = (self.coordinator, self.processes, self.process)
         if self.distributed and self.devices == "one":
             raise ValueError(

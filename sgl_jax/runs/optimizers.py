@@ -1,4 +1,4 @@
-"""Two catalogues for the training of a network: base optimizers and learning-rate schedules."""
+"""Catalogues of base optimizers and of learning-rate schedules."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -10,11 +10,11 @@ import optax
 from sgl_jax._util.typing import Schedule
 
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "accepted", "constant", "cosine", "staircase"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "bind_accepted", "constant", "cosine", "staircase"]
 
 
 def constant(value: float, steps: int, milestones: Sequence[int], factor: float) -> Schedule:
-    """The same at every step.
+    """Keeps the value at every step.
 
     Arguments as in :func:`staircase`.
     """
@@ -23,7 +23,7 @@ def constant(value: float, steps: int, milestones: Sequence[int], factor: float)
 
 
 def cosine(value: float, steps: int, milestones: Sequence[int], factor: float) -> Schedule:
-    """Falls along half a cosine to a hundredth.
+    """Lowers the value along half a cosine to a hundredth.
 
     Arguments as in :func:`staircase`.
     """
@@ -32,13 +32,13 @@ def cosine(value: float, steps: int, milestones: Sequence[int], factor: float) -
 
 
 def staircase(value: float, steps: int, milestones: Sequence[int], factor: float) -> Schedule:
-    """Multiplied by a factor at each milestone.
+    """Multiplies the value by a factor at each milestone.
 
     Args:
-      value: at the first step.
-      steps: how many there will be.
+      value: value at the first step.
+      steps: number of steps of the run.
       milestones: steps from which on the factor applies once more.
-      factor: what to multiply by.
+      factor: the factor.
     """
     del steps
     return optax.piecewise_constant_schedule(value, dict.fromkeys(milestones, factor))
@@ -57,7 +57,7 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
 }
 
 
-def accepted(factory: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """The factory with those of the options that it has parameters for."""
+def bind_accepted(factory: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """Binds to a factory those of the options that it has parameters for."""
     takes = inspect.signature(factory).parameters
     return partial(factory, **{name: value for name, value in options.items() if name in takes})

@@ -1,4 +1,4 @@
-"""What an epoch has led to, as a record that goes to a file and comes back."""
+"""The results of an epoch, as a record that goes to a file and comes back."""
 
 from typing import Any, NamedTuple
 
@@ -9,17 +9,17 @@ from sgl_jax._util.typing import Params, Path
 from sgl_jax.metrics import Sparsity, live_groups, sparsity
 
 
-__all__ = ["Layer", "Record", "layers_of", "shares_of"]
+__all__ = ["Layer", "Record", "count_layers", "measure_shares"]
 
 
 class Layer(NamedTuple):
-    """A grouped leaf of the sparse parameters.
+    """Counts of a grouped leaf of the sparse parameters.
 
     Attributes:
       kept: weights that are not exactly zero.
-      weights: all of them.
-      live: groups with such a weight.
-      groups: all of them.
+      weights: all weights.
+      live: groups with a weight that is not exactly zero.
+      groups: all groups.
     """
 
     kept: int
@@ -28,8 +28,14 @@ class Layer(NamedTuple):
     groups: int
 
 
+_KEYS = {"groups": "neurons", "groups_paper": "neurons_paper"}
+"""Keys in files of those fields of :class:`Sparsity` that have another name there."""
+
+_FIELDS = {key: field for field, key in _KEYS.items()}
+
+
 class Record(NamedTuple):
-    """What an epoch led to; a run is judged by its last.
+    """The results of an epoch; a run is judged by its last.
 
     Attributes:
       epoch: its number, from 1.
@@ -54,30 +60,34 @@ class Record(NamedTuple):
     layers: dict[Path, Layer]
 
     def to_json(self) -> dict[str, Any]:
-        """The record as JSON's own types."""
+        """Converts the record to JSON's own types."""
         return {
             **self._asdict(),
-            "sparsity": self.sparsity._asdict(),
-            "w_sparsity": self.w_sparsity._asdict(),
+            "sparsity": _rename(self.sparsity._asdict(), _KEYS),
+            "w_sparsity": _rename(self.w_sparsity._asdict(), _KEYS),
             "layers": {path: layer._asdict() for path, layer in self.layers.items()},
         }
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> "Record":
-        """The inverse of :meth:`to_json`; what it does not know is left out."""
+        """Inverts :meth:`to_json`; keys that are no field of a record are left out."""
         layers = {path: Layer(**layer) for path, layer in found["layers"].items()}
-        shares = {name: Sparsity(**found[name]) for name in ("sparsity", "w_sparsity")}
+        shares = {n: Sparsity(**_rename(found[n], _FIELDS)) for n in ("sparsity", "w_sparsity")}
         known = {name: found[name] for name in cls._fields}
         return cls(**known)._replace(layers=layers, **shares)  # pyrefly: ignore
 
 
-def shares_of(params: Params) -> Sparsity:
-    """Shares of zeros and dead groups, as numbers of the host."""
+def _rename(found: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in found.items()}
+
+
+def measure_shares(params: Params) -> Sparsity:
+    """Measures the shares of zeros and of dead groups, as numbers of the host."""
     return Sparsity(*(float(share) for share in sparsity(params)))
 
 
-def layers_of(params: Params) -> dict[Path, Layer]:
-    """What is left of every grouped leaf."""
+def count_layers(params: Params) -> dict[Path, Layer]:
+    """Counts the weights and groups that are left of every grouped leaf."""
     leaves, _ = flatten_by_path(params)
     return {
         path: Layer(

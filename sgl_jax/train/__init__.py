@@ -1,8 +1,17 @@
 """Training and testing: pure steps on pytrees, behind one split of the module.
 
-:func:`split` turns a Flax module into functions of its arrays; from there on nothing knows of
-modules, and any Optax transformation trains any model. :func:`train_step` is the step as a pure
-function, :func:`train_epoch` the compiled loop over the data, :func:`evaluate` the test.
+In the order in which data flow:
+
+- ``_step``: :func:`split` turns a Flax module into functions of its arrays (from there on nothing
+  knows of modules), :func:`init_state` makes the state, :func:`train_step` is one pure step of any
+  Optax transformation on any model;
+- ``_images``: images and labels, checked and put on the device;
+- ``_compile``: :func:`compiled`, ``jax.jit`` with the options that suit a training step;
+- ``_epoch``: :func:`train_epoch`, the compiled loop over the data;
+- ``_evaluation``: :func:`evaluate`, the test;
+- ``placement``: one training on many devices, its data split, its parameters copied or split;
+- ``processes``: several processes that train together, of which the first writes;
+- ``many``: many trainings of one network at once, a lane each.
 """
 
 from sgl_jax.train._compile import compiled

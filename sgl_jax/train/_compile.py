@@ -15,32 +15,36 @@ jaxlib 0.10.2, 22 instead of 29 with 0.12.0."""
 
 
 def compiled(function: Callable[..., Any], **arguments: Any) -> Callable[..., Any]:
-    """``jax.jit(function, **arguments)``, compiled for speed where XLA's defaults are slow.
+    """Compiles a function like ``jax.jit``, with the XLA options that suit training steps.
 
     On a CPU convolutions and matrix products go to Eigen, not to YNNPACK, which is slower on the
     shapes of a training step; elsewhere it is ``jax.jit``. Values may differ from those of
     ``jax.jit`` in rounding. A jaxlib without such an option gets none.
-    What comes has a ``lower`` like that of ``jax.jit``.
+    The result has a ``lower`` like that of ``jax.jit``.
 
     Args:
-      function: what to compile.
+      function: the function to compile.
       **arguments: the arguments of ``jax.jit``, such as ``donate_argnums``.
+
+    Returns:
+      The function, which is compiled at its first call.
     """
 
     @cache
-    def built() -> Callable[..., Any]:
+    def build() -> Callable[..., Any]:
         return jax.jit(function, compiler_options=_options(), **arguments)
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return built()(*args, **kwargs)
+        return build()(*args, **kwargs)
 
-    call.lower = lambda *args, **kwargs: built().lower(*args, **kwargs)  # pyrefly: ignore
+    call.lower = lambda *args, **kwargs: build().lower(*args, **kwargs)  # pyrefly: ignore
     return call
 
 
 @cache
 def _options() -> dict[str, str] | None:
+    """Returns the compiler options of this device, ``None`` if this jaxlib does not take them."""
     if jax.default_backend() != "cpu":
         return None
     try:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from sgl_jax.data import batch_indices, take_batch
 from sgl_jax.train._compile import compiled
-from sgl_jax.train._images import Images, Labels, on_device
+from sgl_jax.train._images import Images, Labels, put_on_device
 from sgl_jax.train._step import TrainState, train_step
 from sgl_jax.train.placement import Placement
 
@@ -29,13 +29,13 @@ def train_epoch(
     scan: bool | None = None,
     placement: Placement | None = None,
 ) -> tuple[TrainState, Float[Array, ""]]:
-    """One pass over the data in an order drawn from ``key``.
+    """Trains for one pass over the data, in an order drawn from ``key``.
 
     On a GPU or TPU the epoch is one ``lax.scan``. On a CPU, where XLA runs convolutions inside a
     loop on one thread, the loop is Python's; it never waits for the device, so steps run back to
-    back. Either way the caller decides when to read the loss. What runs is compiled once for each
-    ``forward`` and ``tx``: pass the same two objects to every epoch. ``state`` is consumed; its
-    arrays are deleted.
+    back. Either way the caller decides when to read the loss. The step is compiled once for each
+    pair of ``forward`` and ``tx``: pass the same two objects to every epoch. ``state`` is consumed;
+    its arrays are deleted.
 
     Args:
       key: draws the order, the epoch's only randomness besides the model's own.
@@ -45,7 +45,7 @@ def train_epoch(
       x: uint8 images; as a JAX array they are not copied to the device again.
       y: labels.
       batch_size: examples per step; see :func:`sgl_jax.data.batch_indices` for the remainder.
-      scan: whether the epoch is one compiled loop; ``None`` for what suits the device.
+      scan: if true, the epoch is one compiled loop; ``None`` for what suits the device.
       placement: many devices to train on, where the state then lies; every batch is split over
         them. A step is the same as on one device but for rounding.
 
@@ -56,7 +56,7 @@ def train_epoch(
       ValueError: if images and labels differ in number, ``batch_size`` is not within it, or
         the devices cannot share a batch evenly.
     """
-    x, y = on_device(x, y)
+    x, y = put_on_device(x, y)
     order = batch_indices(key, len(y), batch_size)
     if placement is not None:
         placement.check_batch(batch_size)
@@ -72,7 +72,8 @@ def train_epoch(
     return state, sum(losses[1:], losses[0]) / len(order)
 
 
-def _placed_step(forward, tx, placement, state, x, y, indices):
+def _take_step(forward, tx, placement, state, x, y, indices):
+    """Takes one step on the examples at ``indices``, split over the devices of a placement."""
     batch = take_batch(x, y, indices)
     if placement is None:
         return train_step(forward, tx, state, *batch)
@@ -84,17 +85,20 @@ def _placed_step(forward, tx, placement, state, x, y, indices):
     return placement.keep(state), loss
 
 
-def _row_step(forward, tx, placement, state, x, y, order, row):
-    return _placed_step(forward, tx, placement, state, x, y, order[row])
+def _take_row_step(forward, tx, placement, state, x, y, order, row):
+    """Takes the step of one row of the order, an index that is traced."""
+    return _take_step(forward, tx, placement, state, x, y, order[row])
 
 
 def _epoch(forward, tx, placement, state, x, y, order):
+    """Takes the steps of all rows of the order in one loop."""
+
     def step(state, indices):
-        return _placed_step(forward, tx, placement, state, x, y, indices)
+        return _take_step(forward, tx, placement, state, x, y, indices)
 
     state, losses = jax.lax.scan(step, state, order)
     return state, losses.mean()
 
 
-compiled_step = compiled(_row_step, static_argnums=(0, 1, 2), donate_argnums=3)
+compiled_step = compiled(_take_row_step, static_argnums=(0, 1, 2), donate_argnums=3)
 _compiled_epoch = compiled(_epoch, static_argnums=(0, 1, 2), donate_argnums=3)

@@ -1,4 +1,4 @@
-"""How well a network does on a set of examples."""
+"""Error and loss of a network on a set of examples."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from jaxtyping import Array
 from sgl_jax._util.typing import Params
 from sgl_jax.data import take_batch
 from sgl_jax.train._compile import compiled
-from sgl_jax.train._images import Images, Labels, on_device
+from sgl_jax.train._images import Images, Labels, put_on_device
 from sgl_jax.train._step import cross_entropy
 from sgl_jax.train.placement import Placement
 
@@ -18,7 +18,7 @@ __all__ = ["Evaluation", "evaluate"]
 
 
 class Evaluation(NamedTuple):
-    """How well a network does on a set of examples.
+    """Error and loss of a network on a set of examples.
 
     Attributes:
       error: share of examples whose largest logit is another class's, 0 to 1.
@@ -38,21 +38,24 @@ def evaluate(
     chunk_size: int = 1000,
     placement: Placement | None = None,
 ) -> Evaluation:
-    """Error and loss of a network on a set of examples.
+    """Measures error and loss of a network on a set of examples.
 
     Args:
       apply: ``(params, images) -> logits``, one and the same object at every call, as it is
         compiled once; with :attr:`Network.apply`, ``params`` is the pair ``(params, rest)``.
-      params: what ``apply`` takes; sparse parameters, to measure them.
+      params: the first argument of ``apply``; sparse parameters, to measure them.
       x: uint8 images.
       y: labels.
       chunk_size: images in flight, at least 1; the result does not depend on it.
       placement: many devices to test on; the images in flight are split over them.
 
+    Returns:
+      Both figures, as numbers of the host.
+
     Raises:
       ValueError: if images and labels differ in number, or there are none.
     """
-    x, y = on_device(x, y)
+    x, y = put_on_device(x, y)
     chunk = min(chunk_size, len(y))
     if placement is not None:
         params, (x, y) = placement.place(params), placement.copy((x, y))
@@ -60,14 +63,14 @@ def evaluate(
     # All chunks are dispatched before the first result is read, where they may be.
     parts = []
     for start in range(0, len(y), chunk):
-        sums = _compiled_sums(apply, chunk, placement, params, x, y, start)
+        sums = _compiled_sum(apply, chunk, placement, params, x, y, start)
         parts.append(sums if placement is None else placement.settled(sums))
     wrong, loss = (sum(part.tolist()) for part in map(jnp.stack, zip(*parts, strict=True)))
     return Evaluation(wrong / len(y), loss / len(y))
 
 
-def _chunk_sums(apply, chunk, placement, params, x, y, start):
-    """Wrong answers and summed loss of the examples from ``start``, at most ``chunk``."""
+def _sum_chunk(apply, chunk, placement, params, x, y, start):
+    """Sums wrong answers and loss of the examples from ``start``, at most ``chunk`` of them."""
     indices = start + jnp.arange(chunk)
     # The last chunk repeats the last example rather than compile for another shape.
     images, labels = take_batch(x, y, jnp.minimum(indices, len(y) - 1))
@@ -79,4 +82,4 @@ def _chunk_sums(apply, chunk, placement, params, x, y, start):
     return wrong.sum(), jnp.where(counts, cross_entropy(logits, labels), 0.0).sum()
 
 
-_compiled_sums = compiled(_chunk_sums, static_argnums=(0, 1, 2))
+_compiled_sum = compiled(_sum_chunk, static_argnums=(0, 1, 2))

@@ -29,7 +29,7 @@ class Network(NamedTuple):
 
 
 class TrainState(NamedTuple):
-    """What a step reads and writes.
+    """The state of a training, which every step reads and writes.
 
     Attributes:
       params: the leaves that are trained.
@@ -69,10 +69,15 @@ def split(model: nnx.Module) -> tuple[Network, Params, Any]:
 
 
 def init_state(tx: optax.GradientTransformation, params: Params, rest: Any = ()) -> TrainState:
-    """The state before the first step, on arrays of its own.
+    """Makes the state before the first step, on arrays of its own.
 
     Every leaf is copied, since the compiled step overwrites its state in place: parameters that
     several runs start from, or that the optimizer keeps a second reference to, stay usable.
+
+    Args:
+      tx: any Optax transformation.
+      params: the parameters.
+      rest: the other leaves of the model.
     """
     state = TrainState(params, rest, tx.init(params), jnp.zeros((), jnp.int32))
     return jax.tree.map(lambda x: x.copy() if isinstance(x, Array) else x, state)
@@ -85,7 +90,7 @@ def train_step(
     images: Float[Array, "batch height width channels"],
     labels: Int[Array, "batch"],
 ) -> tuple[TrainState, Float[Array, ""]]:
-    """One step of an optimizer on the mean cross-entropy of a batch; pure, not yet compiled.
+    """Takes one optimizer step on the mean cross-entropy of a batch; pure, not compiled.
 
     Args:
       forward: :attr:`Network.forward`.
@@ -113,5 +118,5 @@ def train_step(
 def cross_entropy(
     logits: Float[Array, "batch classes"], labels: Int[Array, "batch"]
 ) -> Float[Array, "batch"]:
-    """The cross-entropy of every example, in nats."""
+    """Computes the cross-entropy of every example, in nats."""
     return optax.losses.softmax_cross_entropy_with_integer_labels(logits, labels)

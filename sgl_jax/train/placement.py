@@ -1,4 +1,4 @@
-"""Where arrays lie when there are many devices: a mesh, and what is split over it.
+"""Placement of arrays on many devices: a mesh, and the leaves that are split over it.
 
 Data are split over the devices, parameters are copied to each of them (:func:`data_parallel`) or
 split as well (:func:`fully_sharded`); the compiler inserts the communication. The devices may
@@ -22,41 +22,41 @@ __all__ = ["Placement", "data_parallel", "fully_sharded", "gathered"]
 
 T = TypeVar("T")
 
-SMALLEST = 64
+MIN_ENTRIES = 64
 """Entries per device from which on it pays to split a leaf."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """How a training run lies on its devices.
+    """The layout of a training run on its devices.
 
     Attributes:
       mesh: the devices, along axes of type ``Auto``.
-      shard_params: whether the leaves of a state are split over the devices, each along its largest
-        axis that they divide, or copied to every device.
+      shard_params: if true, the leaves of a state are split over the devices, each along its
+        largest axis that they divide; else they are copied to every device.
     """
 
     mesh: Mesh
     shard_params: bool = False
 
     def sharding(self, shape: tuple[int, ...]) -> NamedSharding:
-        """Where a leaf of a state lies; it depends on its shape alone.
+        """Returns the sharding of a leaf of a state; it depends on the shape alone.
 
-        So what an optimizer keeps of a parameter lies where the parameter does. Leaves that are
+        So the moments that an optimizer keeps of a parameter lie beside it. Leaves that are
         small, or that the devices do not divide, are on every device.
 
         Args:
-          shape: that of the leaf.
+          shape: shape of the leaf.
         """
         count = self.mesh.size
         axes = [axis for axis, length in enumerate(shape) if length % count == 0]
-        if not (self.shard_params and axes and math.prod(shape) >= SMALLEST * count):
+        if not (self.shard_params and axes and math.prod(shape) >= MIN_ENTRIES * count):
             return self._sharding()
         longest = max(axes, key=lambda axis: shape[axis])
         return self._sharding(*[None] * longest, self.mesh.axis_names)
 
     def place(self, state: T) -> T:
-        """Puts a state, or a part of one, where it belongs; what lies there stays as it is.
+        """Puts a state, or a part of one, on the devices; leaves that lie there stay as they are.
 
         Args:
           state: any tree, the same in every process.
@@ -72,7 +72,7 @@ class Placement:
         return jax.tree.map(lambda leaf: _put(leaf, self._sharding()), tree)
 
     def keep(self, state: T) -> T:
-        """Within ``jit``: has a state lie as :meth:`place` puts it, so that no step compiles twice.
+        """Keeps a state within ``jit`` where :meth:`place` puts it, so that no step compiles twice.
 
         Args:
           state: any tree.
@@ -82,7 +82,7 @@ class Placement:
         )
 
     def whole(self, tree: T) -> T:
-        """Within ``jit``: gathers a tree on every device, so that each can compute with all of it.
+        """Gathers a tree within ``jit`` on every device, so that each can compute with all of it.
 
         Args:
           tree: any tree, the split parameters for the forward pass.
@@ -90,7 +90,7 @@ class Placement:
         return jax.lax.with_sharding_constraint(tree, self._sharding())
 
     def split(self, batch: T) -> T:
-        """Within ``jit``: splits a batch over the devices, along the first axis of each leaf.
+        """Splits a batch within ``jit`` over the devices, along the first axis of each leaf.
 
         Args:
           batch: any tree.
@@ -104,7 +104,7 @@ class Placement:
         many: two programs with half of their threads each wait for ever.
 
         Args:
-          tree: what the last program returns.
+          tree: the result of the last program.
         """
         on_cpu = self.mesh.devices.flat[0].platform == "cpu"
         return jax.block_until_ready(tree) if on_cpu else tree
@@ -118,7 +118,7 @@ class Placement:
             )
 
     def summary(self) -> dict[str, int | bool]:
-        """What a record says of it."""
+        """Returns the entry of a record: devices, processes, and if parameters are split."""
         processes = len({device.process_index for device in self.mesh.devices.flat})
         return {
             "devices": self.mesh.size,
@@ -159,17 +159,18 @@ def fully_sharded(devices: Sequence[jax.Device] | None = None) -> Placement:
 
 
 def gathered(tree: T) -> T:
-    """Every leaf of a tree whole, on one device of this process.
+    """Gathers every leaf of a tree, whole, on one device of this process.
 
     All processes must call it; leaves that are on one device stay as they are.
 
     Args:
       tree: any tree of arrays, wherever they lie.
     """
-    return jax.tree.map(_whole, tree)
+    return jax.tree.map(_gather, tree)
 
 
 def _put(leaf: Any, sharding: NamedSharding) -> Array:
+    """Puts a leaf on the devices of a sharding, those of other processes included."""
     is_global = isinstance(leaf, Array) and not leaf.is_fully_addressable
     if is_global or sharding.is_fully_addressable:
         return jax.device_put(leaf, sharding)
@@ -180,7 +181,7 @@ def _put(leaf: Any, sharding: NamedSharding) -> Array:
     return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
 
 
-def _whole(leaf: Any) -> Any:
+def _gather(leaf: Any) -> Any:
     if not isinstance(leaf, Array) or len(leaf.sharding.device_set) == 1:
         return leaf
     everywhere = NamedSharding(leaf.sharding.mesh, PartitionSpec())  # pyrefly: ignore

@@ -1,8 +1,8 @@
 """Several processes that train one network together, of which only the first writes.
 
 They run the same program on the same values, each on its own devices (:mod:`.placement`).
-What touches the disk goes through :func:`by_first`. A process that ends early takes the others with
-it: they notice at the next sum over the devices.
+Whatever touches the disk goes through :func:`run_on_first`. A process that ends early takes the
+others with it: they notice at the next sum over the devices.
 """
 
 import contextlib
@@ -19,22 +19,29 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 
-__all__ = ["ProcessLost", "by_first", "is_first", "join", "leave", "losses_noticed"]
+__all__ = [
+    "ProcessLost",
+    "is_first_process",
+    "join",
+    "leave",
+    "report_lost_process",
+    "run_on_first",
+]
 
 T = TypeVar("T")
 
-PATIENCE = 1.0
-"""Seconds for which the first process, on which the others depend, ends after them."""
+EXIT_DELAY = 1.0
+"""Seconds by which the first process, on which the others depend, ends after them."""
 
-WAIT = 300.0
-"""Seconds for which the other processes wait for the first one to come."""
+CONNECT_TIMEOUT = 300.0
+"""Seconds for which the other processes wait for the first one to come up."""
 
-SIGNS = ("gloo", "nccl", "unavailable", "connection", "heartbeat", "coordination")
-"""Words by which the message of a failed program tells that another process is gone."""
+LOST_PROCESS_WORDS = ("gloo", "nccl", "unavailable", "connection", "heartbeat", "coordination")
+"""Words in the message of a failed program which tell that another process is gone."""
 
 
 class ProcessLost(OSError):
-    """Another process that trains the same network has ended."""
+    """The error that another process, which trains the same network, has ended."""
 
 
 def join(
@@ -43,16 +50,16 @@ def join(
     """Joins the processes that train together; to be called before JAX does anything.
 
     Args:
-      coordinator: ``host:port`` of the first process; without it, and without the others, what
-        SLURM, Open MPI or a cloud says.
-      processes: how many there are.
-      process: the number of this one, from 0.
+      coordinator: ``host:port`` of the first process; if all three are ``None``, SLURM, Open MPI
+        or a cloud tells them.
+      processes: number of processes.
+      process: number of this one, from 0.
 
     Raises:
       ConnectionError: the others do not answer, or nothing says where they are.
     """
     if coordinator is not None and process != 0:
-        _await(coordinator)
+        _wait_for_first(coordinator)
     try:
         jax.distributed.initialize(coordinator, processes, process)
     except (RuntimeError, ValueError) as error:
@@ -62,13 +69,13 @@ def join(
         ) from error
 
 
-def _await(coordinator: str) -> None:
-    """Waits for the first process; JAX would abort where it does not come."""
+def _wait_for_first(coordinator: str) -> None:
+    """Waits for the first process; JAX would abort if it does not come up."""
     host, _, port = coordinator.rpartition(":")
-    until = time.monotonic() + WAIT
+    until = time.monotonic() + CONNECT_TIMEOUT
     while True:
         try:
-            with socket.create_connection((host, int(port)), timeout=WAIT):
+            with socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT):
                 return
         except (OSError, ValueError) as error:
             if isinstance(error, ValueError) or time.monotonic() > until:
@@ -76,65 +83,69 @@ def _await(coordinator: str) -> None:
                     f"Processes that train together need to reach the first, got '{error}' for "
                     f"{coordinator!r}: give all the same --coordinator HOST:PORT, of process 0."
                 ) from error
-            time.sleep(min(0.2, WAIT))
+            time.sleep(min(0.2, CONNECT_TIMEOUT))
 
 
-def is_first() -> bool:
-    """Whether this process is the one that writes; a process by itself is."""
+def is_first_process() -> bool:
+    """True if this process is the one that writes; a process by itself is."""
     return jax.process_index() == 0
 
 
-def by_first(make: Callable[[], T]) -> T:
-    """What a function returns, or raises, in the first process; the others do not call it.
+def run_on_first(make: Callable[[], T]) -> T:
+    """Calls a function in the first process alone, and shares its result with the others.
 
     All processes must get here, with nothing under way on their devices.
 
     Args:
-      make: returns something that can be pickled.
+      make: a function whose result can be pickled.
 
     Returns:
-      The same in every process.
+      The result of the first process, in every process.
+
+    Raises:
+      Exception: the exception that the function raised, in every process.
     """
     if jax.process_count() == 1:
         return make()
-    outcome = _outcome(make) if is_first() else None
-    kind, value = pickle.loads(_of_first(pickle.dumps(outcome)))
+    outcome = _call_and_catch(make) if is_first_process() else None
+    kind, value = pickle.loads(_broadcast_bytes(pickle.dumps(outcome)))
     if kind == "raised":
         raise value
     return value
 
 
-def _outcome(make: Callable[[], T]) -> tuple[str, T | Exception]:
+def _call_and_catch(make: Callable[[], T]) -> tuple[str, T | Exception]:
+    """Returns ``("returned", result)`` or ``("raised", exception)``."""
     try:
         return "returned", make()
     except Exception as error:
         return "raised", error
 
 
-def _of_first(data: bytes) -> bytes:
-    """The bytes that the first process passes."""
-    length = int(_shared(np.array([len(data)], np.int32))[0])
+def _broadcast_bytes(data: bytes) -> bytes:
+    """Returns in every process the bytes that the first process passes."""
+    length = int(_broadcast_row(np.array([len(data)], np.int32))[0])
     row = np.zeros(length, np.uint8)
-    if is_first():
+    if is_first_process():
         row[:] = np.frombuffer(data, np.uint8)
-    return _shared(row).tobytes()
+    return _broadcast_row(row).tobytes()
 
 
-def _shared(row: np.ndarray) -> np.ndarray:
-    """The row of the first process, in every process."""
+def _broadcast_row(row: np.ndarray) -> np.ndarray:
+    """Returns in every process the row that the first process passes, by a sum."""
     # One device of each process, and no program under way afterwards: sums that overlap get mixed.
     devices = {device.process_index: device for device in reversed(jax.devices())}
     mesh = Mesh(np.array([devices[index] for index in sorted(devices)]), ("processes",))
     split, whole = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in (("processes",), ()))
-    mine = row if is_first() else np.zeros_like(row)
+    mine = row if is_first_process() else np.zeros_like(row)
     rows = jax.make_array_from_process_local_data(split, mine[None])
     total = jax.jit(lambda rows: rows.sum(0, dtype=rows.dtype), out_shardings=whole)(rows)
     return np.asarray(total.block_until_ready().addressable_data(0))
 
 
 @contextlib.contextmanager
-def losses_noticed() -> Iterator[None]:
-    """Says in a sentence that another process is gone, in the place of what JAX says.
+def report_lost_process() -> Iterator[None]:
+    """Raises a one-sentence :class:`ProcessLost` in the place of JAX's error in its block.
 
     Raises:
       ProcessLost: within the block, another process has ended.
@@ -143,7 +154,7 @@ def losses_noticed() -> Iterator[None]:
         yield
     except (jax.errors.JaxRuntimeError, ValueError) as error:
         message = str(error).lower()
-        if jax.process_count() == 1 or not any(sign in message for sign in SIGNS):
+        if jax.process_count() == 1 or not any(sign in message for sign in LOST_PROCESS_WORDS):
             raise
         raise ProcessLost(
             f"Training needs all of its {jax.process_count()} processes to the end, got "
@@ -164,8 +175,8 @@ def leave(status: int) -> None:
         return
     sys.stdout.flush()
     sys.stderr.flush()
-    if is_first():
-        time.sleep(PATIENCE)
+    if is_first_process():
+        time.sleep(EXIT_DELAY)
     os._exit(status)
 
 

@@ -12,7 +12,7 @@ from support.tiny import snapshot
 
 import sgl_jax as sgl
 from sgl_jax import cli
-from sgl_jax.data._source import FILES, ROOT_VARIABLE
+from sgl_jax.data._idx_source import FILES, ROOT_VARIABLE
 from sgl_jax.runs.experiment import prepare
 from sgl_jax.runs.folder import RunFolder
 
@@ -93,7 +93,7 @@ def test_help_is_printed(capsys, command):
 
 
 def test_list_names_every_entry_of_every_catalogue(typed):
-    from sgl_jax.cli.commands import _CATALOGUES
+    from sgl_jax.cli._commands import _CATALOGUES
 
     status, out, err = typed("list")
     assert (status, err) == (0, [])
@@ -118,7 +118,7 @@ def test_training_prints_both_runs_and_draws_a_figure(typed, tmp_path):
     assert "prox_adam, l1, lam 3 / 1,397 = 0.00215, group_lam 1 / 1,397 = 0.000716, seed 7." in text
     assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
     assert len((folder / "dense" / "record.jsonl").read_text().splitlines()) == 2
-    record = RunFolder(folder).records()[-1]
+    record = RunFolder(folder).read_records()[-1]
     assert f"{record.error:.2%}" in text
     evaluated = typed("evaluate", folder)
     assert evaluated[::2] == (0, [])
@@ -150,11 +150,11 @@ def test_compacting_writes_a_folder_and_exports(typed, copied):
     for part in ("largest difference", " compact ┃", "latency, batch 256"):
         assert part in text
     ((error, same),) = errors_of(out)
-    assert error == same == f"{RunFolder(copied).records()[-1].sparse_error:.2%}"
+    assert error == same == f"{RunFolder(copied).read_records()[-1].sparse_error:.2%}"
 
 
 def test_a_compacted_network_of_a_run_is_an_ordinary_one(copied):
-    experiment = prepare(RunFolder(copied).config())
+    experiment = prepare(RunFolder(copied).read_config())
     state = experiment.state
     small = sgl.load_compact(
         copied / "compact", experiment.network.apply, (state.params, state.rest)
@@ -205,7 +205,7 @@ def test_a_model_of_ones_own_is_found_in_the_folder_one_stands_in(typed, tmp_pat
     assert (status, err) == (0, [])
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name == "digits-Own-prox_adam-l1-seed0"
-    assert RunFolder(folder).records()[-1].layers["conv/kernel"].groups == 1
+    assert RunFolder(folder).read_records()[-1].layers["conv/kernel"].groups == 1
     assert "dense ┃" not in "\n".join(out)
 
 

@@ -106,7 +106,7 @@ def test_an_interrupted_saving_leaves_what_was_there(copied, networks, monkeypat
 
 
 def test_a_rename_that_fails_leaves_what_was_there(copied, networks, monkeypatch):
-    before, rename = snapshot(copied.parent), _folder.whole_folder.__globals__["os"].replace
+    before, rename = snapshot(copied.parent), _folder.replace_folder.__globals__["os"].replace
 
     def replace(source, target):
         if str(source).endswith(".part"):

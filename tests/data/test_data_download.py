@@ -12,7 +12,7 @@ import pytest
 from support.idx_files import SOURCES, assert_holds, assert_sentence, draw, published, write
 
 from sgl_jax.data._download import RETRIES
-from sgl_jax.data._source import FILES
+from sgl_jax.data._idx_source import FILES
 
 
 CONTENTS = draw()

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from support.idx_files import SOURCES, assert_holds, assert_sentence, draw, pack, published, write
 
-from sgl_jax.data import idx
-from sgl_jax.data._source import FILES, ROOT_VARIABLE
+from sgl_jax.data import _idx as idx
+from sgl_jax.data._idx_source import FILES, ROOT_VARIABLE
 
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
@@ -144,7 +144,7 @@ def test_checksum_is_of_the_unpacked_contents(tmp_path):
     path = tmp_path / "abc"
     for content in (b"abc", gzip.compress(b"abc", 1), gzip.compress(b"abc", 9)):
         path.write_bytes(content)
-        assert idx.checksum(path).startswith("ba7816bf8f01cfea414140de5dae2223")
+        assert idx.compute_checksum(path).startswith("ba7816bf8f01cfea414140de5dae2223")
 
 
 # The folder.
@@ -241,7 +241,7 @@ def test_other_contents_than_the_published_are_refused(tmp_path, mnist, file):
     path = write(tmp_path, files | {file: other}) / f"{file}.gz"
     with pytest.raises(ValueError, match="of another data set") as error:
         mnist.load(tmp_path)
-    expected, found = mnist.checksums[file][:12], idx.checksum(path)[:12]
+    expected, found = mnist.checksums[file][:12], idx.compute_checksum(path)[:12]
     assert_sentence(error, path, f"{expected}..., got {found}...", "--download")
 
 

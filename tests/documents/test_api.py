@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import pytest
 
 import sgl_jax as sgl
+from sgl_jax.cli import _commands as cli
 
 
 FOLDERS = [str(pathlib.Path(sgl.__file__).parent)]
@@ -47,14 +48,17 @@ def methods(path, thing):
 
 PUBLIC = public()
 CLASSES = {path: thing for path, thing in PUBLIC.items() if inspect.isclass(thing)}
-FUNCTIONS = {path: thing for path, thing in PUBLIC.items() if inspect.isfunction(thing)}
+COMMANDS = {f"sgl-jax {name}": command for name, command in cli.COMMANDS.items()}
+FUNCTIONS = {path: thing for path, thing in PUBLIC.items() if inspect.isfunction(thing)} | COMMANDS
 METHODS = {
     name: method for path, thing in CLASSES.items() for name, method in methods(path, thing).items()
 }
 ENTRIES = {
     path: function
     for path, function in FUNCTIONS.items()
-    if path.count(".") == 1 or path.startswith(("sgl_jax.prox.", "sgl_jax.directions."))
+    if path.count(".") == 1
+    or path.startswith(("sgl_jax.prox.", "sgl_jax.directions."))
+    or path in COMMANDS
 }
 """The functions that a user calls, and so wants explained in full."""
 
@@ -139,16 +143,28 @@ def test_randomness_comes_first_and_is_called_key(path):
     assert "key" not in names[1:]
 
 
-def test_catalogues_are_the_files():
-    for folder, catalogue in (
-        ("penalties", dict(sorted((sgl.PENALTIES | sgl.CONSTRAINTS).items()))),
-        ("algorithms", sgl.ALGORITHMS),
-    ):
-        package = pathlib.Path(FOLDERS[0], folder)
-        files = sorted(file.stem for file in package.glob("*.py") if not file.stem.startswith("_"))
-        assert list(catalogue) == files
-        for name, thing in catalogue.items():
-            assert thing.__module__ == f"sgl_jax.{folder}.{name}"
+CATALOGUES = {
+    "penalties": dict(sorted((sgl.PENALTIES | sgl.CONSTRAINTS).items())),
+    "algorithms": sgl.ALGORITHMS,
+    "compaction.artifacts": sgl.EXPORTERS,
+    "data": sgl.data.DATASETS,
+    "models": sgl.models.MODELS,
+}
+"""The catalogues with a file for each entry, by their package."""
+
+
+@pytest.mark.parametrize("package", CATALOGUES)
+def test_catalogue_is_the_files(package):
+    folder = pathlib.Path(FOLDERS[0], *package.split("."))
+    files = sorted(file.stem for file in folder.glob("*.py") if not file.stem.startswith("_"))
+    assert list(CATALOGUES[package]) == files
+    for name, thing in CATALOGUES[package].items():
+        assert thing.__module__ == f"sgl_jax.{package}.{name}"
+
+
+def test_penalties_and_algorithms_are_public_names():
+    for package in ("penalties", "algorithms"):
+        for thing in CATALOGUES[package].values():
             assert getattr(sgl, thing.__name__) is thing
             assert thing.__name__ in sgl.__all__
 

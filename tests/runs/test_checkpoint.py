@@ -11,7 +11,7 @@ from support.tiny import bits, full_disk
 import sgl_jax as sgl
 from sgl_jax import train
 from sgl_jax.algorithms import prox_adam, splitting
-from sgl_jax.runs import checkpoint
+from sgl_jax.runs import _checkpoint as checkpoint
 
 
 # Orbax leaves tasks of a closed event loop behind where it fails.
@@ -109,10 +109,10 @@ def test_a_state_that_came_back_goes_on_as_the_one_that_was_kept(saved, states, 
 
 
 def test_the_newest_is_kept_alone(saved, states):
-    assert checkpoint.latest(saved) == 2
+    assert checkpoint.find_latest(saved) == 2
     for epoch in (3, 10):
         checkpoint.save(saved, epoch, states[0])
-        assert checkpoint.latest(saved) == epoch
+        assert checkpoint.find_latest(saved) == epoch
         assert names(saved) == [str(epoch)]
     assert bits(checkpoint.load(saved, 10, states[1])) == bits(states[0])
 
@@ -127,7 +127,7 @@ def test_what_an_interrupted_writing_left_is_passed_over_then_deleted(saved, sta
     for name in ("3.orbax-checkpoint-tmp", "3.orbax-checkpoint-tmp-1234"):
         (saved / name / "state").mkdir(parents=True)
         (saved / name / "state" / "manifest.ocdbt").write_bytes(b"half")
-    assert checkpoint.latest(saved) == 2
+    assert checkpoint.find_latest(saved) == 2
     assert bits(checkpoint.load(saved, 2, states[0])) == bits(states[1])
     checkpoint.save(saved, 3, states[1])
     assert names(saved) == ["3"]
@@ -137,7 +137,7 @@ def test_what_an_interrupted_writing_left_is_passed_over_then_deleted(saved, sta
 def test_there_is_no_newest_where_there_is_none(tmp_path, make):
     if make:
         (tmp_path / "checkpoints").mkdir()
-    assert checkpoint.latest(tmp_path / "checkpoints") == 0
+    assert checkpoint.find_latest(tmp_path / "checkpoints") == 0
 
 
 @pytest.mark.parametrize(
@@ -208,5 +208,5 @@ def test_a_full_disk_is_refused_and_leaves_the_checkpoint_before(saved, states):
     with full_disk(), pytest.raises(OSError, match="needs a disk that can be written") as error:
         checkpoint.save(saved, 3, states[0])
     assert_sentence(error, saved / "3", "--resume")
-    assert checkpoint.latest(saved) == 2
+    assert checkpoint.find_latest(saved) == 2
     assert bits(checkpoint.load(saved, 2, states[0])) == bits(states[1])

@@ -11,9 +11,9 @@ from support.tiny import snapshot
 
 from sgl_jax.compaction.artifacts import EXPORTERS
 from sgl_jax.runs import costs
-from sgl_jax.runs.compacted import compact_run, compacted_already
+from sgl_jax.runs.compaction import compact_run, is_compacted
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.costs import compacted, costs_of
+from sgl_jax.runs.costs import compact_network, measure_costs
 from sgl_jax.runs.experiment import run
 from sgl_jax.runs.folder import RunFolder
 
@@ -54,7 +54,7 @@ def test_networks_take_turns():
     networks = {
         name: (lambda params, images, name=name: called.append(name), None) for name in "ab"
     }
-    taken = costs._rounds(networks, jnp.zeros(1))
+    taken = costs._time_in_turn(networks, jnp.zeros(1))
     assert called == ["a", "b"] * (1 + costs.ROUNDS)
     assert {name: len(seconds) for name, seconds in taken.items()} == dict.fromkeys(
         "ab", costs.ROUNDS
@@ -63,15 +63,15 @@ def test_networks_take_turns():
 
 def test_slow_networks_have_three_rounds(monkeypatch):
     monkeypatch.setattr(costs, "PATIENCE", 0.0)
-    taken = costs._rounds({"slow": (lambda params, images: None, None)}, jnp.zeros(1))
+    taken = costs._time_in_turn({"slow": (lambda params, images: None, None)}, jnp.zeros(1))
     assert len(taken["slow"]) == 3
 
 
 def test_costs_of_runs_side_by_side(reached, dense):
-    found = costs_of(dense, {"sparse": reached})
+    found = measure_costs(dense, {"sparse": reached})
     assert set(found) == {"dense", "sparse"}
     assert found["dense"].error == dense.records[-1].error
-    assert found["dense"].size == compacted(reached).report.before
+    assert found["dense"].size == compact_network(reached).report.before
     assert found["dense"].size.parameters == 5 * 5 * 2 + 2 + 72 * 10 + 10
     assert found["sparse"].size.parameters == 5 * 5 + 1 + 36 * 10 + 10
     assert found["sparse"].size.flops * 2 == found["dense"].size.flops
@@ -81,9 +81,9 @@ def test_costs_of_runs_side_by_side(reached, dense):
 
 
 def test_a_compacted_run_is_read_and_not_made_again(folder, reached, monkeypatch):
-    assert not compacted_already(folder)
+    assert not is_compacted(folder)
     first = compact_run(folder, reached)
-    assert compacted_already(folder)
+    assert is_compacted(folder)
     before = snapshot(folder.path)
     assert first.full.error == first.compact.error
     assert first.compact.size == first.report.after != first.full.size
@@ -91,8 +91,8 @@ def test_a_compacted_run_is_read_and_not_made_again(folder, reached, monkeypatch
     def never(*args):
         raise AssertionError
 
-    monkeypatch.setattr("sgl_jax.runs.compacted.save_compact", never)
-    monkeypatch.setattr("sgl_jax.runs.compacted.latencies", never)
+    monkeypatch.setattr("sgl_jax.runs.compaction.save_compact", never)
+    monkeypatch.setattr("sgl_jax.runs.compaction.measure_latencies", never)
     assert compact_run(folder, reached) == first
     assert snapshot(folder.path) == before
 
@@ -101,12 +101,12 @@ def test_what_an_interruption_left_out_is_made_up_for(folder, reached, monkeypat
     def stopped(*args):
         raise KeyboardInterrupt
 
-    for place in ("save_compact", "export", "latencies"):
+    for place in ("save_compact", "export", "measure_latencies"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"sgl_jax.runs.compacted.{place}", stopped)
+            patch.setattr(f"sgl_jax.runs.compaction.{place}", stopped)
             with pytest.raises(KeyboardInterrupt):
                 compact_run(folder, reached, ["safetensors"])
-        assert compacted_already(folder) == (place != "save_compact")
+        assert is_compacted(folder) == (place != "save_compact")
     compact_run(folder, reached, ["safetensors"])
     names = {path.name for path in (folder.path / "compact").iterdir()}
     assert names == {"params", "plan.json", "timing.json", "network.safetensors"}
@@ -131,7 +131,7 @@ def test_a_folder_that_cannot_be_written_is_said(folder, reached):
 def test_formats_of_the_command_are_those_of_the_catalogue():
     from typing import get_args
 
-    from sgl_jax.cli.commands import Format
+    from sgl_jax.cli._commands import Format
 
     assert list(get_args(Format)) == list(EXPORTERS)
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sgl_jax.runs import builders
+from sgl_jax.runs import _builders as builders
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.experiment import epochs, prepare, run
+from sgl_jax.runs.experiment import prepare, run, train_epochs
 from sgl_jax.runs.records import Record
 
 
@@ -72,7 +72,7 @@ def test_groups_of_channels_die_as_wholes():
         lam=0.0,
         group_lam=2000.0,
     )
-    *_, (state, _) = epochs(prepare(config))
+    *_, (state, _) = train_epochs(prepare(config))
     filters, biases = state.params["conv"]["kernel"][...], state.params["conv"]["bias"][...]
     dead = np.asarray(jnp.abs(filters).max((0, 1, 2)) == 0)
     assert dead.any()
@@ -90,8 +90,8 @@ def test_same_seed_gives_the_same_record(records):
 
 def test_a_run_goes_on_from_any_epoch(records):
     experiment = prepare(SHORT)
-    state, _ = next(epochs(experiment))
-    *_, (_, last) = epochs(experiment, state, done=1)
+    state, _ = next(train_epochs(experiment))
+    *_, (_, last) = train_epochs(experiment, state, done=1)
     assert last == records["prox_adam"]
 
 
@@ -105,9 +105,9 @@ def test_strengths_are_divided_by_the_number_of_training_images():
 
 
 def test_held_out_images_are_training_images_and_the_same_in_every_run():
-    whole = builders.dataset(SHORT)
-    data = builders.dataset(dataclasses.replace(SHORT, holdout=97))
-    again = builders.dataset(dataclasses.replace(SHORT, holdout=97, seed=5))
+    whole = builders.build_dataset(SHORT)
+    data = builders.build_dataset(dataclasses.replace(SHORT, holdout=97))
+    again = builders.build_dataset(dataclasses.replace(SHORT, holdout=97, seed=5))
     assert (len(data.y_train), len(data.y_test)) == (1300, 97)
     np.testing.assert_array_equal(data.x_test, again.x_test)
     both = np.concatenate([data.x_train, data.x_test]).reshape(1397, -1)
@@ -133,10 +133,10 @@ def test_paper_protocol_steps_at_its_milestones():
         lam_warmup=2,
     )
     params = {"conv": jnp.ones((3, 3, 1, 2)), "fc": jnp.ones((4, 2))}
-    tx = builders.transformation(config, config.strengths(1), params, steps=10)
+    tx = builders.build_transformation(config, config.strengths(1), params, steps=10)
     state, found = tx.init(params), []
     bias = {"bias": jnp.ones(2)}
-    rate = builders.transformation(config.twin(), config.strengths(1), bias, steps=10)
+    rate = builders.build_transformation(config.twin(), config.strengths(1), bias, steps=10)
     rate_state = rate.init(bias)
     for _ in range(30):
         updates, rate_state = rate.update(bias, rate_state, bias)

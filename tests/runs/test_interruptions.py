@@ -107,8 +107,8 @@ def assert_same_run(path, other):
     """The same records and the same state, bit for bit, and nothing left over."""
     assert (path / "record.jsonl").read_bytes() == (other / "record.jsonl").read_bytes()
     folders = RunFolder(path), RunFolder(other)
-    experiment = prepare(folders[0].config())
-    mine, theirs = (bits(folder.state(experiment)) for folder in folders)
+    experiment = prepare(folders[0].read_config())
+    mine, theirs = (bits(folder.read_state(experiment)) for folder in folders)
     assert mine == theirs
     names = [sorted(str(each.relative_to(f)) for each in f.glob("*")) for f in (path, other)]
     assert names[0] == names[1]

@@ -11,7 +11,7 @@ import pytest
 from support.idx_files import assert_sentence
 from support.tiny import bits, snapshot
 
-from sgl_jax.runs import checkpoint, folder as run_folder
+from sgl_jax.runs import _checkpoint as checkpoint, folder as run_folder
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.experiment import prepare
 from sgl_jax.runs.folder import RunFolder
@@ -77,8 +77,8 @@ def assert_same_run(folder, whole):
     other, reached = whole
     assert lines(folder) == lines(other)
     assert len(lines(folder, "timing.jsonl")) == CONFIG.epochs
-    state = folder.state(reached.experiment)
-    assert bits(state) == bits(other.state(reached.experiment)) == bits(reached.state)
+    state = folder.read_state(reached.experiment)
+    assert bits(state) == bits(other.read_state(reached.experiment)) == bits(reached.state)
     assert {path.name for path in folder.path.iterdir()} == FILES
     assert [path.name for path in (folder.path / "checkpoints").iterdir()] == ["3"]
 
@@ -88,18 +88,25 @@ def test_config_says_what_was_trained_and_where(whole):
     assert found["config"] == {**dataclasses.asdict(CONFIG), "milestones": []}
     strengths = {"lam": 2.0 / 1397, "group_lam": 2.0 / 1397, "beta": 2.5 / 1397}
     assert found["strengths"] == {**strengths, "divided_by": 1397}
-    assert found["versions"].keys() >= {"sgl-jax", "jax", "jaxlib", "optax", "flax", "numpy"}
+    assert found["versions"].keys() >= {
+        "sgl-jax",
+        "jax",
+        "jaxlib",
+        "optax",
+        "flax",
+        "numpy",
+    }
     assert found["versions"]["jax"] == jax.__version__
     assert found["device"].startswith("cpu")
     assert found["cores"] >= 1
     assert all(found[name] for name in ("commit", "python", "processor"))
-    assert whole[0].config() == CONFIG
+    assert whole[0].read_config() == CONFIG
 
 
 def test_files_have_a_line_per_epoch(whole):
     folder, reached = whole
     records = [Record.from_json(json.loads(line)) for line in lines(folder)]
-    assert records == reached.records == folder.records()
+    assert records == reached.records == folder.read_records()
     assert [record.epoch for record in records] == [1, 2, 3]
     assert 0 < records[-1].sparsity.weights < 1
     timing = [json.loads(line) for line in lines(folder, "timing.jsonl")]
@@ -158,7 +165,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
 ):
     folder = RunFolder(tmp_path / "runs" / "run")
     interrupt(monkeypatch, folder, place, epoch)
-    assert len(folder.records()) == done
+    assert len(folder.read_records()) == done
     folder.train(CONFIG, "resume")
     assert_same_run(folder, whole)
 
@@ -168,7 +175,7 @@ def test_lines_beyond_the_checkpoint_are_dropped(whole, copied, name):
     path = copied.path / name
     with path.open("a") as file:
         file.write(lines(copied, name)[-1].replace('"epoch": 3', '"epoch": 4') + '\n{"epoch": 5, "')
-    assert copied.records() == whole[1].records
+    assert copied.read_records() == whole[1].records
     assert copied.train(CONFIG, "resume").records == whole[1].records
     assert_same_run(copied, whole)
 
@@ -225,5 +232,5 @@ def test_what_an_interrupted_start_or_deletion_left_is_no_obstacle(whole, copied
 
 def test_a_run_without_an_epoch_has_no_state(tmp_path, experiment):
     with pytest.raises(FileNotFoundError, match="an epoch done") as error:
-        RunFolder(tmp_path).state(experiment)
+        RunFolder(tmp_path).read_state(experiment)
     assert_sentence(error, tmp_path, "--resume")

@@ -147,5 +147,5 @@ def test_a_damaged_config_is_refused(tmp_path, content):
 
 def test_a_folder_without_a_config_holds_no_run(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"needs its config\.json") as error:
-        RunFolder(tmp_path).config()
+        RunFolder(tmp_path).read_config()
     assert_sentence(error, tmp_path)

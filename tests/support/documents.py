@@ -1,5 +1,6 @@
-"""The code blocks of the project's Markdown pages."""
+"""Code blocks and tables of the project's Markdown pages."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -7,7 +8,25 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
+def read(page: str) -> str:
+    """Reads a page in the repository's root."""
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
 def python_blocks(page: str) -> list[str]:
-    """The fenced Python blocks of a page in the repository's root, in order."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    return re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    """Finds the fenced Python blocks of a page, in order."""
+    return re.findall(r"^```python\n(.*?)^```", read(page), flags=re.MULTILINE | re.DOTALL)
+
+
+def plain_blocks(page: str) -> list[str]:
+    """Finds the fenced blocks of a page that name no language, in order."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", read(page), flags=re.MULTILINE | re.DOTALL)
+    return [block for language, block in blocks if not language]
+
+
+def table_rows(page: str, head: str) -> list[list[str]]:
+    """Finds the rows of the table under a head, as their cells without backticks."""
+    lines = itertools.dropwhile(lambda line: line != head, read(page).splitlines())
+    _, _, *rest = lines
+    rows = itertools.takewhile(lambda line: line.startswith("|"), rest)
+    return [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows]

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from sgl_jax.data import DATASETS
-from sgl_jax.data._source import FILES
+from sgl_jax.data._idx_source import FILES
 
 
 SOURCES = {

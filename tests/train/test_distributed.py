@@ -18,11 +18,11 @@ from support.problems import assert_same_support
 
 from sgl_jax.cli import main
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.experiment import prepare, sparse_of
+from sgl_jax.runs.experiment import get_sparse_params, prepare
 from sgl_jax.runs.folder import RunFolder
 from sgl_jax.runs.launch import Launch
 from sgl_jax.train import processes
-from sgl_jax.train.processes import by_first, is_first, losses_noticed
+from sgl_jax.train.processes import is_first_process, report_lost_process, run_on_first
 
 
 HERE = Path(__file__).parents[1]
@@ -104,15 +104,15 @@ def test_two_processes_train_what_one_device_trains(tmp_path, on_one_device, dev
     written = json.loads((path / "config.json").read_text())["placement"]
     assert written == {"devices": 8, "processes": 2, "shard_params": devices == "params"}
     assert (path / "figure.png").exists()
-    state, expected = found.state(on_one_device.experiment), on_one_device.state
+    state, expected = found.read_state(on_one_device.experiment), on_one_device.state
     assert int(state.step) == int(expected.step) >= 30
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-5),
         state.params,
         expected.params,
     )
-    assert_same_support(*(sparse_of(CONFIG, each) for each in (state, expected)))
-    for mine, other in zip(found.records(), on_one_device.records, strict=True):
+    assert_same_support(*(get_sparse_params(CONFIG, each) for each in (state, expected)))
+    for mine, other in zip(found.read_records(), on_one_device.records, strict=True):
         assert mine.loss == pytest.approx(other.loss, abs=1e-5)
         assert 0.0 < mine.sparsity.weights < 1.0
 
@@ -135,9 +135,9 @@ def test_a_process_that_is_killed_ends_the_other_and_leaves_a_checkpoint(tmp_pat
     ), (other.returncode, said)
     assert "Traceback" not in said
     folder = RunFolder(path)
-    done = len(folder.records())
+    done = len(folder.read_records())
     assert done >= 2
-    assert int(folder.state(prepare(folder.config())).step) == done * 29
+    assert int(folder.read_state(prepare(folder.read_config())).step) == done * 29
     config = json.loads((path / "config.json").read_text())
     config["config"]["epochs"] = done + 1
     (path / "config.json").write_text(json.dumps(config))
@@ -172,7 +172,7 @@ def test_options_that_do_not_fit_are_refused(tmp_path, capsys, options, words):
 
 @pytest.mark.parametrize("coordinator", ["127.0.0.1:{port}", "nowhere"])
 def test_a_first_process_that_does_not_come_is_an_error(tmp_path, capsys, monkeypatch, coordinator):
-    monkeypatch.setattr(processes, "WAIT", 0.1)
+    monkeypatch.setattr(processes, "CONNECT_TIMEOUT", 0.1)
     argv = ["train", "--runs", str(tmp_path), "--devices", "data", "--distributed"]
     argv += ["--coordinator", coordinator.format(port=free_port())]
     assert main([*argv, "--processes", "2", "--process", "1"]) == 2
@@ -197,7 +197,7 @@ def test_a_process_by_itself_is_the_first():
     def fail():
         raise ValueError("no gloo here")
 
-    assert is_first()
-    assert by_first(lambda: 3) == 3
-    with pytest.raises(ValueError, match="no gloo here"), losses_noticed():
-        by_first(fail)
+    assert is_first_process()
+    assert run_on_first(lambda: 3) == 3
+    with pytest.raises(ValueError, match="no gloo here"), report_lost_process():
+        run_on_first(fail)

@@ -288,7 +288,7 @@ def test_grid_beyond_the_memory_is_trained_in_chunks(tiny, adam, expected, monke
         sizes.append(len(states.step))
         return compiled_epoch(forward, tx, batch_size, mesh, states, *rest)
 
-    monkeypatch.setattr("sgl_jax.train.many._train.compiled_epoch", watched)
+    monkeypatch.setattr("sgl_jax.train.many._vectorized.compiled_epoch", watched)
     found = tiny.train(adam, states, epochs=2, vectorize=True, memory_limit=limit)
     assert sizes == [7] * 6
     assert_same_training(found, expected, atol=1e-5)

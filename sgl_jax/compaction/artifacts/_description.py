@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from sgl_jax._util.orbax import Mismatch, compare
-from sgl_jax._util.provenance import versions
+from sgl_jax._util.provenance import collect_versions
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Path
 from sgl_jax.compaction import Compacted, LeafPlan, Plan, Report, Size, shapes_of
@@ -66,7 +66,7 @@ def describe(network: Compacted) -> str:
     found = {
         "kind": KIND,
         "format": FORMAT,
-        "versions": versions(),
+        "versions": collect_versions(),
         "inputs": [{"shape": x.shape, "dtype": str(x.dtype)} for x in inputs],
         "outputs": outputs_of(network.apply, network.params, inputs),
         "report": report,

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from sgl_jax._util import orbax
-from sgl_jax._util.files import whole_folder
-from sgl_jax._util.orbax import Mismatch, forms, plain_leaves, reason, typed
+from sgl_jax._util.files import replace_folder
+from sgl_jax._util.orbax import Mismatch, describe_leaves, explain, restore_leaf, to_host
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Compacted, Narrowed, Plan
@@ -63,14 +63,14 @@ def save_compact(path: str | Path, network: Compacted) -> None:
             "else: choose another one."
         )
     try:
-        with whole_folder(path) as part:
+        with replace_folder(path) as part:
             (part / PLAN).write_text(describe(network), encoding="utf-8")
-            orbax.write(part / PARAMS, plain_leaves(network.params))
+            orbax.write(part / PARAMS, to_host(network.params))
     except ImportError:
         raise
     except Exception as error:
         raise OSError(
-            f"A compacted network needs a disk that can be written, got '{reason(error)}' for "
+            f"A compacted network needs a disk that can be written, got '{explain(error)}' for "
             f"{path}: free some space, or choose another folder."
         ) from error
 
@@ -120,7 +120,7 @@ def restored(
         for name, leaf in plan.leaves
     }
     try:
-        found = read(forms(narrow))
+        found = read(describe_leaves(narrow))
     except ImportError:
         raise
     except Mismatch as odd:
@@ -130,10 +130,10 @@ def restored(
         ) from odd
     except Exception as error:
         raise ValueError(
-            f"A compacted network needs to be whole, got '{reason(error)}' for {path}: save it "
+            f"A compacted network needs to be whole, got '{explain(error)}' for {path}: save it "
             "anew."
         ) from error
-    params = rebuild({name: typed(found[name], leaf) for name, leaf in narrow.items()})
+    params = rebuild({name: restore_leaf(found[name], leaf) for name, leaf in narrow.items()})
     network = Compacted(params, Narrowed(apply, plan), description.report, plan, description.inputs)
     _check_function(network, description, path)
     return network

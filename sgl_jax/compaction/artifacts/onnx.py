@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from sgl_jax._util.files import write_whole
-from sgl_jax._util.quiet import quiet
+from sgl_jax._util.quiet import silence_loggers
 from sgl_jax.compaction import Compacted
 from sgl_jax.compaction.artifacts._function import with_any_batch
 from sgl_jax.compaction.program import Equation, Program, equations, trace
@@ -68,7 +68,7 @@ def _converted(network: Compacted, function: Callable[..., Any], shapes: Sequenc
     # Traced before, as jax2onnx exchanges functions of JAX and Flax for its own while it traces.
     program, _ = trace(function, *shapes)
     types = {str(program.avals[value].dtype) for value in program.outputs}
-    with quiet("onnx_ir.serde"):
+    with silence_loggers("onnx_ir.serde"):
         model = jax2onnx.to_onnx(
             lambda *inputs: _evaluated(program, inputs),
             shapes,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sgl_jax._util.files import write_whole
-from sgl_jax._util.orbax import compare, forms, plain_leaves
+from sgl_jax._util.orbax import compare, describe_leaves, to_host
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Compacted
 from sgl_jax.compaction.artifacts._description import describe, read_description
@@ -34,7 +34,7 @@ def export_safetensors(path: Path, network: Compacted) -> None:
     """
     write_whole(
         path,
-        _library().numpy.save(plain_leaves(network.params), metadata={KEY: describe(network)}),
+        _library().numpy.save(to_host(network.params), metadata={KEY: describe(network)}),
     )
 
 
@@ -56,7 +56,7 @@ def load_safetensors(path: str | Path, apply: Callable[..., Any], like: Params) 
 
     def read(expected: Mapping[str, str]) -> dict[str, np.ndarray]:
         found = {name: _array(**stored) for name, stored in _library().deserialize(content)}
-        compare(expected, forms(found))
+        compare(expected, describe_leaves(found))
         return found
 
     return restored(read_description(_metadata(content), str(path)), read, apply, like, path)

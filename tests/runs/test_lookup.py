@@ -6,7 +6,7 @@ import sys
 import pytest
 from support.idx_files import assert_sentence
 
-from sgl_jax.runs.catalogues import lookup, unknown
+from sgl_jax.runs._lookup import look_up, make_unknown_error
 
 
 CATALOGUE = {"scad": 1, "mcp": 2, "l1": 3, "l1_minus_l2": 4}
@@ -35,11 +35,11 @@ def package(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_a_name_leads_to_its_entry(name):
-    assert lookup("penalty", CATALOGUE, name) == CATALOGUE[name]
+    assert look_up("penalty", CATALOGUE, name) == CATALOGUE[name]
 
 
 def test_a_name_goes_before_an_import_path():
-    assert lookup("penalty", {"math:sqrt": "entry"}, "math:sqrt") == "entry"
+    assert look_up("penalty", {"math:sqrt": "entry"}, "math:sqrt") == "entry"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_name_goes_before_an_import_path():
 )
 def test_an_unknown_name_is_refused_with_the_nearest_and_all_choices(name, hint):
     with pytest.raises(ValueError, match="unknown") as error:
-        lookup("penalty", CATALOGUE, name)
+        look_up("penalty", CATALOGUE, name)
     assert str(error.value) == (
         f"unknown penalty {name!r}{hint}; choose from l1, l1_minus_l2, mcp, scad, or give an "
         "import path, package.module:Name."
@@ -63,15 +63,15 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_all_choices(name, hint)
 
 
 def test_two_names_that_are_near_are_both_named():
-    message = str(unknown("model", ["lenet5", "lenet3", "vgg"], "lenet"))
+    message = str(make_unknown_error("model", ["lenet5", "lenet3", "vgg"], "lenet"))
     assert message == (
         "unknown model 'lenet' (did you mean lenet5 or lenet3?); choose from lenet3, lenet5, vgg."
     )
 
 
 def test_an_import_path_leads_to_what_it_names(package):
-    assert lookup("penalty", CATALOGUE, "own_package.own_module:penalty")() == "mine"
-    assert lookup("penalty", CATALOGUE, "math:sqrt") is math.sqrt
+    assert look_up("penalty", CATALOGUE, "own_package.own_module:penalty")() == "mine"
+    assert look_up("penalty", CATALOGUE, "math:sqrt") is math.sqrt
 
 
 @pytest.mark.parametrize(
@@ -89,5 +89,5 @@ def test_an_import_path_leads_to_what_it_names(package):
 )
 def test_an_import_path_that_leads_nowhere_is_refused(package, path, part):
     with pytest.raises(ValueError, match="import path") as error:
-        lookup("penalty", CATALOGUE, path)
+        look_up("penalty", CATALOGUE, path)
     assert_sentence(error, repr(path), "A penalty by import path", part)

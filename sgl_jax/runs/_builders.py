@@ -1,4 +1,4 @@
-"""From the words of a Config to objects: data set, network, optimizer."""
+"""Builders of the objects that a Config names: data set, network, groups, optimizer."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -16,37 +16,37 @@ from sgl_jax.groups import GroupingLike, by_neuron
 from sgl_jax.models import MODELS
 from sgl_jax.penalties import PENALTIES, Penalty
 from sgl_jax.regularizers import SparseGroup
-from sgl_jax.runs.catalogues import lookup
+from sgl_jax.runs._lookup import look_up
 from sgl_jax.runs.config import Config, Strengths
-from sgl_jax.runs.optimizers import OPTIMIZERS, SCHEDULES, accepted, staircase
+from sgl_jax.runs.optimizers import OPTIMIZERS, SCHEDULES, bind_accepted, staircase
 from sgl_jax.transforms.schedules import warmup
 
 
-__all__ = ["dataset", "grouping", "model", "transformation"]
+__all__ = ["build_dataset", "build_grouping", "build_model", "build_transformation"]
 
 NEURONS = (by_neuron(), "sqrt_size")
 """The paper's groups and their weight."""
 
 
-def dataset(config: Config) -> Dataset:
-    """The data set, or of its training images those to train and those to test on.
+def build_dataset(config: Config) -> Dataset:
+    """Loads the data set; with ``holdout``, its training images alone, split in two.
 
     Raises:
-      OSError: it cannot be found, read or fetched.
+      OSError: the data set cannot be found, read or fetched.
       ValueError: an unknown name, something else than a data set, or too many images to hold out.
     """
-    load = lookup("data set", DATASETS, config.data)
-    data = accepted(load, root=config.data_root, download=config.download)()
+    load = look_up("data set", DATASETS, config.data)
+    data = bind_accepted(load, root=config.data_root, download=config.download)()
     if not isinstance(data, Dataset):
         raise ValueError(
             f"A data set needs to be a function that returns a sgl_jax.data.Dataset, got "
             f"{type(data).__name__} from {config.data!r}."
         )
-    return _held_out(data, config.holdout) if config.holdout else data
+    return _hold_out(data, config.holdout) if config.holdout else data
 
 
-def _held_out(data: Dataset, count: int) -> Dataset:
-    """The training images alone, ``count`` of them, the same in every run, to test on."""
+def _hold_out(data: Dataset, count: int) -> Dataset:
+    """Splits the training images: ``count`` of them, the same in every run, to test on."""
     total = len(data.y_train)
     if count >= total:
         raise ValueError(f"A run needs holdout < {total} training images, got holdout={count}.")
@@ -56,13 +56,13 @@ def _held_out(data: Dataset, count: int) -> Dataset:
     return Dataset(x[kept], y[kept], x[test], y[test], data.classes)
 
 
-def model(config: Config, classes: int) -> nnx.Module:
-    """The network, with parameters drawn from the seed.
+def build_model(config: Config, classes: int) -> nnx.Module:
+    """Builds the network, with parameters drawn from the seed.
 
     Raises:
       ValueError: an unknown name, or something else than a network.
     """
-    build = lookup("model", MODELS, config.model)
+    build = look_up("model", MODELS, config.model)
     try:
         model = build(classes=classes, rngs=nnx.Rngs(config.seed))
     except TypeError as error:
@@ -77,16 +77,16 @@ def model(config: Config, classes: int) -> nnx.Module:
     return model
 
 
-def grouping(
+def build_grouping(
     config: Config, apply: Callable[[Any, Any], Any], variables: tuple[Params, Any], image: Any
 ) -> tuple[GroupingLike, Any]:
-    """What shrinks together, and the weight of a group.
+    """Builds the grouping, and the weight of its groups.
 
     Args:
-      config: says which.
+      config: the config of the run.
       apply: the network in use.
-      variables: its parameters and the rest of its arrays.
-      image: the shape of an example.
+      variables: its trained parameters and its other arrays.
+      image: shape and dtype of a batch of one image.
 
     Raises:
       ValueError: the network has no channels that could be removed.
@@ -98,25 +98,32 @@ def grouping(
     return channels, channels.flops_weights(variables[0]) if flops else "sqrt_size"
 
 
-def transformation(
+def build_transformation(
     config: Config,
     strengths: Strengths,
     params: Params,
     steps: int,
     groups: tuple[GroupingLike, Any] = NEURONS,
 ) -> optax.GradientTransformation:
-    """The optimizer of a run of ``steps`` steps an epoch, with the groups of :func:`grouping`.
+    """Builds the optimizer of a run of ``steps`` steps an epoch.
+
+    Args:
+      config: the config of the run.
+      strengths: the strengths in force.
+      params: the trained parameters.
+      steps: steps of an epoch.
+      groups: grouping and weight, from :func:`build_grouping`.
 
     Raises:
       ValueError: an unknown name, or parts that do not fit.
     """
     milestones = [steps * epoch for epoch in config.milestones]
-    schedule = lookup("schedule", SCHEDULES, config.schedule)
+    schedule = look_up("schedule", SCHEDULES, config.schedule)
     rate = schedule(config.learning_rate, steps * config.epochs, milestones, config.decay)
-    algorithm = lookup("algorithm", ALGORITHMS, config.algorithm)
-    optimizer = lookup("optimizer", OPTIMIZERS, config.optimizer)
-    base = accepted(optimizer, momentum=config.momentum, weight_decay=config.weight_decay)
-    own = _owns_optimizer(algorithm)
+    algorithm = look_up("algorithm", ALGORITHMS, config.algorithm)
+    optimizer = look_up("optimizer", OPTIMIZERS, config.optimizer)
+    base = bind_accepted(optimizer, momentum=config.momentum, weight_decay=config.weight_decay)
+    own = _has_own_optimizer(algorithm)
     if own and config.optimizer != Config.optimizer:
         raise ValueError(
             f"optimizer={config.optimizer!r} needs an algorithm with a base optimizer, got "
@@ -127,23 +134,27 @@ def transformation(
     regularizer = None
     if not config.dense:
         # Without a group lasso the entries need no joint prox, which not every penalty has.
-        both = _sparse_group(config, strengths, steps, *groups)
+        both = _build_sparse_group(config, strengths, steps, *groups)
         alone = own and not strengths.group_lam
         regularizer = both.resolved(params).entries_part if alone else both
-    takes = accepted(
-        algorithm, base=base, momentum=config.momentum, **_betas(config, strengths, milestones)
+    make = bind_accepted(
+        algorithm,
+        base=base,
+        momentum=config.momentum,
+        **_build_betas(config, strengths, milestones),
     )
-    return takes(rate, regularizer)
+    return make(rate, regularizer)
 
 
-def _owns_optimizer(algorithm: Any) -> bool:
+def _has_own_optimizer(algorithm: Any) -> bool:
+    """True if an algorithm takes no base optimizer."""
     return "base" not in inspect.signature(algorithm).parameters
 
 
-def _betas(
+def _build_betas(
     config: Config, strengths: Strengths, milestones: Sequence[int]
 ) -> dict[str, ScalarOrSchedule]:
-    """The couplings: of all kernels, or of convolutions and dense kernels apart."""
+    """Builds the couplings: of all kernels, or of convolutions and dense kernels apart."""
     betas: dict[str, ScalarOrSchedule] = {"beta": strengths.beta}
     if config.beta_growth != 1 and milestones:
         betas["beta"] = staircase(strengths.beta, 0, milestones, config.beta_growth)
@@ -152,19 +163,22 @@ def _betas(
     return betas
 
 
-def _sparse_group(
+def _build_sparse_group(
     config: Config, strengths: Strengths, steps: int, grouping: GroupingLike, weight: Any
 ) -> SparseGroup:
+    """Builds the penalties on entries and on groups, with strengths that may rise from zero."""
+
     def rising(value: float) -> ScalarOrSchedule:
         return warmup(value, steps * config.lam_warmup) if config.lam_warmup else value
 
-    entry = _penalty(config, rising(strengths.lam))
-    group: Any = lookup("penalty", PENALTIES, config.group_penalty)
+    entry = _build_penalty(config, rising(strengths.lam))
+    group: Any = look_up("penalty", PENALTIES, config.group_penalty)
     return SparseGroup(entry, group(rising(strengths.group_lam)), grouping, weight)
 
 
-def _penalty(config: Config, lam: ScalarOrSchedule) -> Penalty:
-    penalty: Any = lookup("penalty", PENALTIES, config.penalty)
+def _build_penalty(config: Config, lam: ScalarOrSchedule) -> Penalty:
+    """Builds the penalty on entries, with its shape parameter if one is given."""
+    penalty: Any = look_up("penalty", PENALTIES, config.penalty)
     if config.shape is None:
         return penalty(lam=lam)
     names = [name for name in inspect.signature(penalty).parameters if name != "lam"]

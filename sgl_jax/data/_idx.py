@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int32, UInt8
 
 
-__all__ = ["checksum", "contents", "read_images", "read_labels", "read_pair"]
+__all__ = ["compute_checksum", "read_contents", "read_images", "read_labels", "read_pair"]
 
 GZIP = b"\x1f\x8b"
 """The first two bytes of a gzip stream."""
@@ -23,8 +23,8 @@ UNSIGNED_BYTES = 0x0800
 """IDX's code for values of type uint8, in the magic number, whose last byte counts the axes."""
 
 
-def contents(path: Path) -> bytes:
-    """The bytes of a file, unpacked if they are gzipped, whatever the file is called.
+def read_contents(path: Path) -> bytes:
+    """Reads the bytes of a file, unpacked if they are gzipped, whatever the file is called.
 
     Args:
       path: the file.
@@ -51,8 +51,8 @@ def contents(path: Path) -> bytes:
         ) from error
 
 
-def checksum(path: Path) -> str:
-    """The SHA-256 of what a file holds, in hexadecimal; of the unpacked bytes if it is gzipped.
+def compute_checksum(path: Path) -> str:
+    """Computes the SHA-256 of a file, in hexadecimal; of the unpacked bytes if it is gzipped.
 
     Args:
       path: the file.
@@ -61,7 +61,7 @@ def checksum(path: Path) -> str:
       OSError: if the file cannot be read.
       ValueError: if it is a gzip stream that is cut short or damaged.
     """
-    return hashlib.sha256(contents(path)).hexdigest()
+    return hashlib.sha256(read_contents(path)).hexdigest()
 
 
 def read_images(path: Path) -> UInt8[np.ndarray, "n height width"]:
@@ -74,11 +74,11 @@ def read_images(path: Path) -> UInt8[np.ndarray, "n height width"]:
       OSError: if the file cannot be read.
       ValueError: if it is no whole file of images.
     """
-    return _images(contents(path), path)
+    return _parse_images(read_contents(path), path)
 
 
 def read_labels(path: Path) -> Int32[np.ndarray, "n"]:
-    """Labels, 0 to 255.
+    """Reads labels, 0 to 255.
 
     Args:
       path: a file of magic number 0x00000801.
@@ -87,47 +87,47 @@ def read_labels(path: Path) -> Int32[np.ndarray, "n"]:
       OSError: if the file cannot be read.
       ValueError: if it is no whole file of labels.
     """
-    return _labels(contents(path), path)
+    return _parse_labels(read_contents(path), path)
 
 
 def read_pair(
     images: Path, labels: Path, checksums: tuple[str, str] | None = None
 ) -> tuple[UInt8[np.ndarray, "n height width"], Int32[np.ndarray, "n"]]:
-    """Images and their labels.
+    """Reads images and their labels.
 
     Args:
       images: the file of images.
       labels: the file of labels, one per image, in the order of the images.
-      checksums: what :func:`checksum` is for each of the two; ``None`` takes any files.
+      checksums: what the checksum of each of the two; ``None`` takes any files.
 
     Raises:
       OSError: if a file cannot be read.
       ValueError: if a file is not what it should be, or the two do not match.
     """
-    data = contents(images), contents(labels)
-    x, y = _images(data[0], images), _labels(data[1], labels)
+    data = read_contents(images), read_contents(labels)
+    x, y = _parse_images(data[0], images), _parse_labels(data[1], labels)
     if len(x) != len(y):
         raise ValueError(
             f"Images need one label each, got {len(x)} images in {images} and {len(y)} labels in "
             f"{labels}: give two files that were published together."
         )
-    # Last, since all else says more about what is wrong.
+    # Last, since the other errors say more.
     if checksums is not None:
         for path, found, expected in zip((images, labels), data, checksums, strict=True):
-            _check(path, hashlib.sha256(found).hexdigest(), expected)
+            _check_sum(path, hashlib.sha256(found).hexdigest(), expected)
     return x, y
 
 
-def _images(data: bytes, path: Path) -> UInt8[np.ndarray, "n height width"]:
-    return _values(data, path, "images", 3)
+def _parse_images(data: bytes, path: Path) -> UInt8[np.ndarray, "n height width"]:
+    return _parse_values(data, path, "images", 3)
 
 
-def _labels(data: bytes, path: Path) -> Int32[np.ndarray, "n"]:
-    return _values(data, path, "labels", 1).astype(np.int32)
+def _parse_labels(data: bytes, path: Path) -> Int32[np.ndarray, "n"]:
+    return _parse_values(data, path, "labels", 1).astype(np.int32)
 
 
-def _values(data: bytes, path: Path, kind: str, axes: int) -> UInt8[np.ndarray, "..."]:
-    """The array behind the header, writable."""
+def _parse_values(data: bytes, path: Path, kind: str, axes: int) -> UInt8[np.ndarray, "..."]:
+    """Parses the array behind the header, writable."""
     magic, start = struct.pack(">I", UNSIGNED_BYTES + axes), 4 + 4 * axes
     if data[:4] != magic:
         found = f"0x{data[:4].hex()}" if data else "no bytes at all"
@@ -149,7 +149,7 @@ def _values(data: bytes, path: Path, kind: str, axes: int) -> UInt8[np.ndarray, 
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy()
 
 
-def _check(path: Path, found: str, expected: str) -> None:
+def _check_sum(path: Path, found: str, expected: str) -> None:
     if found != expected:
         raise ValueError(
             f"{path} needs contents of SHA-256 {expected[:12]}..., got {found[:12]}..., those of a "

@@ -1,20 +1,20 @@
-"""The ``config.json`` of a run folder: what is trained there, with what, and where it began."""
+"""The ``config.json`` of a run folder: the config, the strengths in force, and where it began."""
 
 import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
-from sgl_jax._util.provenance import provenance
+from sgl_jax._util.provenance import collect_provenance
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.experiment import Experiment
 
 
-__all__ = ["described", "read_config", "refuse_another"]
+__all__ = ["check_same_config", "describe", "read_config"]
 
 
-def described(experiment: Experiment) -> str:
-    """The text of the file.
+def describe(experiment: Experiment) -> str:
+    """Writes out the text of the file.
 
     Args:
       experiment: the run.
@@ -25,20 +25,20 @@ def described(experiment: Experiment) -> str:
         "config": dataclasses.asdict(config),
         "strengths": {**experiment.strengths._asdict(), "divided_by": divided_by},
         "placement": None if placement is None else placement.summary(),
-        **provenance(),
+        **collect_provenance(),
     }
     return json.dumps(found, indent=1) + "\n"
 
 
 def read_config(path: Path) -> Config:
-    """The config in the file.
+    """Reads the config from the file.
 
     Args:
-      path: of the file.
+      path: path of the file.
 
     Raises:
-      OSError: there is none.
-      ValueError: it cannot be read.
+      OSError: the file is missing.
+      ValueError: the file cannot be read.
     """
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -56,13 +56,13 @@ def read_config(path: Path) -> Config:
         ) from error
 
 
-def refuse_another(stored: Config, config: Config, path: Path) -> None:
-    """Raises unless the two agree in all that a run depends on.
+def check_same_config(stored: Config, config: Config, path: Path) -> None:
+    """Raises ``ValueError`` if two configs differ in a field that results depend on.
 
     Args:
       stored: the config that the run began with.
-      config: the one it is asked to go on with.
-      path: the run folder.
+      config: the config that it is asked to go on with.
+      path: path of the run folder.
 
     Raises:
       ValueError: a field differs.

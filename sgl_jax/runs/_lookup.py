@@ -1,4 +1,4 @@
-"""From a word to the thing it names: an entry of a catalogue, or an import path."""
+"""Lookup of a name: an entry of a catalogue, or an import path of the user's own."""
 
 import difflib
 import importlib
@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 
-__all__ = ["lookup", "unknown"]
+__all__ = ["look_up", "make_unknown_error"]
 
 T = TypeVar("T")
 
 
-def lookup(kind: str, catalogue: Mapping[str, T], name: str) -> T | Any:
-    """An entry of a catalogue by its name, or something of the user's own by its import path.
+def look_up(kind: str, catalogue: Mapping[str, T], name: str) -> T | Any:
+    """Looks up an entry of a catalogue by name, or a class or function by its import path.
 
     Args:
-      kind: what the catalogue holds, for messages: ``"penalty"``.
-      catalogue: what is found by name.
+      kind: kind of the entries, for messages: ``"penalty"``.
+      catalogue: the entries by name.
       name: a key of the catalogue, or ``package.module:Name``.
 
     Raises:
@@ -25,12 +25,12 @@ def lookup(kind: str, catalogue: Mapping[str, T], name: str) -> T | Any:
     if name in catalogue:
         return catalogue[name]
     if ":" in name:
-        return _imported(kind, name)
-    raise unknown(kind, catalogue, name, "or give an import path, package.module:Name")
+        return _import(kind, name)
+    raise make_unknown_error(kind, catalogue, name, "or give an import path, package.module:Name")
 
 
-def unknown(kind: str, names: Iterable[str], name: str, also: str = "") -> ValueError:
-    """The error for a name that is none of ``names``, with the nearest of them."""
+def make_unknown_error(kind: str, names: Iterable[str], name: str, also: str = "") -> ValueError:
+    """Makes the error for a name that is none of ``names``, with the nearest of them."""
     names = sorted(names)
     near = difflib.get_close_matches(name.lower(), names, n=2, cutoff=0.5)
     hint = f" (did you mean {' or '.join(near)}?)" if near else ""
@@ -38,7 +38,8 @@ def unknown(kind: str, names: Iterable[str], name: str, also: str = "") -> Value
     return ValueError(f"unknown {kind} {name!r}{hint}; choose from {', '.join(names)}{also}.")
 
 
-def _imported(kind: str, path: str) -> Any:
+def _import(kind: str, path: str) -> Any:
+    """Imports a class or function from ``package.module:Name``."""
     module, _, name = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)

@@ -1,4 +1,4 @@
-"""The figure of a run: what is left of each layer, how it came about, and its filters."""
+"""The figure of a run: zeros of each layer, errors and zeros over the epochs, and filters."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,24 +12,24 @@ from matplotlib.ticker import MaxNLocator
 
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax.compaction.program import products
-from sgl_jax.runs.experiment import Reached, sparse_of
+from sgl_jax.runs.experiment import Run, get_sparse_params
 from sgl_jax.runs.records import Record
 
 
-__all__ = ["first_filters", "history"]
+__all__ = ["draw_history", "find_first_filters"]
 
 COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377")
 """Distinct in print and to the colour-blind (Tol's bright scheme)."""
 
 
-def history(
+def draw_history(
     runs: Mapping[str, Sequence[Record]], filters: Float[np.ndarray, "height width n"] | None
 ) -> Figure:
-    """Sparsity per layer, error and sparsity over the epochs, and the filters of the first layer.
+    """Draws sparsity per layer, error and sparsity over the epochs, and the first filters.
 
     Args:
       runs: by the name to show, the records of each run; the sparse network last.
-      filters: of the first convolution of the sparse network; ``None`` if it has none.
+      filters: filters of the first convolution of the sparse network; ``None`` if it has none.
     """
     *_, sparse = runs.values()
     figure = Figure(figsize=(12, 4), layout="constrained")
@@ -42,10 +42,10 @@ def history(
     return figure
 
 
-def first_filters(run: Reached) -> np.ndarray | None:
-    """The kernel of the convolution that runs first, averaged over its inputs, if there is one."""
+def find_first_filters(run: Run) -> np.ndarray | None:
+    """Finds the kernel of the convolution that runs first, averaged over its inputs, if any."""
     network, images = run.experiment.network, run.experiment.data.x_test
-    sparse = sparse_of(run.experiment.config, run.state)
+    sparse = get_sparse_params(run.experiment.config, run.state)
     leaves, _ = flatten_by_path(sparse)
     image = jax.ShapeDtypeStruct((1, *images.shape[1:]), "float32")
     try:
@@ -87,7 +87,7 @@ def _draw_errors(axes: Axes, runs: Mapping[str, Sequence[Record]]) -> None:
 
 def _draw_zeros(axes: Axes, records: Sequence[Record]) -> None:
     epochs = [record.epoch for record in records]
-    for attribute, label, color in (("weights", "weights", 0), ("neurons", "groups", 1)):
+    for attribute, label, color in (("weights", "weights", 0), ("groups", "groups", 1)):
         shares = [100 * getattr(record.sparsity, attribute) for record in records]
         axes.plot(epochs, shares, color=COLORS[color], label=label)
     axes.set(xlabel="epoch", ylabel="exactly zero (%)", ylim=(0, 100))

@@ -1,4 +1,4 @@
-"""What is seen of a run while it lasts: a bar, or in a log a line per epoch."""
+"""Progress of a run while it lasts: a bar, or in a log a line per epoch."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -18,11 +18,11 @@ from sgl_jax.runs.config import Config
 from sgl_jax.runs.records import Record
 
 
-__all__ = ["bar", "bars", "hint"]
+__all__ = ["add_bar", "hint_at_resuming", "make_bars"]
 
 
-def bars(console: Console) -> Progress:
-    """The progress bars of several runs; where the terminal is narrow, they give way."""
+def make_bars(console: Console) -> Progress:
+    """Makes the progress bars of several runs; in a narrow terminal the bars give way."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
@@ -33,8 +33,8 @@ def bars(console: Console) -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-def bar(progress: Progress, name: str, config: Config) -> Callable[[Record], None]:
-    """A line of the progress bars, as what is called after every epoch; in a log, a line each."""
+def add_bar(progress: Progress, name: str, config: Config) -> Callable[[Record], None]:
+    """Adds the bar of a run; returns the callback of an epoch, which prints a line in a log."""
     task = progress.add_task(name, total=config.epochs, figures="")
     is_log = not progress.console.is_terminal
 
@@ -53,11 +53,11 @@ def bar(progress: Progress, name: str, config: Config) -> Callable[[Record], Non
 
 
 @contextlib.contextmanager
-def hint(path: Path) -> Iterator[None]:
-    """Says on an interruption how a run goes on.
+def hint_at_resuming(path: Path) -> Iterator[None]:
+    """Tells on an interruption of its block how the run goes on.
 
     Args:
-      path: of its folder.
+      path: path of the run folder.
     """
     try:
         yield

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from sgl_jax.data import idx
+from sgl_jax.data import _idx as idx
 from sgl_jax.data._base import Dataset
 from sgl_jax.data._download import fetch
 
@@ -26,17 +26,17 @@ ROOT_VARIABLE = "SGL_JAX_DATA"
 
 @dataclasses.dataclass(frozen=True)
 class IdxSource:
-    """Where a data set of ten classes is found, and how its files are recognised.
+    """A data set of ten classes in four IDX files, which are recognised by their checksums.
 
-    All data sets of this form use the same four names. So what is read is known by its contents:
-    a folder of Fashion-MNIST does not pass for MNIST.
+    All data sets of this form use the same four names. So a file is known by its contents: a folder
+    of Fashion-MNIST does not pass for MNIST.
 
     Attributes:
       title: the name of the data set in messages.
       folders: subfolders of the root where the files may lie, the likeliest first; they come before
         the root itself.
       mirrors: URLs of folders that serve the files with the ending ``.gz``, tried in this order.
-      checksums: :func:`sgl_jax.data.idx.checksum` of each file by its name.
+      checksums: :func:`sgl_jax.data._idx.compute_checksum` of each file by its name.
     """
 
     title: str
@@ -50,7 +50,7 @@ class IdxSource:
         Args:
           root: the folder with the files, gzipped or not, in it or in one of ``folders``; without
             it, the environment variable ``SGL_JAX_DATA`` names the folder.
-          download: whether to fetch the files that are missing; they go beside those that are
+          download: if true, missing files are fetched; they go beside those that are
             there, or to the first of ``folders``.
 
         Raises:
@@ -58,8 +58,8 @@ class IdxSource:
           OSError: if a folder or file is missing, cannot be read or written, or not be fetched.
           ValueError: if there is no root, or a file is not what it should be.
         """
-        folder = self._root(root)
-        paths = self._find(folder, download)
+        folder = self._choose_root(root)
+        paths = self._find_files(folder, download)
         missing = [file for file in FILES if file not in paths]
         if missing and not download:
             raise FileNotFoundError(
@@ -70,9 +70,9 @@ class IdxSource:
         target = next((path.parent for path in paths.values()), folder / self.folders[0])
         for file in missing:
             paths[file] = fetch(f"{file}.gz", target, self.mirrors, self.checksums[file])
-        return self._read(paths)
+        return self._read_files(paths)
 
-    def _root(self, root: str | os.PathLike[str] | None) -> Path:
+    def _choose_root(self, root: str | os.PathLike[str] | None) -> Path:
         named = root or os.environ.get(ROOT_VARIABLE)
         if not named:
             raise ValueError(
@@ -82,18 +82,18 @@ class IdxSource:
             )
         return Path(os.path.expanduser(named))
 
-    def _find(self, root: Path, download: bool) -> dict[str, Path]:
-        """The files that are there: unpacked before packed, subfolders before the root."""
+    def _find_files(self, root: Path, download: bool) -> dict[str, Path]:
+        """Finds the files that are there: unpacked before packed, subfolders before the root."""
         found: dict[str, Path] = {}
         for folder in (root, *(root / name for name in reversed(self.folders))):
-            names = self._names(folder, required=folder == root and not download)
+            names = self._list_names(folder, required=folder == root and not download)
             for file in FILES:
                 for name in (f"{file}.gz", file):
                     if name in names:
                         found[file] = folder / name
         return found
 
-    def _names(self, folder: Path, required: bool) -> set[str]:
+    def _list_names(self, folder: Path, required: bool) -> set[str]:
         try:
             return set(os.listdir(folder))
         except OSError as error:
@@ -104,10 +104,10 @@ class IdxSource:
                 f"{folder}: correct --data-root (root=) or {ROOT_VARIABLE}."
             ) from error
 
-    def _read(self, paths: Mapping[str, Path]) -> Dataset:
-        def pair(images: str, labels: str):
+    def _read_files(self, paths: Mapping[str, Path]) -> Dataset:
+        def read(images: str, labels: str):
             checksums = self.checksums[images], self.checksums[labels]
             x, y = idx.read_pair(paths[images], paths[labels], checksums)
             return x[..., None], y
 
-        return Dataset(*pair(*FILES[:2]), *pair(*FILES[2:]), classes=10)
+        return Dataset(*read(*FILES[:2]), *read(*FILES[2:]), classes=10)

@@ -1,4 +1,4 @@
-"""The commands of the command line, as functions of what is typed."""
+"""The commands of the command line, as functions of the typed options."""
 
 import dataclasses
 import inspect
@@ -12,20 +12,20 @@ from rich.table import Table
 from rich.text import Text
 
 from sgl_jax.algorithms import ALGORITHMS
-from sgl_jax.cli.progress import bar, bars, hint
-from sgl_jax.cli.report import compaction, comparison, prices
+from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars
+from sgl_jax.cli._tables import tabulate_compaction, tabulate_costs, tabulate_records
 from sgl_jax.compaction.artifacts import EXPORTERS
 from sgl_jax.data import DATASETS
 from sgl_jax.models import MODELS
 from sgl_jax.penalties import PENALTIES
-from sgl_jax.runs.compacted import compact_run, compacted_already
+from sgl_jax.runs.compaction import compact_run, is_compacted
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.costs import costs_of
-from sgl_jax.runs.experiment import Reached, measure, prepare, run
+from sgl_jax.runs.costs import measure_costs
+from sgl_jax.runs.experiment import Run, measure, prepare, run
 from sgl_jax.runs.folder import Mode, RunFolder
 from sgl_jax.runs.launch import Launch
 from sgl_jax.runs.optimizers import OPTIMIZERS, SCHEDULES
-from sgl_jax.train.processes import is_first, losses_noticed
+from sgl_jax.train.processes import is_first_process, report_lost_process
 
 
 __all__ = ["COMMANDS", "compact", "demo", "evaluate", "list_catalogues", "train"]
@@ -38,7 +38,7 @@ DEMO = {
     ),
     "prox_adam": Config(lam=0.42, group_lam=0.07, learning_rate=2e-3),
 }
-"""What the demo trains beside the dense twin."""
+"""Configs that the demo trains beside the dense twin."""
 
 
 def train(
@@ -57,9 +57,9 @@ def train(
     folder RUNS/NAME, from which an interrupted run goes on with --resume.
 
     Args:
-      config: what to train.
-      launch: on which devices.
-      name: of the run; made of data, model, algorithm, penalty and seed without it.
+      config: the training.
+      launch: the devices.
+      name: name of the run; made of data, model, algorithm, penalty and seed without it.
       runs: folder of the run folders.
       resume: go on with the run of this name, as it was configured; start it where there is none.
       overwrite: delete the run of this name first.
@@ -69,22 +69,23 @@ def train(
         raise ValueError("A run can be resumed or overwritten, got both --resume and --overwrite.")
     placement = launch.start()
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
-    folder = RunFolder(runs / (name or _name(config)))
-    console, finished = Console(quiet=not is_first()), {}
-    with losses_noticed(), bars(console) as progress, hint(folder.path):
-        config = folder.agreed(config, mode)
-        shown = bar(progress, "sparse", config)
-        finished["sparse"] = folder.train(config, mode, shown, placement)
+    folder = RunFolder(runs / (name or _make_name(config)))
+    console, finished = Console(quiet=not is_first_process()), {}
+    with report_lost_process(), make_bars(console) as progress, hint_at_resuming(folder.path):
+        config = folder.resolve_config(config, mode)
+        on_epoch = add_bar(progress, "sparse", config)
+        finished["sparse"] = folder.train(config, mode, on_epoch, placement)
         if not (no_twin or config.dense):
             dense = RunFolder(folder.path / "dense")
-            shown = bar(progress, "dense", config)
-            finished = {"dense": dense.train(config.twin(), mode, shown, placement), **finished}
-        after = [] if config.dense else _without_dead_channels(folder, finished)
-    console.print(comparison({name: run.records[-1] for name, run in finished.items()}), *after)
-    console.print(_said(finished["sparse"]))
+            on_epoch = add_bar(progress, "dense", config)
+            finished = {"dense": dense.train(config.twin(), mode, on_epoch, placement), **finished}
+        after = [] if config.dense else _tabulate_compact(folder, finished)
+    records = {name: run.records[-1] for name, run in finished.items()}
+    console.print(tabulate_records(records), *after)
+    console.print(_describe(finished["sparse"]))
     figure = folder.path / "figure.png"
-    if is_first():
-        _draw(finished, figure)
+    if is_first_process():
+        _save_figure(finished, figure)
     console.print(f"How it came about: {figure}")
 
 
@@ -95,16 +96,16 @@ def evaluate(
 
     Args:
       run: a run folder, runs/NAME.
-      data_root: folder of the data sets, where it is not the one the run was trained with.
+      data_root: folder of the data sets, if it is not the one the run was trained with.
       download: fetch the files of the data set that are missing.
     """
-    folder, reached = _stored(run, data_root, download)
-    experiment, state, records = reached
+    folder, trained = _load(run, data_root, download)
+    experiment, state, records = trained
     record = measure(experiment, state, records[-1].epoch, records[-1].loss)
-    Console().print(comparison({"dense" if experiment.config.dense else "sparse": record}))
-    if compacted_already(folder):
-        found = compact_run(folder, reached)
-        Console().print(prices({"full": found.full, "compact": found.compact}))
+    Console().print(tabulate_records({"dense" if experiment.config.dense else "sparse": record}))
+    if is_compacted(folder):
+        found = compact_run(folder, trained)
+        Console().print(tabulate_costs({"full": found.full, "compact": found.compact}))
 
 
 def compact(
@@ -117,24 +118,24 @@ def compact(
 
     Args:
       run: the folder of a finished run, runs/NAME.
-      export: formats to write there, too.
-      data_root: folder of the data sets, where it is not the one the run was trained with.
+      export: formats to export to, in the same folder.
+      data_root: folder of the data sets, if it is not the one the run was trained with.
       download: fetch the files of the data set that are missing.
     """
-    folder, reached = _stored(run, data_root, download)
-    done, epochs = reached.records[-1].epoch, reached.experiment.config.epochs
+    folder, trained = _load(run, data_root, download)
+    done, epochs = trained.records[-1].epoch, trained.experiment.config.epochs
     if done < epochs:
         raise ValueError(
             f"A compaction needs a finished run, got epoch {done} of {epochs} in {run}: go on with "
             "it by --resume."
         )
-    found = compact_run(folder, reached, export, anew=True)
-    tables = compaction(found.report), prices({"full": found.full, "compact": found.compact})
-    Console().print(*tables, *map(str, found.files), sep="\n")
+    found = compact_run(folder, trained, export, anew=True)
+    costs = tabulate_costs({"full": found.full, "compact": found.compact})
+    Console().print(tabulate_compaction(found.report), costs, *map(str, found.files), sep="\n")
 
 
 def list_catalogues() -> None:
-    """Names what can be chosen: penalties, algorithms, models, data sets, and more."""
+    """Lists the names to choose from: penalties, algorithms, models, data sets, and more."""
     table = Table(box=None, show_header=False, pad_edge=False)
     width = 2 + max(len(name) for catalogue in _CATALOGUES.values() for name in catalogue)
     table.add_column(no_wrap=True, min_width=width)
@@ -142,7 +143,7 @@ def list_catalogues() -> None:
     for option, catalogue in _CATALOGUES.items():
         table.add_row(f"--{option}", style="bold")
         for name, entry in catalogue.items():
-            table.add_row(f"  {name}", _first_line(entry))
+            table.add_row(f"  {name}", _take_first_line(entry))
     Console().print(table)
 
 
@@ -151,15 +152,15 @@ def demo(epochs: int = 30, seed: int = 0) -> None:
 
     Args:
       epochs: passes over the data.
-      seed: of the initial weights and of the order of the images.
+      seed: seed of the initial weights and of the order of the images.
     """
     chosen = {name: dataclasses.replace(c, epochs=epochs, seed=seed) for name, c in DEMO.items()}
     configs = {"dense": chosen["prox_adam"].twin(), **chosen}
     console = Console()
-    with bars(console) as progress:
-        reached = {name: run(c, bar(progress, name, c)) for name, c in configs.items()}
-    console.print(comparison({name: each.records[-1] for name, each in reached.items()}))
-    console.print(prices(costs_of(reached.pop("dense"), reached)))
+    with make_bars(console) as progress:
+        finished = {name: run(c, add_bar(progress, name, c)) for name, c in configs.items()}
+    console.print(tabulate_records({name: each.records[-1] for name, each in finished.items()}))
+    console.print(tabulate_costs(measure_costs(finished.pop("dense"), finished)))
     console.print(f"digits, {epochs} epochs each, seed {seed}.")
 
 
@@ -181,40 +182,41 @@ _CATALOGUES: dict[str, Mapping[str, Any]] = {
 }
 
 
-def _first_line(entry: Any) -> str:
+def _take_first_line(entry: Any) -> str:
+    """Takes the first line of a docstring."""
     return (inspect.getdoc(entry) or "").partition("\n")[0]
 
 
-def _name(config: Config) -> str:
-    """A name for a run that tells it from its neighbours; import paths without their module."""
+def _make_name(config: Config) -> str:
+    """Makes a name from the parts that tell runs apart; import paths without their module."""
     parts = (config.data, config.model, config.algorithm, config.penalty)
     words = [part.rpartition(":")[2] for part in parts]
     return "-".join([*words, f"seed{config.seed}"])
 
 
-def _stored(path: Path, data_root: str | None, download: bool) -> tuple[RunFolder, Reached]:
-    """A run folder, and what is in it."""
+def _load(path: Path, data_root: str | None, download: bool) -> tuple[RunFolder, Run]:
+    """Loads the run in a folder."""
     folder = RunFolder(path)
-    config = folder.config()
+    config = folder.read_config()
     root = data_root or config.data_root
     experiment = prepare(dataclasses.replace(config, data_root=root, download=download))
-    return folder, Reached(experiment, folder.state(experiment), folder.records())
+    return folder, Run(experiment, folder.read_state(experiment), folder.read_records())
 
 
-def _without_dead_channels(folder: RunFolder, runs: Mapping[str, Reached]) -> list[Any]:
-    """The last table of a training, or why there is none."""
+def _tabulate_compact(folder: RunFolder, runs: Mapping[str, Run]) -> list[Any]:
+    """Compacts a run and makes the table of its costs, or the sentence why it has none."""
     try:
         found = compact_run(folder, runs["sparse"])
     except ValueError as error:
         return [Text(f"The network keeps its dead channels: {error}")]
     if "dense" not in runs:
-        return [prices({"full": found.full, "compact": found.compact})]
+        return [tabulate_costs({"full": found.full, "compact": found.compact})]
     dense = found.full._replace(error=runs["dense"].records[-1].error)
-    return [prices({"dense": dense, "sparse": found.compact})]
+    return [tabulate_costs({"dense": dense, "sparse": found.compact})]
 
 
-def _said(run: Reached) -> str:
-    """The setting in one line, with its strengths as they were given and in force."""
+def _describe(run: Run) -> str:
+    """Describes a run in one line, with its strengths as they were given and in force."""
     config, images = run.experiment.config, len(run.experiment.data.y_train)
     words = [config.algorithm, config.penalty]
     used = run.experiment.strengths._asdict()
@@ -225,10 +227,10 @@ def _said(run: Reached) -> str:
     return ", ".join([*words, f"seed {config.seed}."])
 
 
-def _draw(finished: Mapping[str, Reached], path: Path) -> None:
+def _save_figure(finished: Mapping[str, Run], path: Path) -> None:
     """Saves the figure of a run."""
-    from sgl_jax.cli.figures import first_filters, history
+    from sgl_jax.cli._figures import draw_history, find_first_filters
 
-    filters = first_filters(finished["sparse"])
-    figure = history({name: run.records for name, run in finished.items()}, filters)
+    filters = find_first_filters(finished["sparse"])
+    figure = draw_history({name: run.records for name, run in finished.items()}, filters)
     figure.savefig(path, dpi=120)

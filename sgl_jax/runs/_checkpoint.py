@@ -11,54 +11,54 @@ from pathlib import Path
 import numpy as np
 
 from sgl_jax._util import orbax
-from sgl_jax._util.orbax import Mismatch, forms, plain_leaves, reason, typed
+from sgl_jax._util.orbax import Mismatch, describe_leaves, explain, restore_leaf, to_host
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax.train import TrainState
-from sgl_jax.train.processes import by_first
+from sgl_jax.train.processes import run_on_first
 
 
-__all__ = ["latest", "load", "save"]
+__all__ = ["find_latest", "load", "save"]
 
 
 def save(folder: Path, epoch: int, state: TrainState) -> None:
-    """Writes a state, then deletes every older one, and what an interrupted writing has left.
+    """Writes a state, then deletes all older ones and the remains of an interrupted writing.
 
     Args:
-      folder: of the checkpoints of a run; made where missing.
+      folder: folder of the checkpoints of a run; made if it is missing.
       epoch: epochs that led to the state.
-      state: what to keep, whole on one device; read, not consumed.
+      state: the state, whole on one device; read, not consumed.
 
     Raises:
       OSError: the folder cannot be written, or the disk is full.
     """
-    by_first(lambda: _write(folder, epoch, state))
+    run_on_first(lambda: _write(folder, epoch, state))
 
 
 def _write(folder: Path, epoch: int, state: TrainState) -> None:
     path = folder / str(epoch)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        orbax.write(path, plain_leaves(state))
+        orbax.write(path, to_host(state))
     except ImportError:
         raise
     except Exception as error:
-        _clear(folder, latest(folder))
+        _clear(folder, find_latest(folder))
         raise OSError(
-            f"A checkpoint needs a disk that can be written, got '{reason(error)}' for {path}: "
+            f"A checkpoint needs a disk that can be written, got '{explain(error)}' for {path}: "
             "free some space, then go on with --resume."
         ) from error
     _clear(folder, epoch)
 
 
 def _clear(folder: Path, epoch: int) -> None:
-    """Deletes all but one checkpoint."""
+    """Deletes all checkpoints but that of one epoch."""
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.name != str(epoch):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def latest(folder: Path) -> int:
-    """The number of epochs that the newest whole checkpoint was taken after; 0 without one."""
+def find_latest(folder: Path) -> int:
+    """Finds the epoch of the newest whole checkpoint; 0 without one."""
     if not folder.is_dir():
         return 0
     return max((int(path.name) for path in folder.iterdir() if path.name.isdecimal()), default=0)
@@ -68,17 +68,17 @@ def load(folder: Path, epoch: int, like: TrainState) -> TrainState:
     """Reads the state after an epoch.
 
     Args:
-      folder: of the checkpoints of a run.
-      epoch: one that :func:`latest` has found.
-      like: a state of the same network and optimizer, which says where its arrays belong.
+      folder: folder of the checkpoints of a run.
+      epoch: an epoch that :func:`find_latest` has found.
+      like: a state of the same network and optimizer, whose arrays lie where those read are to lie.
 
     Raises:
       ValueError: it cannot be read, or is of another network or optimizer.
     """
     leaves, rebuild = flatten_by_path(like)
-    expected = forms(leaves)
-    found = by_first(lambda: _read(folder / str(epoch), expected))
-    return rebuild({name: typed(found[name], leaf) for name, leaf in leaves.items()})
+    expected = describe_leaves(leaves)
+    found = run_on_first(lambda: _read(folder / str(epoch), expected))
+    return rebuild({name: restore_leaf(found[name], leaf) for name, leaf in leaves.items()})
 
 
 def _read(path: Path, expected: dict[str, str]) -> dict[str, np.ndarray]:
@@ -93,6 +93,6 @@ def _read(path: Path, expected: dict[str, str]) -> dict[str, np.ndarray]:
         ) from found
     except Exception as error:
         raise ValueError(
-            f"A checkpoint needs to be whole, got '{reason(error)}' for {path}: delete it and "
+            f"A checkpoint needs to be whole, got '{explain(error)}' for {path}: delete it and "
             "start the run anew with --overwrite."
         ) from error

@@ -1,4 +1,4 @@
-"""Tables from records."""
+"""Tables: runs side by side, the costs of networks, the result of a compaction."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,19 +11,19 @@ from sgl_jax.runs.costs import Cost
 from sgl_jax.runs.records import Record
 
 
-__all__ = ["compaction", "comparison", "prices"]
+__all__ = ["tabulate_compaction", "tabulate_costs", "tabulate_records"]
 
 
-def comparison(records: Mapping[str, Record]) -> Group:
-    """Several runs side by side: one table of what they are worth, one of their layers.
+def tabulate_records(records: Mapping[str, Record]) -> Group:
+    """Tabulates runs side by side: one table of errors and zeros, one of their layers.
 
     Args:
       records: by the name to show, the last records of runs of one model on one data set.
     """
-    return Group(_summary(records), _layers(records))
+    return Group(_tabulate_summary(records), _tabulate_layers(records))
 
 
-def _summary(records: Mapping[str, Record]) -> Table:
+def _tabulate_summary(records: Mapping[str, Record]) -> Table:
     table = Table(title="At the last epoch")
     table.add_column("")
     for name in records:
@@ -39,19 +39,19 @@ def _summary(records: Mapping[str, Record]) -> Table:
 _ROWS: dict[str, Callable[[Record], str]] = {
     "test error": lambda record: f"{record.error:.2%}",
     "weights exactly zero": lambda record: f"{record.sparsity.weights:.1%}",
-    "groups exactly zero": lambda record: f"{record.sparsity.neurons:.1%}",
+    "groups exactly zero": lambda record: f"{record.sparsity.groups:.1%}",
 }
 
 _SPLITTING: dict[str, Callable[[Record], str]] = {
     "test error of v": lambda record: f"{record.sparse_error:.2%}" if record.gap else "= w",
     "||w-v|| / ||w||": lambda record: f"{record.gap:.3f}" if record.gap else "0",
     "|w| under 1e-5: weights": lambda record: f"{record.w_sparsity.weights_paper:.1%}",
-    "|w| under 1e-5: groups": lambda record: f"{record.w_sparsity.neurons_paper:.1%}",
+    "|w| under 1e-5: groups": lambda record: f"{record.w_sparsity.groups_paper:.1%}",
 }
-"""To be known where the zeros are in a copy; the paper counts those of w, with a tolerance."""
+"""Rows for zeros that are in a copy; the paper counts those of w, with a tolerance."""
 
 
-def _layers(records: Mapping[str, Record]) -> Table:
+def _tabulate_layers(records: Mapping[str, Record]) -> Table:
     table = Table(title="Weights kept and live groups (filters, inputs of dense layers)")
     table.add_column("layer")
     for name in records:
@@ -71,11 +71,11 @@ def _layers(records: Mapping[str, Record]) -> Table:
     return table
 
 
-def prices(costs: Mapping[str, Cost]) -> Table:
-    """What networks cost without their dead channels, side by side.
+def tabulate_costs(costs: Mapping[str, Cost]) -> Table:
+    """Tabulates the costs of networks side by side, and their shares of the first.
 
     Args:
-      costs: by the name to show; of the full network first.
+      costs: by the name to show; those of the full network first.
     """
     table = Table(title="Without dead channels")
     table.add_column("")
@@ -85,10 +85,10 @@ def prices(costs: Mapping[str, Cost]) -> Table:
     table.add_row("test error", *(f"{cost.error:.2%}" for cost in costs.values()))
     for title, name in (("parameters", "parameters"), ("FLOPs", "flops"), ("bytes", "bytes")):
         sizes = [getattr(cost.size, name) for cost in costs.values()]
-        table.add_row(title, *(_with_share(f"{size:,}", size, sizes[0]) for size in sizes))
+        table.add_row(title, *(_add_share(f"{size:,}", size, sizes[0]) for size in sizes))
     for batch, first in full.seconds.items():
         medians = [cost.seconds[batch] for cost in costs.values()]
-        cells = (_with_share(f"{1e3 * median:.3g} ms", median, first) for median in medians)
+        cells = (_add_share(f"{1e3 * median:.3g} ms", median, first) for median in medians)
         table.add_row(f"latency, batch {batch}", *cells)
     table.caption = (
         "FLOPs: of one image, 2 a multiply-add\n"
@@ -97,17 +97,17 @@ def prices(costs: Mapping[str, Cost]) -> Table:
     return table
 
 
-def _with_share(shown: str, value: float | int, whole: float | int) -> str:
+def _add_share(shown: str, value: float | int, whole: float | int) -> str:
     if not value:
         return "-"
     return shown if value == whole else f"{shown} ({value / whole:.1%})"
 
 
-def compaction(report: Report) -> Group:
-    """What a compaction took from the leaves, and what it has to say.
+def tabulate_compaction(report: Report) -> Group:
+    """Tabulates the leaves that a compaction made smaller, with the notes of its report.
 
     Args:
-      report: of the compaction.
+      report: report of the compaction.
     """
     table = Table(title="Leaves that became smaller")
     for title in ("leaf", "full", "compact"):

@@ -1,0 +1,107 @@
+"""Compaction of a finished run: the network without its dead channels, in ``compact/``.
+
+The subfolder is that of :func:`~sgl_jax.save_compact`; exports stand in it, too, and in
+``timing.json`` the latencies, which depend on the clock.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sgl_jax._util.files import write_whole
+from sgl_jax.compaction import Report
+from sgl_jax.compaction.artifacts import export, load_compact, save_compact
+from sgl_jax.data import Dataset
+from sgl_jax.runs.costs import (
+    Cost,
+    Predictor,
+    compact_network,
+    make_predictor,
+    measure_error,
+    measure_latencies,
+)
+from sgl_jax.runs.experiment import Run
+from sgl_jax.runs.folder import RunFolder
+from sgl_jax.train.processes import run_on_first
+
+
+__all__ = ["CompactionResult", "compact_run", "is_compacted"]
+
+
+class CompactionResult(NamedTuple):
+    """The result of the compaction of a run.
+
+    Attributes:
+      report: report of the compaction.
+      full: costs of the sparse network with its dead channels.
+      compact: costs without them, of the network as it was saved.
+      files: the exported files.
+    """
+
+    report: Report
+    full: Cost
+    compact: Cost
+    files: list[Path]
+
+
+def compact_run(
+    folder: RunFolder,
+    run: Run,
+    formats: Sequence[str] = (),
+    anew: bool = False,
+) -> CompactionResult:
+    """Compacts a run, saves and exports the compact network, loads it again and tests it.
+
+    Args:
+      folder: the folder of the run.
+      run: the run, to its end.
+      formats: formats to export to, names of ``EXPORTERS``.
+      anew: compact again a run that has been compacted.
+
+    Raises:
+      ImportError: a package is missing.
+      OSError: the folder cannot be written.
+      ValueError: the network cannot be compacted or exported, or the saved network is damaged.
+    """
+    return run_on_first(lambda: _compact_run(folder, run, formats, anew))
+
+
+def is_compacted(folder: RunFolder) -> bool:
+    """True if a run has been compacted."""
+    return (_compact_path(folder) / "plan.json").exists()
+
+
+def _compact_run(
+    folder: RunFolder, run: Run, formats: Sequence[str], anew: bool
+) -> CompactionResult:
+    path, data = _compact_path(folder), run.experiment.data
+    if anew or not is_compacted(folder):
+        save_compact(path, compact_network(run))
+    full = make_predictor(run)
+    small = load_compact(path, *full)
+    files = [path / f"network.{name}" for name in formats]
+    for file in files:
+        export(file, small)
+    networks = {"full": full, "compact": (small.apply, small.params)}
+    seconds = _read_or_measure_latencies(path / "timing.json", networks, data)
+    sizes = {"full": small.report.before, "compact": small.report.after}
+    costs = {n: Cost(measure_error(networks[n], data), sizes[n], seconds[n]) for n in networks}
+    return CompactionResult(small.report, **costs, files=files)
+
+
+def _read_or_measure_latencies(
+    path: Path, networks: Mapping[str, Predictor], data: Dataset
+) -> dict[str, dict[int, float]]:
+    """Reads the latencies from the file; measures them if there is none."""
+    if not path.exists():
+        write_whole(path, json.dumps({"seconds": measure_latencies(networks, data)}) + "\n")
+    found = json.loads(path.read_text(encoding="utf-8"))["seconds"]
+    return {
+        name: {int(batch): median for batch, median in medians.items()}
+        for name, medians in found.items()
+    }
+
+
+def _compact_path(folder: RunFolder) -> Path:
+    return folder.path / "compact"
