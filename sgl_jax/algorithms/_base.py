@@ -21,7 +21,7 @@ from sgl_jax.penalties import L1
 from sgl_jax.regularizers import Regularizer, RegularizerLike
 
 
-__all__ = ["Algorithm", "Base", "given"]
+__all__ = ["Algorithm", "Base", "zero_if_none"]
 
 
 @runtime_checkable
@@ -40,6 +40,6 @@ class Base(Protocol):
     def __call__(self, learning_rate: ScalarOrSchedule) -> optax.GradientTransformation: ...
 
 
-def given(regularizer: RegularizerLike | None) -> RegularizerLike:
-    """The regularizer, or one of no strength in the place of none."""
+def zero_if_none(regularizer: RegularizerLike | None) -> RegularizerLike:
+    """Returns the regularizer, or one of strength zero in the place of ``None``."""
     return Regularizer(L1(0.0)) if regularizer is None else regularizer

@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax._util.typing import Params, ScalarOrSchedule
-from sgl_jax.algorithms._base import given
+from sgl_jax.algorithms._base import zero_if_none
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms._links import (
     Checksum,
@@ -69,7 +69,7 @@ def fista(
       accelerated gradient schemes, Found. Comput. Math. 15, 2015.
     """
     check_sign("fista", learning_rate=learning_rate)
-    link = RegularizerLink(given(regularizer), {"step_size": learning_rate}, zeros="copy")
+    link = RegularizerLink(zero_if_none(regularizer), {"step_size": learning_rate}, zeros="copy")
 
     def init(params: Params) -> FistaState:
         x = jax.tree.map(jnp.copy, params)

@@ -88,7 +88,7 @@ def _prune(regularizer: Regularizer, left: Array, leaves: Leaves) -> Leaves:
 
 
 def _interpolate(end: Array, family: GroupFamily, left: Array) -> Array:
-    """Computes how many entries of a group to keep: ``end``, and of the others a share ``left``."""
+    """Computes the entries of a group to keep: ``end`` of them, and a share of the others."""
     size = family.sizes
     others = jnp.maximum(size - end, 0)
     return jnp.minimum(end, size) + jnp.ceil(left * others.astype(left.dtype)).astype(end.dtype)

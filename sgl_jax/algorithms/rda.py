@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax._util.typing import ArrayLike, Params, ScalarOrSchedule
-from sgl_jax.algorithms._base import given
+from sgl_jax.algorithms._base import zero_if_none
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.transforms._links import (
     LinkState,
@@ -71,7 +71,9 @@ def rda(
       11, 2010.
     """
     check_sign("rda", learning_rate=learning_rate, power=power)
-    link = RegularizerLink(given(regularizer), {"step_size": learning_rate}, zeros="parameters")
+    link = RegularizerLink(
+        zero_if_none(regularizer), {"step_size": learning_rate}, zeros="parameters"
+    )
 
     def init(params: Params) -> RdaState:
         start = jax.tree.map(jnp.copy, params)

@@ -74,7 +74,7 @@ def splitting(
 def _couplings(
     regularizer: SparseGroup, beta: ScalarOrSchedule, dense_beta: ScalarOrSchedule | None
 ) -> list[tuple[GroupingLike, ScalarOrSchedule]]:
-    """The groups that share a coupling, with it."""
+    """Pairs the groups that share a coupling with the coupling."""
     grouping = regularizer.grouping
     if dense_beta is None:
         return [(grouping, beta)]

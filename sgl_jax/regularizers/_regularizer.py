@@ -95,7 +95,7 @@ class Regularizer:
         return total
 
     def prox(self, params: Params, step_size: ArrayLike, metric: Params | None = None) -> Params:
-        r"""The minimiser of ``step_size * value(z)`` plus half a squared distance to ``params``.
+        r"""Minimises ``step_size * value(z)`` plus half a squared distance to ``params`` over z.
 
         Args:
           params: a tree of parameters.
@@ -154,7 +154,7 @@ class Regularizer:
 
 
 def _from_tree(tree: Any, groups: Groups) -> list[Array]:
-    """The weights of each family from a tree with a leaf for its first member."""
+    """Reads the weight of each family off the leaf of its first member."""
     given, _ = flatten_by_path(tree)
     weights = []
     for family in groups:

@@ -163,7 +163,7 @@ class SparseGroup:
 def entry_groups(
     penalty: Penalty, grouping: GroupingLike | None, groups: Groups, params: Params
 ) -> Groups:
-    """The groups of an entry penalty beside a group penalty: its own, within the same leaves."""
+    """Finds the groups of an entry penalty beside a group penalty: its own, in the same leaves."""
     if grouping is not None:
         return grouping.resolve(params)
     return penalty.default_grouping.resolve(params).restrict(groups.paths)

@@ -55,7 +55,7 @@ def _links(opt_state: Any, params: Params) -> Iterator[_Found]:
 
 
 def check(opt_state: Any) -> None:
-    """Raises if something ran after a link that goes last and undid it. Silent under ``jit``.
+    """Raises if something ran after a link that goes last and undid it; silent under ``jit``.
 
     Those are the proximal steps, whose zeros are then gone, and the methods whose parameters
     belong to another iterate (``fista``, ``schedule_free``), which is then another's.

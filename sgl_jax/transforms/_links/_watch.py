@@ -43,9 +43,9 @@ class Footprint(NamedTuple):
         """Compares the leaves ``found`` with what had been asked for; notes what is asked now."""
         missed = jnp.zeros((), bool)
         for path, zeros in self.zeros.items():
-            missed |= _zeros(found[path]) < zeros
-        zeros = {path: _zeros(asked[path]) for path in self.zeros}
-        return Footprint(zeros, _counted(self.mismatches, missed, 2 if permanent else 1))
+            missed |= _count_zeros(found[path]) < zeros
+        zeros = {path: _count_zeros(asked[path]) for path in self.zeros}
+        return Footprint(zeros, _add_up(self.mismatches, missed, 2 if permanent else 1))
 
     def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "Footprint":
         """Lowers each count to the zeros that are at least among the entries that stay."""
@@ -97,7 +97,7 @@ class Checksum(NamedTuple):
             # A sum and a difference round each entry; adding entries up is a random walk.
             slack = jnp.finfo(w.dtype).eps + w.size**0.5 * jnp.finfo(found.dtype).eps
             sums[path], within[path] = asked, float(slack) * (found + asked)
-        return Checksum(sums, within, _counted(self.mismatches, missed, 1))
+        return Checksum(sums, within, _add_up(self.mismatches, missed, 1))
 
     @property
     def complaint(self) -> str:
@@ -124,7 +124,7 @@ def sample(leaves: Mapping[Path, Array]) -> list[Path]:
     return watched or by_size[-1:]
 
 
-def _counted(mismatches: Array, missed: Array, each: int) -> Array:
+def _add_up(mismatches: Array, missed: Array, each: int) -> Array:
     """Adds up the mismatches; fewer than two are forgotten if nothing was missed."""
     kept = jnp.where(mismatches > 1, mismatches, 0)
     return jnp.where(missed, mismatches + each, kept)
@@ -135,5 +135,5 @@ def _magnitude(leaf: Array) -> Array:
     return jnp.sum(jnp.abs(leaf), dtype=working_dtype(leaf))
 
 
-def _zeros(leaf: Array) -> Array:
+def _count_zeros(leaf: Array) -> Array:
     return jnp.sum(leaf == 0, dtype=jnp.int32)
