@@ -62,8 +62,8 @@ class Compacted:
 
         Args:
           tree: the full parameters, or any tree with such trees in it, as the state of an optimizer
-            is: of all leaves or of some of them, by their paths. Groups are narrowed, too; single
-            numbers and all else stay as they are.
+            is: of all leaves or of some of them, by their paths. Groups are narrowed, too, and any
+            value with a method ``narrowed(kept)``, by that; single numbers and all else stay.
 
         Returns:
           The same tree, without the removed channels.

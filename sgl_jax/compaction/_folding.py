@@ -17,7 +17,7 @@ class Fold:
     """A sum over channels some of which carry known numbers, and the bias that can take them up.
 
     Attributes:
-      known: for every channel whether it is a known number.
+      known: True for channels that are a known number.
       values: the numbers; 0 where not known.
       weights: the factor of each channel in each output, (channels, outputs).
       bias: number of the parameter that is added to the sum, or subtracted from it, per output;

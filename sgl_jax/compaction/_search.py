@@ -49,7 +49,7 @@ class Search:
     restoring those that violate it, again and again.
 
     Attributes:
-      removed: for every position that is a root whether its set goes.
+      removed: True for the roots of sets that are removed.
       constant: the reasons why sets stay though they are constant, by root.
       revived: the roots that are left of axes of which everything could go.
     """

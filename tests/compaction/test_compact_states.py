@@ -1,5 +1,7 @@
 """Training goes on after compaction, with the same state of the optimizer."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -135,6 +137,24 @@ def test_groups_of_several_leaves_are_narrowed_with_new_numbers():
     kept["c"] = LeafPlan((4, 3), ((2, 1, 3), None))
     (block,) = sgl.Groups(groups.families[1:]).narrowed(kept)
     assert block.members == (member("c", (3, 3), (1,), (0, 0, 1)),)
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Widths:
+    """A value in the state of a link that knows shapes of parameters."""
+
+    widths: tuple[tuple[str, int], ...]
+
+    def narrowed(self, kept):
+        return Widths(tuple((path, kept[path].narrow[-1]) for path, _ in self.widths))
+
+
+def test_value_that_knows_shapes_narrows_itself(small):
+    state = {"mu": drawn(), "own": Widths((("a/kernel", 5), ("c/kernel", 2)))}
+    found = small.shrink((state, jnp.zeros(())))[0]
+    assert found["own"] == Widths((("a/kernel", 3), ("c/kernel", 2)))
+    assert_equal(found["mu"], small.params)
 
 
 def test_leaf_of_another_shape_is_refused(small):

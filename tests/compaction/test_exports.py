@@ -12,6 +12,7 @@ from support.idx_files import assert_sentence
 from support.tiny import snapshot
 
 import sgl_jax as sgl
+from sgl_jax.compaction.artifacts import load_safetensors
 
 
 def run_stablehlo(path, apply, params, x):
@@ -25,7 +26,7 @@ def run_onnx(path, apply, params, x):
 
 
 def run_safetensors(path, apply, params, x):
-    found = sgl.artifacts.load_safetensors(path, apply, params)
+    found = load_safetensors(path, apply, params)
     return found.apply(found.params, x)
 
 
@@ -53,7 +54,7 @@ def test_export_gives_the_same_answers(tmp_path, networks, name):
 def test_half_precision_comes_back_from_safetensors(tmp_path, networks):
     apply, params, x, small = networks["bfloat16"]
     sgl.export(tmp_path / "small.safetensors", small)
-    found = sgl.artifacts.load_safetensors(tmp_path / "small.safetensors", apply, params)
+    found = load_safetensors(tmp_path / "small.safetensors", apply, params)
     assert_same(found, small, x)
 
 
@@ -126,7 +127,7 @@ def test_file_without_an_exported_network_is_refused(tmp_path, networks, content
     path = tmp_path / "small.safetensors"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="written by save_compact") as error:
-        sgl.artifacts.load_safetensors(path, apply, params)
+        load_safetensors(path, apply, params)
     assert_sentence(error, path)
 
 
@@ -136,5 +137,5 @@ def test_an_exported_network_that_is_cut_short_is_refused(tmp_path, networks):
     sgl.export(path, small)
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(ValueError, match="needs to be whole") as error:
-        sgl.artifacts.load_safetensors(path, apply, params)
+        load_safetensors(path, apply, params)
     assert_sentence(error, path)

@@ -18,7 +18,7 @@ class Slicing:
     Attributes:
       structure: the program, read.
       removed: positions that are removed, with all that are tied to them.
-      is_removed: for every position whether it is removed.
+      is_removed: True for the positions that are removed.
     """
 
     def __init__(self, structure: Structure, removed: frozenset[int]) -> None:

@@ -81,15 +81,17 @@ class ChannelGroups:
     def _subtree(self, params: Params) -> Path:
         """The path of a tree in the tree that the groups were made of, told by its shapes."""
         leaves, _ = flatten_by_path(params)
-
-        def misfits(prefix):
-            expected = self._expected(prefix).items()
-            return [path for path, shape in expected if _shape(leaves, path) != shape]
-
-        prefixes = {"", *(parent for path in self.groups.paths for parent in _parents(path))}
-        fitting = [prefix for prefix in prefixes if not misfits(prefix)]
-        most = max((len(self._expected(prefix)) for prefix in fitting), default=0)
-        largest = sorted(prefix for prefix in fitting if len(self._expected(prefix)) == most)
+        prefixes = sorted(
+            {"", *(parent for path in self.groups.paths for parent in _parents(path))}
+        )
+        expected = {prefix: self._expected(prefix) for prefix in prefixes}
+        misfits = {
+            prefix: [path for path, shape in shapes.items() if _shape(leaves, path) != shape]
+            for prefix, shapes in expected.items()
+        }
+        fitting = [prefix for prefix in prefixes if not misfits[prefix]]
+        most = max((len(expected[prefix]) for prefix in fitting), default=0)
+        largest = [prefix for prefix in fitting if len(expected[prefix]) == most]
         if len(largest) == 1:
             return largest[0]
         if largest:
@@ -97,12 +99,12 @@ class ChannelGroups:
                 f"Channel groups need a subtree that differs from all others, got one like "
                 f"{' and '.join(largest)}; resolve them on a larger one."
             )
-        closest = max(sorted(prefixes), key=lambda p: len(self._expected(p)) - len(misfits(p)))
-        path = misfits(closest)[0]
+        closest = max(prefixes, key=lambda prefix: len(expected[prefix]) - len(misfits[prefix]))
+        path = misfits[closest][0]
         raise ValueError(
-            f"These channel groups need a leaf {path!r} of shape {self._expected(closest)[path]}, "
-            f"got {_shape(leaves, path) or 'no leaf'}; resolve them on the tree that they were "
-            "made of, or on a subtree."
+            f"These channel groups need a leaf {path!r} of shape {expected[closest][path]}, got "
+            f"{_shape(leaves, path) or 'no leaf'}; resolve them on the tree that they were made "
+            "of, or on a subtree."
         )
 
     def _expected(self, prefix: Path) -> dict[Path, tuple[int, ...]]:

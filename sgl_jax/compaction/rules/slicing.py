@@ -51,7 +51,7 @@ def take_remaining(x: Any, mask: np.ndarray, positions: np.ndarray, axis: int) -
 
     Args:
       x: an array that lacks the removed positions.
-      mask: for every position of the whole axis whether it is left.
+      mask: True for the positions of the whole axis that are left.
       positions: those of the whole axis to take.
       axis: the axis.
     """
