@@ -182,12 +182,12 @@ def test_lines_that_are_missing_are_an_error(copied):
 
 @pytest.mark.parametrize("config", [Config(), Config().twin(), CONFIG])
 def test_resuming_takes_the_config_of_the_folder(whole, copied, config):
-    assert copied.agreed(config, "resume") == CONFIG
+    assert copied.resolve_config(config, "resume") == CONFIG
 
 
 def test_resuming_takes_the_data_of_this_machine(copied):
     given = dataclasses.replace(CONFIG, data_root="here", download=True)
-    found = copied.agreed(given, "resume")
+    found = copied.resolve_config(given, "resume")
     assert (found.data_root, found.download) == ("here", True)
 
 
