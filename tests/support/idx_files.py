@@ -1,8 +1,10 @@
 """A data set in the form of MNIST, small enough to write in a test."""
 
+import contextlib
 import dataclasses
 import gzip
 import hashlib
+import os
 import re
 import struct
 import sys
@@ -73,3 +75,16 @@ def assert_sentence(error, *parts):
     assert re.search(r"\bgot\b|not installed", message)
     for part in parts:
         assert str(part) in message
+
+
+@contextlib.contextmanager
+def unprivileged():
+    """Acts as a user whom permissions bind."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

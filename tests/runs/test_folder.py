@@ -42,7 +42,7 @@ def experiment(standard_promotion):
 @pytest.fixture(autouse=True)
 def compiled_once(monkeypatch, experiment):
     """Every run takes the same compiled steps, and a start of its own."""
-    monkeypatch.setattr(runs, "prepare", prepared(experiment))
+    monkeypatch.setattr(run_folder, "prepare", prepared(experiment))
 
 
 def prepared(experiment):
@@ -58,7 +58,7 @@ def whole(tmp_path_factory, experiment):
     """An uninterrupted run, as its folder and what it reached."""
     folder = RunFolder(tmp_path_factory.mktemp("runs") / "whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "prepare", prepared(experiment))
+        patch.setattr(run_folder, "prepare", prepared(experiment))
         return folder, folder.train(CONFIG)
 
 
@@ -88,14 +88,7 @@ def test_config_says_what_was_trained_and_where(whole):
     assert found["config"] == {**dataclasses.asdict(CONFIG), "milestones": []}
     strengths = {"lam": 2.0 / 1397, "group_lam": 2.0 / 1397, "beta": 2.5 / 1397}
     assert found["strengths"] == {**strengths, "divided_by": 1397}
-    assert found["versions"].keys() >= {
-        "sgl-jax",
-        "jax",
-        "jaxlib",
-        "optax",
-        "flax",
-        "numpy",
-    }
+    assert found["versions"].keys() >= {"sgl-jax", "jax", "jaxlib", "optax", "flax", "numpy"}
     assert found["versions"]["jax"] == jax.__version__
     assert found["device"].startswith("cpu")
     assert found["cores"] >= 1
@@ -189,12 +182,12 @@ def test_lines_that_are_missing_are_an_error(copied):
 
 @pytest.mark.parametrize("config", [Config(), Config().twin(), CONFIG])
 def test_resuming_takes_the_config_of_the_folder(whole, copied, config):
-    assert copied.agreed(config, "resume") == CONFIG
+    assert copied.resolve_config(config, "resume") == CONFIG
 
 
 def test_resuming_takes_the_data_of_this_machine(copied):
     given = dataclasses.replace(CONFIG, data_root="here", download=True)
-    found = copied.agreed(given, "resume")
+    found = copied.resolve_config(given, "resume")
     assert (found.data_root, found.download) == ("here", True)
 
 
