@@ -55,7 +55,9 @@ def test_train_step_is_the_optimizer_on_the_mean_loss(narrow, double):
     expected = jax.tree.map(lambda p, g: p - 0.1 * g, params, grads)
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-12)
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12), state.params, expected
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12),
+        state.params,
+        expected,
     )
     assert int(state.step) == 1
 
