@@ -216,7 +216,7 @@ def small_lasso():
     return Lasso(a, a @ np.where(np.arange(100) < 5, 3.0, 0.0).astype(np.float32), 0.1)
 
 
-def assert_same_support(tree, other, within=1e-5):
+def assert_same_support(tree, other, within):
     """The same zeros, but for entries so close to a threshold that rounding decides."""
 
     def compare(a, b):
