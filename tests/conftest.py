@@ -50,6 +50,25 @@ def forgotten():
 
 
 @pytest.fixture
+def double():
+    """Arrays of float64.
+
+    Two programs of the same equations round differently, on every processor in its own way. In
+    single precision some entry comes to lie within rounding of a threshold, a kink of ReLU or a
+    tie of a pool before long, and the programs part there; in double precision none does.
+    """
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def standard_promotion():
+    """Dtypes mix: Optax's Adam, schedules, MultiSteps and lookahead need it."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture
 def collected():
     """What Orbax leaves behind is not left to the tests of other modules."""
     yield

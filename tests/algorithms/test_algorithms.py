@@ -15,11 +15,7 @@ import sgl_jax as sgl
 BOTH = sgl.SparseGroup(sgl.L1(0.1), sgl.L1(0.02))
 
 
-@pytest.fixture(autouse=True)
-def _standard_promotion():
-    """Optax's Adam mixes dtypes."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 
 SETUPS = {
@@ -94,6 +90,7 @@ def test_algorithm_keeps_half_precision(name):
     )
 
 
+@pytest.mark.usefixtures("double")
 @pytest.mark.parametrize("name", sgl.ALGORITHMS)
 def test_algorithm_takes_a_schedule_for_its_rate(name):
     falling = built(name, lambda count: jnp.where(count < 5, 0.05, 0.01))
@@ -109,7 +106,7 @@ def test_catalogue_is_sorted():
     assert list(sgl.ALGORITHMS) == sorted(sgl.ALGORITHMS)
 
 
-def test_splitting_is_its_link_before_its_base():
+def test_splitting_is_its_link_before_its_base(double):
     regularizer = sgl.SparseGroup(sgl.SCAD(0.02), sgl.L1(0.03), sgl.by_filter())
     tx = sgl.splitting(0.1, regularizer, beta=0.2, base=optax.lion)
     link = sgl.sgl_transform(sgl.SCAD(0.02), beta=0.2, group_lam=0.03, grouping=sgl.by_filter())
@@ -117,7 +114,7 @@ def test_splitting_is_its_link_before_its_base():
     assert_same(*(run(each, draw(0, 0.3), gradients(2)) for each in (tx, expected)))
 
 
-def test_splitting_couples_dense_kernels_by_a_strength_of_their_own():
+def test_splitting_couples_dense_kernels_by_a_strength_of_their_own(double):
     regularizer = sgl.SparseGroup(sgl.L0(0.02), sgl.L1(0.03))
     tx = sgl.splitting(0.1, regularizer, beta=0.2, dense_beta=0.7)
     params, grads = draw(0, 0.3), gradients(1)
@@ -129,7 +126,7 @@ def test_splitting_couples_dense_kernels_by_a_strength_of_their_own():
             assert_same(found[layer][leaf], alone[layer][leaf])
 
 
-def test_subgradient_is_its_link_before_its_base():
+def test_subgradient_is_its_link_before_its_base(double):
     tx = sgl.subgradient(0.1, BOTH, base=optax.sgd)
     expected = optax.chain(sgl.add_penalty_gradient(BOTH), optax.sgd(0.1))
     assert_same(*(run(each, draw(0, 0.3), gradients(2)) for each in (tx, expected)))

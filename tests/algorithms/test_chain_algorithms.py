@@ -9,11 +9,7 @@ from support.lasso import CONVERGENT, ELSEWHERE, STEPS, assert_solved, figures, 
 import sgl_jax as sgl
 
 
-@pytest.fixture(autouse=True)
-def standard_promotion():
-    """Optax's Adam, MultiSteps and lookahead mix dtypes."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+pytestmark = pytest.mark.usefixtures("double", "standard_promotion")
 
 
 ALGORITHMS = CONVERGENT | {name: build for name, (build, *_) in ELSEWHERE.items()}
@@ -76,7 +72,7 @@ def test_algorithm_stops_at_the_same_point_behind_wrappers(name):
 INSIDE_LOOKAHEAD = {
     "relaxed_splitting": (95, 1.47228),
     "splitting": (95, 1.47151),
-    "subgradient": (0, 1.48431),
+    "subgradient": (0, 1.49521),
 }
 """Where those stop inside of lookahead that do not solve the lasso."""
 
@@ -86,7 +82,8 @@ RESET = ("hspg", "magnitude")
 
 def inside_lookahead(name):
     tx = optax.lookahead(ALGORITHMS[name](), sync_period=5, slow_step_size=0.5)
-    params, state = solve(tx, optax.LookaheadParams.init_synced(start()))
+    # A synchronisation halves what is not zero yet; the step behind it ends at the zeros.
+    params, state = solve(tx, optax.LookaheadParams.init_synced(start()), STEPS + 1)
     return sgl.sparse_params(state, params.fast)
 
 

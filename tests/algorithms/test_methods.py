@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from support.problems import descend, draw, gradients, run, small_lasso
+from support.problems import assert_same, descend, draw, gradients, run, small_lasso
 
 import sgl_jax as sgl
 
@@ -14,11 +14,7 @@ RATE, LAM, STEPS = 0.05, 0.1, 40
 L1 = sgl.Regularizer(sgl.L1(LAM))
 
 
-@pytest.fixture(autouse=True)
-def _standard_promotion():
-    """Optax's own optimizers mix dtypes."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+pytestmark = pytest.mark.usefixtures("double", "standard_promotion")
 
 
 def soft(w, threshold):
@@ -36,10 +32,9 @@ def start():
 
 
 def trained(tx, steps=STEPS):
-    """Parameters, sparse parameters and state after some steps in double precision."""
-    with jax.enable_x64(True):
-        w, state = descend(tx, small_lasso().loss, jnp.asarray(start()), steps)
-        return np.asarray(w), np.asarray(sgl.sparse_params(state, w)), state
+    """Parameters, sparse parameters and state after some steps."""
+    w, state = descend(tx, small_lasso().loss, jnp.asarray(start()), steps)
+    return np.asarray(w), np.asarray(sgl.sparse_params(state, w)), state
 
 
 def assert_near(found, expected):
@@ -118,9 +113,8 @@ def test_relaxed_splitting_follows_its_equations():
     assert_near(sparse, soft(w, LAM / 2))
     gap = np.linalg.norm(w - sparse) / np.linalg.norm(w)
     envelope = LAM * np.abs(sparse).sum() + np.sum((w - sparse) ** 2)
-    with jax.enable_x64(True):
-        np.testing.assert_allclose(sgl.splitting_gap(state, jnp.asarray(found)), gap)
-        np.testing.assert_allclose(sgl.penalty_value(state, jnp.asarray(found)), envelope)
+    np.testing.assert_allclose(sgl.splitting_gap(state, jnp.asarray(found)), gap)
+    np.testing.assert_allclose(sgl.penalty_value(state, jnp.asarray(found)), envelope)
 
 
 def test_relaxed_splitting_has_the_zeros_in_the_weights_at_its_period():
@@ -171,12 +165,11 @@ def test_hspg_follows_its_equations():
         w = np.where((back | (norms == 0)) & (count >= 10), 0, trial)
     assert 0 < np.sum(np.all(w == 0, axis=1)) < 20
     regularizer = sgl.Regularizer(sgl.L1(lam), sgl.by_neuron())
-    with jax.enable_x64(True):
-        tx = sgl.hspg(0.1, regularizer, begin=10, epsilon=0.2)
-        found, state = descend(
-            tx, lambda p: jnp.sum((p["w"] - goal) ** 2) / 2, {"w": jnp.asarray(first)}, 60
-        )
-        assert_near(np.asarray(sgl.sparse_params(state, found)["w"]), w)
+    tx = sgl.hspg(0.1, regularizer, begin=10, epsilon=0.2)
+    found, state = descend(
+        tx, lambda p: jnp.sum((p["w"] - goal) ** 2) / 2, {"w": jnp.asarray(first)}, 60
+    )
+    assert_near(np.asarray(sgl.sparse_params(state, found)["w"]), w)
 
 
 @pytest.mark.parametrize("adam", [False, True])
@@ -198,21 +191,16 @@ def test_schedule_free_follows_its_equations(adam):
     np.testing.assert_allclose(found, y, rtol=1e-8, atol=1e-10)
     np.testing.assert_array_equal(sparse == 0, z == 0)
     np.testing.assert_allclose(sparse, z, rtol=1e-8, atol=1e-10)
-    with jax.enable_x64(True):
-        average = optax.contrib.schedule_free_eval_params(state, jnp.asarray(found))
+    average = optax.contrib.schedule_free_eval_params(state, jnp.asarray(found))
     np.testing.assert_allclose(average, x, rtol=1e-7, atol=1e-9)
 
 
 def test_schedule_free_without_a_regularizer_is_that_of_optax():
     expected = optax.contrib.schedule_free(optax.sgd(RATE), RATE, 0.9, 2.0)
-    for found, other in zip(
-        *(
-            jax.tree.leaves(run(tx, draw(0, 0.3), gradients(5))[0])
-            for tx in (sgl.schedule_free(RATE), expected)
-        ),
-        strict=True,
-    ):
-        np.testing.assert_array_max_ulp(np.asarray(found), np.asarray(other), maxulp=2)
+    found, other = (
+        run(tx, draw(0, 0.3), gradients(5))[0] for tx in (sgl.schedule_free(RATE), expected)
+    )
+    assert_same(found, other, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["fista", "rda"])
@@ -233,7 +221,7 @@ def test_keep_support_trains_what_is_not_zero():
     plain, _ = run(optax.adam(RATE), params, gradients(5))
     np.testing.assert_array_equal(found["conv"]["kernel"][..., 1], 0)
     for layer, leaf, at in (("conv", "kernel", np.s_[..., 0]), ("fc", "bias", np.s_[:])):
-        np.testing.assert_allclose(found[layer][leaf][at], plain[layer][leaf][at], rtol=1e-6)
+        np.testing.assert_allclose(found[layer][leaf][at], plain[layer][leaf][at], rtol=1e-12)
     assert not np.any(np.asarray(found["fc"]["bias"]) == 0)
     sgl.check(state)
     noise = optax.stateless(lambda updates, _: jax.tree.map(lambda u: u + 0.1, updates))

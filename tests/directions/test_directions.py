@@ -43,11 +43,7 @@ for name, options in OPTIONS.items():
     NAMESAKES[f"direction {name} with options"] = (directed(name), getattr(optax, name), options)
 
 
-@pytest.fixture(autouse=True)
-def _standard_promotion():
-    """Optax's Adam mixes dtypes."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 
 @pytest.mark.parametrize("namesake", NAMESAKES)
@@ -65,7 +61,7 @@ def test_without_a_regularizer_it_is_its_namesake_bit_for_bit(namesake):
 
 
 @pytest.mark.parametrize("namesake", NAMESAKES)
-def test_without_a_regularizer_it_is_its_namesake_inside_jit(namesake):
+def test_without_a_regularizer_it_is_its_namesake_inside_jit(namesake, double):
     ours, theirs, options = NAMESAKES[namesake]
     updates = []
     for factory in (ours, theirs):
@@ -76,16 +72,16 @@ def test_without_a_regularizer_it_is_its_namesake_inside_jit(namesake):
         for gradient in gradients(3):
             update, state = once(gradient, state, params)
         updates.append(update)
-    jax.tree.map(lambda a, b: np.testing.assert_array_max_ulp(a, b, maxulp=2), *updates)
+    assert_same(*updates, rtol=1e-12)
 
 
 @pytest.mark.parametrize("namesake", ["adam", "nesterov"])
-def test_with_a_regularizer_of_no_strength_it_is_near_its_namesake(namesake):
+def test_with_a_regularizer_of_no_strength_it_is_near_its_namesake(namesake, double):
     ours, theirs, options = NAMESAKES[namesake]
     nothing = sgl.SparseGroup(sgl.L1(0.0), sgl.L1(0.0))
     found, _ = run(ours(0.05, nothing, **options), draw(0, 0.3), gradients(10))
     expected, _ = run(theirs(0.05, **options), draw(0, 0.3), gradients(10))
-    assert_same(found, expected, rtol=1e-6)
+    assert_same(found, expected, rtol=1e-12)
 
 
 RATES = {"adagrad": 0.3} | dict.fromkeys(set(DIRECTIONS) - {"adagrad"}, 0.05)
@@ -93,7 +89,7 @@ WITHOUT_MEMORY = {"adagrad", "rmsprop", "sgd"}
 
 
 @pytest.mark.parametrize("name", sorted(DIRECTIONS))
-def test_direction_solves_the_lasso_in_its_metric(name):
+def test_direction_solves_the_lasso_in_its_metric(name, double):
     lasso = small_lasso()
     options = {"weight_decay": 0.0} if name == "adamw" else {}
     regularizer = sgl.Regularizer(sgl.L1(lasso.lam))
@@ -104,7 +100,7 @@ def test_direction_solves_the_lasso_in_its_metric(name):
 
 
 @pytest.mark.parametrize("name", sorted(DIRECTIONS))
-def test_direction_is_the_gradient_in_its_metric(name):
+def test_direction_is_the_gradient_in_its_metric(name, double):
     direction = DIRECTIONS[name](**({} if name in WITHOUT_MEMORY else {"b1": 0.0}))
     params, grads = draw(0, 0.3), gradients(2)
     state = direction.init(params)
@@ -119,7 +115,7 @@ def test_direction_is_the_gradient_in_its_metric(name):
     if name == "adan":  # the look ahead along the difference of the gradients
         ahead = (1 - 0.92) * (1 - 0.92) / (1 - 0.92**2)
         expected = jax.tree.map(lambda g, h: g + ahead * (g - h), grads[1], grads[0])
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), found, expected)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9), found, expected)
 
 
 @pytest.mark.parametrize("name", sorted(set(DIRECTIONS) - {"sgd"}))
@@ -128,7 +124,7 @@ def test_direction_refuses_a_metric_that_can_vanish(name):
         DIRECTIONS[name](eps=0.0)
 
 
-def test_euclidean_prox_behind_lion_stops_elsewhere():
+def test_euclidean_prox_behind_lion_stops_elsewhere(double):
     lasso = small_lasso()
     regularizer = sgl.Regularizer(sgl.L1(lasso.lam))
     tx = sgl.proximal(optax.scale_by_lion(), regularizer, 0.05, metric=None)

@@ -61,13 +61,6 @@ def stepper(tx):
     return jax.jit(lambda state: train.train_step(forward, tx, state, images, LABELS)[0])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def standard_promotion():
-    """Optax adds gradients to moments of half their precision."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 @pytest.fixture(scope="module")
 def step():
     return stepper(OPTIMIZERS["prox_adam"])

@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -19,13 +18,6 @@ from sgl_jax.runs.folder import RunFolder
 
 
 CONFIG = Config(model="support.tiny:Tiny", epochs=1, batch_size=512, learning_rate=0.03, lam=2.0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def standard_promotion():
-    """Optax's schedules compare a float with an integer count."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 @pytest.fixture(scope="module")

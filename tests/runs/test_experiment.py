@@ -3,7 +3,6 @@
 import dataclasses
 import json
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,13 +15,6 @@ from sgl_jax.runs.records import Record
 
 SHORT = Config(epochs=2, batch_size=128)
 SPLITTING = dataclasses.replace(SHORT, algorithm="splitting", penalty="transformed_l1", beta=42.0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def standard_promotion():
-    """Optax's schedules compare a float with an integer count."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 @pytest.fixture(scope="module")

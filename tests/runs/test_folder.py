@@ -27,13 +27,6 @@ class Stopped(Exception):
     """A run is interrupted."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def standard_promotion():
-    """Optax's schedules compare a float with an integer count."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 @pytest.fixture(scope="module")
 def experiment(standard_promotion):
     return prepare(CONFIG)

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import re
 
-import jax
 import pytest
 from support.idx_files import assert_sentence
 from support.tiny import snapshot
@@ -20,13 +19,6 @@ MODES = ["new", "resume", "overwrite"]
 
 def described(config):
     return json.dumps({"config": dataclasses.asdict(config)})
-
-
-@pytest.fixture(scope="module", autouse=True)
-def standard_promotion():
-    """Optax's schedules compare a float with an integer count."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import pytest
 from support.tiny import bits
 
@@ -35,13 +34,6 @@ class Uninterrupted(NamedTuple):
     path: Path
     first: float
     whole: float
-
-
-@pytest.fixture(scope="module", autouse=True)
-def standard_promotion():
-    """Optax's schedules compare a float with an integer count."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,4 +1,4 @@
-"""A lasso in single precision, and every algorithm set up to solve it.
+"""A lasso, and every algorithm set up to solve it.
 
 Its minimiser has 95 of 100 zeros and the objective 1.46985, which 1500 steps reach.
 """
@@ -6,6 +6,7 @@ Its minimiser has 95 of 100 zeros and the objective 1.46985, which 1500 steps re
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -24,7 +25,7 @@ def prox(step_size=RATE):
 
 @functools.cache
 def start():
-    return 0.1 * jax.random.normal(jax.random.key(1), (100,), np.float32)
+    return jnp.asarray(0.1 * jax.random.normal(jax.random.key(1), (100,), np.float32), float)
 
 
 def solve(tx, params, steps=STEPS):
@@ -77,7 +78,7 @@ ELSEWHERE = {
         95,
         1.47151,
     ),
-    "subgradient": (lambda: sgl.subgradient(RATE, L1, base=optax.sgd), 0, 1.49298),
+    "subgradient": (lambda: sgl.subgradient(RATE, L1, base=optax.sgd), 0, 1.49023),
 }
 """Those with another objective: the least squares of five weights, the split one, one without a
 prox; their zeros, and the objective of the lasso where they stop."""

@@ -10,13 +10,14 @@ from flax import nnx
 
 
 class Tiny(nnx.Module):
-    """Two filters and a dense layer on images of 28x28 pixels."""
+    """Two filters and a dense layer on images of 28x28 pixels, of the default precision."""
 
     filters = 2
 
     def __init__(self, classes, *, rngs):
-        self.conv = nnx.Conv(1, self.filters, (5, 5), strides=4, padding="VALID", rngs=rngs)
-        self.fc = nnx.Linear(36 * self.filters, classes, rngs=rngs)
+        plain = {"strides": 4, "padding": "VALID", "param_dtype": float}
+        self.conv = nnx.Conv(1, self.filters, (5, 5), **plain, rngs=rngs)
+        self.fc = nnx.Linear(36 * self.filters, classes, param_dtype=float, rngs=rngs)
 
     def __call__(self, images):
         return self.fc(jax.nn.relu(self.conv(images)).reshape(images.shape[0], -1))

@@ -41,9 +41,9 @@ LONGEST = 200.0
 
 
 @pytest.fixture(scope="module", autouse=True)
-def standard_promotion():
-    """Optax's schedules compare a float with an integer count."""
-    with jax.numpy_dtype_promotion("standard"):
+def double():
+    """Devices add up in another order; Optax's schedules compare a float with an integer."""
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
         yield
 
 
@@ -51,6 +51,16 @@ def standard_promotion():
 def on_one_device(tmp_path_factory):
     """The run to compare with."""
     return RunFolder(tmp_path_factory.mktemp("runs") / "one").train(CONFIG)
+
+
+def assert_close(found, expected):
+    """The same numbers, of double precision."""
+
+    def compare(a, b):
+        assert a.dtype == b.dtype == np.float64
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-9)
+
+    jax.tree.map(compare, found, expected)
 
 
 def free_port():
@@ -73,6 +83,7 @@ def started(path, devices, **changed):
     argv += ["--distributed", "--coordinator", f"127.0.0.1:{free_port()}", "--processes", "2"]
     paths = os.pathsep.join(map(str, (HERE.parent, HERE)))
     environment = {"PYTHONPATH": paths, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "4"}
+    environment["JAX_ENABLE_X64"] = "1"
     both = [
         subprocess.Popen(
             [sys.executable, "-m", "sgl_jax", "train", *argv, "--process", str(number)],
@@ -106,14 +117,12 @@ def test_two_processes_train_what_one_device_trains(tmp_path, on_one_device, dev
     assert (path / "figure.png").exists()
     state, expected = found.read_state(on_one_device.experiment), on_one_device.state
     assert int(state.step) == int(expected.step) >= 30
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-5),
-        state.params,
-        expected.params,
+    assert_close(state.params, expected.params)
+    assert_same_support(
+        *(get_sparse_params(CONFIG, each) for each in (state, expected)), within=1e-9
     )
-    assert_same_support(*(get_sparse_params(CONFIG, each) for each in (state, expected)))
     for mine, other in zip(found.read_records(), on_one_device.records, strict=True):
-        assert mine.loss == pytest.approx(other.loss, abs=1e-5)
+        assert mine.loss == pytest.approx(other.loss, abs=1e-9)
         assert 0.0 < mine.sparsity.weights < 1.0
 
 
@@ -184,11 +193,7 @@ def test_a_first_process_that_does_not_come_is_an_error(tmp_path, capsys, monkey
 def test_one_process_trains_on_all_of_its_devices(tmp_path, on_one_device):
     placement = Launch(devices="params").start()
     reached = RunFolder(tmp_path / "many").train(CONFIG, placement=placement)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-5),
-        reached.state.params,
-        on_one_device.state.params,
-    )
+    assert_close(reached.state.params, on_one_device.state.params)
     leaves = jax.tree.leaves(reached.state.params)
     assert all(len(leaf.sharding.device_set) == 1 for leaf in leaves)
 

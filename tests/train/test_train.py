@@ -20,7 +20,7 @@ class Counting(nnx.Module):
 
     def __init__(self, rngs):
         self.dropout = nnx.Dropout(0.5, rngs=rngs)
-        self.fc = nnx.Linear(784, 10, rngs=rngs)
+        self.fc = nnx.Linear(784, 10, param_dtype=float, rngs=rngs)
         self.calls = nnx.BatchStat(jnp.zeros((), jnp.int32))
 
     def __call__(self, x):
@@ -38,10 +38,11 @@ def narrow():
     return split(nnx.jit(lambda: LeNet5(widths=(4, 6, 16), rngs=nnx.Rngs(0)))())
 
 
-def test_train_step_is_the_optimizer_on_the_mean_loss(narrow):
+def test_train_step_is_the_optimizer_on_the_mean_loss(narrow, double):
     network, params, rest = narrow
+    params = jax.tree.map(lambda w: w.astype(float), params)
     tx = optax.sgd(0.1)
-    images = jax.random.uniform(jax.random.key(0), (3, 28, 28, 1))
+    images = jax.random.uniform(jax.random.key(0), (3, 28, 28, 1), float)
     labels = jnp.array([1, 2, 3])
 
     def loss_fn(params):
@@ -52,9 +53,11 @@ def test_train_step_is_the_optimizer_on_the_mean_loss(narrow):
     step = jax.jit(partial(train_step, network.forward, tx))
     state, loss = step(init_state(tx, params, rest), images, labels)
     expected = jax.tree.map(lambda p, g: p - 0.1 * g, params, grads)
-    np.testing.assert_allclose(loss, expected_loss, rtol=1e-6)
+    np.testing.assert_allclose(loss, expected_loss, rtol=1e-12)
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), state.params, expected
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12),
+        state.params,
+        expected,
     )
     assert int(state.step) == 1
 
@@ -95,6 +98,7 @@ def test_train_epoch_repeats_itself_bit_for_bit(two_runs):
     assert first_losses == second_losses
 
 
+@pytest.mark.usefixtures("double", "standard_promotion")
 @pytest.mark.parametrize("regularized", [False, True])
 def test_scan_takes_the_same_steps_as_the_loop(regularized, digits):
     network, params, rest = split(Counting(nnx.Rngs(0)))
@@ -113,18 +117,20 @@ def test_scan_takes_the_same_steps_as_the_loop(regularized, digits):
             scan=scan,
         )
         found.append((state.params, int(state.rest["calls"][...]), int(state.step), loss))
-    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7), *found)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-10, atol=1e-12), *found)
     assert found[0][1:3] == (10, 10)
 
 
+@pytest.mark.usefixtures("double", "standard_promotion")
 def test_evaluate_does_not_depend_on_the_chunks(narrow, digits):
     network, params, rest = narrow
+    params = jax.tree.map(lambda w: w.astype(float), params)
     x, y = digits.x_test[:50], digits.y_test[:50]
     whole = evaluate(network.apply, (params, rest), x, y)
     parts = evaluate(network.apply, (params, rest), x, y, chunk_size=16)
-    logits = network.apply((params, rest), jnp.asarray(x, jnp.float32) / 255)
+    logits = network.apply((params, rest), jnp.asarray(x, float) / 255)
     assert whole.error == parts.error == np.mean(np.argmax(logits, axis=1) != y)
-    assert whole.loss == pytest.approx(parts.loss, rel=1e-6)
+    assert whole.loss == pytest.approx(parts.loss, rel=1e-12)
 
 
 def test_split_keeps_the_rest_of_a_model(digits):

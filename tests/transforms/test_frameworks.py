@@ -14,6 +14,9 @@ from support.problems import assert_same
 import sgl_jax as sgl
 
 
+pytestmark = pytest.mark.usefixtures("double", "standard_promotion")
+
+
 class Network(NamedTuple):
     """The network in a framework.
 
@@ -37,8 +40,8 @@ def weights():
     shapes = {"conv": (3, 3, 2, 4), "fc": (4, 3)}
     return {
         layer: {
-            "kernel": np.float32(0.3 * generator.standard_normal(shape)),
-            "bias": np.float32(0.1 * generator.standard_normal(shape[-1])),
+            "kernel": (0.3 * generator.standard_normal(shape)),
+            "bias": (0.1 * generator.standard_normal(shape[-1])),
         }
         for layer, shape in shapes.items()
     }
@@ -47,7 +50,7 @@ def weights():
 @functools.cache
 def data():
     generator = np.random.default_rng(1)
-    return np.float32(generator.standard_normal((8, 5, 5, 2))), generator.integers(0, 3, 8)
+    return generator.standard_normal((8, 5, 5, 2)), generator.integers(0, 3, 8)
 
 
 def loss(apply, params):
@@ -179,14 +182,7 @@ def proximal(layout):
 
 
 METHODS = {"splitting": splitting, "prox_adam": proximal}
-STEPS = 5
-
-
-@pytest.fixture(autouse=True)
-def _standard_promotion():
-    """Optax's Adam mixes dtypes."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+STEPS, RTOL = 5, 1e-10
 
 
 def train(network, tx):
@@ -216,7 +212,7 @@ def expected(method):
 def test_framework_trains_like_a_dict(method, framework):
     network = FRAMEWORKS[framework]()
     found = train(network, METHODS[method](network.layout))
-    assert_same(found, expected(method), rtol=1e-4)
+    assert_same(found, expected(method), RTOL)
     sparse = found[1]
     assert 0 < np.sum(sparse["conv"]["kernel"] == 0) < 72
 
@@ -237,7 +233,7 @@ def test_nnx_optimizer_trains_like_a_dict(method):
     sparse = sgl.sparse_params(optimizer.opt_state, params)
     gap = sgl.splitting_gap(optimizer.opt_state, params)
     found = nnx.to_pure_dict(params), nnx.to_pure_dict(sparse), gap
-    assert_same(found, expected(method), rtol=1e-4)
+    assert_same(found, expected(method), RTOL)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -11,6 +11,8 @@ from support.problems import assert_same, draw, gradients, run, stepper
 import sgl_jax as sgl
 
 
+pytestmark = pytest.mark.usefixtures("double")
+
 GROUP_AXES = {"conv": (0, 1, 2), "fc": (1,)}
 BASES = {"sgd": optax.sgd, "adam": optax.adam, "adamw": optax.adamw, "lion": optax.lion}
 
@@ -33,7 +35,7 @@ def splitting_pull(params, lam, beta, group_lam):
         w = np.asarray(params[layer]["kernel"])
         coupling = beta * (w - soft(w, lam / beta))
         pull[layer]["kernel"] = group_lam * group_pull(w, axes) + coupling
-    return jax.tree.map(np.float32, pull)
+    return pull
 
 
 @pytest.mark.parametrize("base", BASES)

@@ -24,7 +24,12 @@ SPLITS = {
 
 GROUPINGS = (sgl.by_filter(), sgl.by_layer())
 
-pytestmark = pytest.mark.skipif(jax.device_count() < 8, reason="needs eight devices")
+RTOL = 1e-10
+
+pytestmark = [
+    pytest.mark.skipif(jax.device_count() < 8, reason="needs eight devices"),
+    pytest.mark.usefixtures("double"),
+]
 
 
 @pytest.fixture(params=[("Explicit", "outputs"), ("Explicit", "inputs"), ("Auto", "inputs")])
@@ -80,7 +85,7 @@ def assert_placed(tree, place):
 def test_penalty_is_the_same_on_eight_devices(name, place):
     params = place(draw(0, shapes=SHAPES))
     found = jax.jit(functools.partial(shrink, sgl.PENALTIES[name](0.3)))(params)
-    assert_same(found, shrunk_on_one_device(name), rtol=1e-5)
+    assert_same(found, shrunk_on_one_device(name), RTOL)
     for tree in found[1]:
         assert_placed(tree, place)
     assert len(params["conv"]["kernel"].sharding.device_set) == 8
@@ -110,7 +115,7 @@ def test_constraints_and_joint_prox_are_the_same_on_eight_devices(name, place):
     with jax.set_mesh(jax.make_mesh((1,), ("one",), axis_types=(AxisType.Auto,))):
         expected = of_one_device(name)
     found = jax.jit((CONSTRAINTS | JOINT)[name].prox)(place(draw(0, shapes=SHAPES)), 0.5)
-    assert_same(found, expected, rtol=1e-5)
+    assert_same(found, expected, RTOL)
     assert_placed(found, place)
     assert np.any(found["fc"]["kernel"] != draw(0, shapes=SHAPES)["fc"]["kernel"])
 
@@ -125,7 +130,7 @@ def test_metric_is_the_same_on_eight_devices(place):
     with jax.set_mesh(jax.make_mesh((1,), ("one",), axis_types=(AxisType.Auto,))):
         expected = shrunk(lambda tree: tree)
     found = shrunk(place)
-    assert_same(found, expected, rtol=1e-5)
+    assert_same(found, expected, RTOL)
     assert_placed(found, place)
 
 
@@ -140,14 +145,14 @@ def test_prox_works_within_shard_map():
     ):
         prox = lambda w, regularizer=regularizer: regularizer.prox({"w": w}, 0.5)["w"]  # noqa: E731
         inside = jax.shard_map(prox, mesh=mesh, in_specs=split, out_specs=split)
-        np.testing.assert_allclose(jax.jit(inside)(w), jax.jit(prox)(w), rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(jax.jit(inside)(w), jax.jit(prox)(w), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("method", ["splitting_sgd", "prox_adam", "prox_sgd"])
 def test_training_is_the_same_on_eight_devices(method, place):
     with jax.numpy_dtype_promotion("standard" if method == "prox_adam" else "strict"):
         found = train(METHODS[method](), place)
-        assert_same(found, trained_on_one_device(method), rtol=1e-5)
+        assert_same(found, trained_on_one_device(method), RTOL)
     for tree in found:
         assert_placed(tree, place)
 
@@ -168,7 +173,7 @@ OTHERS = (
 @pytest.mark.parametrize("method", OTHERS)
 def test_training_of_the_others_is_the_same_on_eight_devices(method, place):
     found = train(built(method), place)
-    assert_same(found, trained_on_one_device(method), rtol=1e-5)
+    assert_same(found, trained_on_one_device(method), RTOL)
     for tree in found:
         assert_placed(tree, place)
 
@@ -178,5 +183,5 @@ def test_splitting_by_layer_is_the_same_on_eight_devices(place):
     found = train(tx, place)
     with jax.set_mesh(jax.make_mesh((1,), ("d",), axis_types=(AxisType.Auto,))):
         expected = train(tx, lambda tree: tree)
-    assert_same(found, expected, rtol=1e-5)
+    assert_same(found, expected, RTOL)
     assert 0 < np.sum(found[1]["conv"]["kernel"] == 0) < 1152

@@ -25,6 +25,8 @@ LINKS = (
 )
 """A method for each link that has strengths of its own."""
 
+pytestmark = pytest.mark.usefixtures("double")
+
 
 @pytest.fixture(scope="module", params=LINKS)
 def method(request):
@@ -101,7 +103,7 @@ def test_lam_written_into_the_state_takes_effect_without_compiling(method):
     expected, _ = fresh(params, written(method, state, lam), gradients(1)[0])
     unchanged, _ = step(params, state, gradients(1)[0])
     assert counter.traces == 1
-    assert optax.tree.get(after, METHODS[method].name) == np.float32(lam)
+    assert optax.tree.get(after, METHODS[method].name) == lam
     assert_same(found, expected)
     assert not np.array_equal(found["conv"]["kernel"], unchanged["conv"]["kernel"])
 

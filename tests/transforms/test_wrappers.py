@@ -46,16 +46,12 @@ WRAPPERS = {
 """How to wrap, what to feed so that ten steps are emitted, and which leaves are covered."""
 
 
+pytestmark = pytest.mark.usefixtures("double", "standard_promotion")
+
+
 @pytest.fixture(scope="module", params=METHODS)
 def method(request):
     return request.param
-
-
-@pytest.fixture(autouse=True)
-def _standard_promotion():
-    """Optax's own optimizers mix dtypes."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 def number(count):
