@@ -2,6 +2,26 @@
 
 Sparsity is worth most as a smaller dense network. :func:`compact` takes any function of parameters
 that JAX can trace, finds the channels that change nothing, removes them and checks the answer.
+
+In the order in which data flow:
+
+- ``program``: a traced function as a list of equations on numbered values;
+- ``axes``: the positions along the axes of these values, in disjoint sets that are removed
+  together; the values that are known; the positions that are removed;
+- ``rules``: how each primitive is understood, a file for each family;
+- ``channels``: reads a network by the rules, and makes groups of its channels for a regularizer;
+- ``_refusals``: refuses networks that cannot be compacted;
+- ``_constants``: propagates the values of the parameters through the program;
+- ``_folding``, ``_search``: the biases that can take up constants, and the greatest set of
+  positions whose removal changes nothing;
+- ``_plan``: the positions that stay of every leaf;
+- ``_evaluation``, ``_narrow``: the network as a function of narrow parameters;
+- ``_equality``: compares its answers with those of the full network;
+- ``_report``: sizes before and after, and the channels that stay, with reasons;
+- ``_states``: narrows the state of an optimizer;
+- ``_compact``: :func:`compact`, which takes these steps;
+- ``flax``: the same for a Flax module, which stays one;
+- ``artifacts``: compacted networks on disk, and exported to other formats.
 """
 
 from sgl_jax._util.narrowing import LeafPlan as LeafPlan
