@@ -11,17 +11,24 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs lint bench tables notebooks clean
+.PHONY: help demo test test-slow test-all docs lint dist bench tables notebooks clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: $(VENV)/.demo ## train LeNet-5 on real digits: dense, the paper's splitting, proximal Adam
 	@$(BIN)/python -m sgl_jax demo $(ARGS)
 
-test: $(VENV)/.dev ## run all tests, doctests included (ARGS='-m "not slow"' narrows them)
-	@$(BIN)/python -m pytest -n 2 --max-worker-restart 0 \
-		--dist loadfile --no-loadscope-reorder $(ARGS)
+PYTEST = $(BIN)/python -m pytest -n 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
+
+test: $(VENV)/.dev ## run the first tier of the tests: every entry, contract and document
+	@$(PYTEST) -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/.dev ## run the second tier: more cases, deep networks, processes
+	@$(PYTEST) -m slow $(ARGS)
+
+test-all: $(VENV)/.dev ## run both tiers
+	@$(PYTEST) $(ARGS)
 
 docs: $(VENV)/.dev ## run the examples in the docstrings
 	@$(BIN)/python -m pytest sgl_jax $(ARGS)
@@ -31,6 +38,14 @@ lint: $(VENV)/.dev ## check style, format, layers and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/pyrefly check
+
+dist: $(VENV)/.dev ## build the wheel and the sdist, and import the package from the wheel
+	@rm -rf dist && $(BIN)/python -m pip install --quiet --quiet build
+	@$(BIN)/python -m build
+	@$(BIN)/python -m venv --clear dist/.venv
+	@dist/.venv/bin/python -m pip install --quiet --quiet dist/*.whl
+	@cd dist && .venv/bin/python -c "import sgl_jax; print(sgl_jax.__file__)"
+	@rm -rf dist/.venv
 
 bench: $(VENV)/.dev ## run the benchmarks, one after the other
 	@set -e; for script in benchmarks/bench_*.py; do \

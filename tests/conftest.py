@@ -23,6 +23,11 @@ if jax.__version_info__ < (0, 11) and "XLA_FLAGS" not in os.environ:
     with mock.patch.dict(os.environ, XLA_FLAGS=FASTER):
         jax.block_until_ready(jax.jit(lambda: 0)())  # reads the flags, once and for all
 
+# Networks compile in less than half the time without LLVM's passes, and run for three times as
+# long: right where each is compiled to run once.
+WITHOUT_PASSES = "jax_disable_most_optimizations"
+RUN_ONCE = ("compaction",)
+
 install_import_hook("sgl_jax", "beartype.beartype")
 
 
@@ -39,12 +44,13 @@ optax.tree.bias_correction = bias_correction
 
 
 @pytest.fixture(scope="module", autouse=True)
-def forgotten():
-    """A module's compiled programs go with it.
+def compiler(request):
+    """Passes of the compiler for a module, whose compiled programs go with it.
 
-    Each holds some memory mappings, of which Linux allows a process 65,530; the compiler crashes
-    for want of one.
+    Each program holds some memory mappings, of which Linux allows a process 65,530; the compiler
+    crashes for want of one.
     """
+    jax.config.update(WITHOUT_PASSES, request.path.parent.name in RUN_ONCE)
     yield
     jax.clear_caches()
 
@@ -73,15 +79,3 @@ def collected():
     """What Orbax leaves behind is not left to the tests of other modules."""
     yield
     gc.collect()
-
-
-def pytest_addoption(parser):
-    parser.addoption("--exhaustive", action="store_true", help="run all cases of everything")
-
-
-def pytest_collection_modifyitems(config, items):
-    if config.getoption("--exhaustive"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("exhaustive")]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]

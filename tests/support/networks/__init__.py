@@ -61,9 +61,9 @@ PADDED = "resnet20_identity", "resnet56_identity"
 def sparing(names: Iterable[str], usual: Iterable[str] | None = None) -> list[Any]:
     """Names for ``parametrize``: the usual ones, all but the large if not said; others are marked.
 
-    What is marked runs with ``--exhaustive`` alone.
+    What is marked runs in the second tier.
     """
     names = list(names)
     usual = set(names) - set(LARGE) if usual is None else set(usual)
-    exhaustive = pytest.mark.exhaustive
-    return [name if name in usual else pytest.param(name, marks=exhaustive) for name in names]
+    slow = pytest.mark.slow
+    return [name if name in usual else pytest.param(name, marks=slow) for name in names]
