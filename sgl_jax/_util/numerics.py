@@ -12,10 +12,8 @@ from sgl_jax._util.typing import ArrayLike
 
 __all__ = [
     "flushed",
-    "gathered",
     "implicit",
     "in_working_precision",
-    "joined",
     "magnitude",
     "odd",
     "power_of_two",
@@ -61,29 +59,9 @@ def odd(w: Array, threshold: ArrayLike, magnitude: Callable[[Array], Array]) -> 
     At ``w = 0`` the sign is +1, so that an operator without strength has derivative one there.
     """
     sign = jnp.where(w < 0, -1.0, 1.0).astype(w.dtype)
-    # Not sign * w, which XLA would write to memory.
     t = jnp.abs(w)
     dead = (t <= threshold) & (threshold > 0)
     return jnp.where(dead, 0.0, sign * magnitude(t))
-
-
-def joined(x: Array) -> Array:
-    """``x >= 0`` as it is, through an operation of one operand, so that XLA makes one kernel.
-
-    Its CPU backend writes to memory what an operation of several arrays makes, if that is used more
-    than once and so is a quotient or a root that depends on it. What an operation of one array
-    makes it computes again instead.
-    """
-    return jnp.maximum(x, 0.0)
-
-
-def gathered(x: Array) -> Array:
-    """``x`` to be summed, infinite where it is no number below infinity, as one array in memory.
-
-    XLA's CPU backend reduces arrays fast that come out of a selection, since it writes them first;
-    of other arithmetic it also writes the constants, each as large as the array.
-    """
-    return jnp.where(x < jnp.inf, x, jnp.inf)
 
 
 def magnitude(w: Array) -> Array:

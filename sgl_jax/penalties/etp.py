@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sgl_jax._util.numerics import implicit, in_working_precision, joined, odd
+from sgl_jax._util.numerics import implicit, in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
+from sgl_jax._util.xla import recomputed
 from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, Curvature, NormPenalty, Range
 
 
@@ -97,18 +98,18 @@ _SHARE = (0.58783, -0.61699, 0.64043, 2 / 3, 1.0, 1.0)
 @implicit(lambda z, t, c, gamma: z - t + c * gamma * jnp.exp(-gamma * z))
 def _root(t, c, gamma):
     """The largest root, from ``s - 1 - log(s) = p^2 / 2`` for ``s = gamma (t - z)``, in (0, 1]."""
-    a = joined(c * gamma * gamma)
-    x = joined(gamma * t)
+    a = recomputed(c * gamma * gamma)
+    x = recomputed(gamma * t)
     ahead = x - 1.0 - jnp.log(a)
     p = jnp.sqrt(2.0 * jnp.clip(ahead, 0.0, 50.0))
     # No more than a, whose digits count when it is small.
-    s = jnp.minimum(joined(1.0 / _polynomial(_SHARE, p)), a)
+    s = jnp.minimum(recomputed(1.0 / _polynomial(_SHARE, p)), a)
     for _ in range(2 if t.dtype == jnp.float64 else 1):
         # Halley's step for a exp(s - x) = s; its slope is zero where the root is double.
-        pull = joined(a * jnp.exp(s - x))
+        pull = recomputed(a * jnp.exp(s - x))
         slope = jnp.where(pull < 1.0, 1.0 - pull, 1.0)
         newton = (pull - s) / slope
-        s = joined(s + newton / (1.0 - 0.5 * newton * pull / slope))
+        s = recomputed(s + newton / (1.0 - 0.5 * newton * pull / slope))
     return jnp.where(t < jnp.inf, jnp.clip(t - s / gamma, 0.0, t), t)
 
 
@@ -118,20 +119,19 @@ _MINIMISER = (2.420026, -4.456756, 2.529632, -0.989172, -1.08602, 3.000986, 0.0)
 
 def _jump(a, gamma):
     """The least ``x / 2 + a (1 - exp(-x)) / x`` over gamma; an error in x counts by its square."""
-    root = joined(jnp.sqrt(a))
-    x = joined(root * _polynomial(_MINIMISER, 1.0 - 1.0 / root))
+    root = recomputed(jnp.sqrt(a))
+    x = recomputed(root * _polynomial(_MINIMISER, 1.0 - 1.0 / root))
     double = a.dtype == jnp.float64
     smallest = 1e-5 if double else 1e-2
     for _ in range(2 if double else 1):
         # Newton's method for x / sqrt(2 m(x)) = sqrt(a), nearly linear; digits of m cancel at 0.
         safe = jnp.maximum(x, smallest)
-        tail = joined(jnp.exp(-safe))
-        bent = joined(-jnp.expm1(-safe) - safe * tail)
-        curve = joined(safe / jnp.sqrt(2.0 * bent))
+        tail = recomputed(jnp.exp(-safe))
+        bent = recomputed(-jnp.expm1(-safe) - safe * tail)
+        curve = recomputed(safe / jnp.sqrt(2.0 * bent))
         slope = curve * (1.0 / safe - 0.5 * safe * tail / bent)
-        x = joined(jnp.where(x > smallest, safe - (curve - root) / slope, x))
+        x = recomputed(jnp.where(x > smallest, safe - (curve - root) / slope, x))
     x = jnp.maximum(x, jnp.finfo(a.dtype).eps ** 0.5)
-    # A quotient last, which XLA computes once per group and not for every entry.
     return (0.5 * x * x - a * jnp.expm1(-x)) / (gamma * x)
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from sgl_jax._util.numerics import in_working_precision, magnitude, odd, power_of_two, ratio
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
+from sgl_jax._util.xla import maximum_ready
 from sgl_jax.groups import GroupFamily, Grouping, by_layer
 from sgl_jax.penalties._base import NONNEGATIVE, Range
 from sgl_jax.penalties._vector import VectorPenalty
@@ -99,8 +100,7 @@ def prox_l1_minus_l2(
 
 def _shrunk(parts: Sequence[Array], c: Array, alpha: Array, family: GroupFamily) -> list[Array]:
     """The prox of every group of a family; ``c`` is a number or per group."""
-    # Not the absolute value, which XLA would write to memory, as the result depends on it, too.
-    peak = family.max(jax.lax.stop_gradient([jnp.maximum(w, -w) for w in parts]))
+    peak = family.max(jax.lax.stop_gradient([maximum_ready(w) for w in parts]))
     several = peak - c > 0
     unit = power_of_two(peak - jax.lax.stop_gradient(c))
     squares = family.sum(family.each(_square_beyond, parts, c / unit, 1.0 / unit))

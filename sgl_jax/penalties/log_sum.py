@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sgl_jax._util.numerics import implicit, in_working_precision, joined, odd
+from sgl_jax._util.numerics import implicit, in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
+from sgl_jax._util.xla import recomputed
 from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, Curvature, NormPenalty, Range
 
 
@@ -103,13 +104,13 @@ def _root(t, c, gamma):
 def _jump(kappa):
     """The least ``x / 2 + kappa log1p(x) / x``; an error in x counts by its square alone."""
     far = jnp.sqrt(kappa * jnp.maximum(jnp.log1p(kappa) - 1.0, 0.1))
-    x = joined(jnp.maximum(jnp.where(kappa < 3.0, 0.75 * (kappa - 1.0), far), 1e-3))
+    x = recomputed(jnp.maximum(jnp.where(kappa < 3.0, 0.75 * (kappa - 1.0), far), 1e-3))
     for _ in range(3 if kappa.dtype == jnp.float64 else 2):
         # Newton's method for x^2 / 2 = kappa m(x) as x^2 / (2 m(x)) = kappa, nearly linear.
         inverse = 1.0 / (1.0 + x)
-        bent = joined(jnp.log1p(x) - x * inverse)
+        bent = recomputed(jnp.log1p(x) - x * inverse)
         slope = 2.0 * bent - (x * inverse) ** 2
         x = jnp.maximum(x - x * bent * (1.0 - 2.0 * kappa * bent / (x * x)) / slope, 1e-3)
     # Next to 1 the start is better than differences can make it.
-    x = joined(jnp.where(kappa < 1.0014, jnp.maximum(0.75 * (kappa - 1.0), 1e-9), x))
+    x = recomputed(jnp.where(kappa < 1.0014, jnp.maximum(0.75 * (kappa - 1.0), 1e-9), x))
     return 0.5 * x + kappa * jnp.log1p(x) / x

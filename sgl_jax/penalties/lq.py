@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from sgl_jax._util.numerics import implicit, in_working_precision, joined, odd
+from sgl_jax._util.numerics import implicit, in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
+from sgl_jax._util.xla import recomputed
 from sgl_jax.penalties._base import NONNEGATIVE, Curvature, NormPenalty, Range
 
 
@@ -90,12 +91,11 @@ def prox_lq(
       Syst. 23, 2012, and Cao, Sun and Xu, J. Vis. Commun. Image Represent. 24, 2013.
     """
     c = step_size * lam
-    safe = joined(jnp.where(c > 0, c, 1.0))
-    # What is per group ends in a quotient, which XLA computes once and not for every entry.
+    safe = recomputed(jnp.where(c > 0, c, 1.0))
     # Two units up, so that no tie is missed by the rounding of the power.
     unit = 1.0 + 2.0 * jnp.finfo(w.dtype).eps
     height = unit / _power(lax.stop_gradient(2.0 * safe * (1.0 - q)), -1.0 / (2.0 - q))
-    height = joined(lax.stop_gradient(height))
+    height = recomputed(lax.stop_gradient(height))
     threshold = jnp.where(c > 0, height * (2.0 - q) / (2.0 * (1.0 - q)), 0.0)
     return odd(w, threshold, lambda t: jnp.where(c > 0, _root(t, safe, q, height), t))
 
@@ -104,7 +104,7 @@ def prox_lq(
 def _root(t, c, q, height):
     """The largest root, in units of ``height``: ``u - x + pull u^(q - 1)``, at least 1."""
     inverse = 1.0 / height
-    x, pull = joined(t * inverse), joined(c * q * inverse / _power(height, 1.0 - q))
+    x, pull = recomputed(t * inverse), recomputed(c * q * inverse / _power(height, 1.0 - q))
     u = jnp.maximum(_start(jnp.maximum(x - (1.0 + pull), 0.0), q), 1.0)
     for _ in range(2 if t.dtype == jnp.float64 else 1):
         power, inverse = pull * _power(u, q - 1.0), 1.0 / u

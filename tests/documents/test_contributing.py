@@ -1,43 +1,41 @@
-"""The worked example of CONTRIBUTING, a penalty in one file, is one that passes the contract."""
+"""CONTRIBUTING's worked example, a penalty, is one that passes the contract."""
+
+import bisect
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.documents import python_blocks
+from support.documents import copied, python_blocks
 
 import sgl_jax as sgl
+
+
+CODE, CLASS_LINE, OPERATOR_LINE, ROW = (
+    block for block in python_blocks("CONTRIBUTING.md") if "cauchy" in block
+)
 
 
 @pytest.fixture(scope="module")
 def cauchy():
     names = {"__name__": "cauchy"}
-    exec(compile(python_blocks("CONTRIBUTING.md")[0], "CONTRIBUTING.md", "exec"), names)
+    exec(compile(CODE, "CONTRIBUTING.md", "exec"), names)
     return names["Cauchy"]
 
 
-def test_line_for_the_catalogue_names_the_class(cauchy):
-    assert python_blocks("CONTRIBUTING.md")[1].strip() == f'"cauchy": {cauchy.__name__},'
+@pytest.mark.parametrize("lam", [0.0, 0.1, 5.0, 100.0])
+@pytest.mark.parametrize("gamma", [0.01, 0.3, 2.0])
+def test_penalty_is_what_it_declares(cauchy, lam, gamma):
+    sgl.check_penalty(cauchy(lam, gamma))
 
 
-@pytest.mark.parametrize("lam", [0.0, 0.1, 5.0])
-@pytest.mark.parametrize("gamma", [0.3, 2.0])
-def test_prox_is_the_minimiser_at_every_step_size(cauchy, lam, gamma):
-    penalty = cauchy(lam, gamma)
-    w = np.concatenate([np.linspace(-6, 6, 61), [1e-4, 1e-9, 30.0]])
-    steps = np.geomspace(1e-6, 1e6, 200)
-    grid = np.concatenate([np.linspace(0, 30, 3001), np.geomspace(1e-9, 30, 2000)])
-    with jax.enable_x64(True):
-        prox = jax.jit(jax.vmap(penalty.prox, in_axes=(None, 0)))
-        found = np.asarray(prox(jnp.asarray(w), jnp.asarray(steps)))
-
-    def objective(step, z, w):
-        return step * lam * np.log1p((z / gamma) ** 2) + 0.5 * (np.abs(z) - np.abs(w)) ** 2
-
-    for step, z in zip(steps, found, strict=True):
-        best = objective(step, grid[:, None], w).min(axis=0)
-        assert np.all(objective(step, z, w) <= best * (1 + 1e-12) + 1e-24)
-        assert np.all(z * w >= 0)
+@pytest.mark.parametrize("untrue", [{"curvature": "concave"}, {"semiconcavity": lambda self: 0.0}])
+def test_penalty_that_declares_itself_concave_is_refused(cauchy, untrue):
+    with pytest.raises(ValueError, match="got Untrue where that fails at t=") as raised:
+        sgl.check_penalty(type("Untrue", (cauchy,), untrue)(0.1))
+    assert "concave" in str(raised.value)
 
 
 def test_group_form_comes_for_free(cauchy):
@@ -53,3 +51,66 @@ def test_group_form_comes_for_free(cauchy):
 def test_bad_parameters_are_refused(cauchy):
     with pytest.raises(ValueError, match=r"Cauchy needs gamma > 0, got gamma=0."):
         cauchy(0.1, 0)
+
+
+def add_import(path, line):
+    """Puts an import line where it belongs in the order of the others."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    first, *_, last = (k for k, old in enumerate(lines) if old.startswith("from sgl_jax.pen"))
+    imports = lines[first : last + 1]
+    bisect.insort(imports, line)
+    path.write_text("".join([*lines[:first], *imports, *lines[last + 1 :]]), encoding="utf-8")
+
+
+CONTRACT = {
+    "penalties/test_penalties.py": "cauchy and (declares or equation or overflows or derivatives)",
+    "penalties/test_prox.py": "cauchy and (every_step or one_kernel) or has_an_oracle",
+    "penalties/test_joint.py": "cauchy and least_of_a_grid",
+    "documents/test_api.py": "cauchy or catalogues_are_the_files or operator_of_every",
+    "documents/test_readme.py": "cauchy or tables_of_penalties",
+}
+"""The tests that a penalty must pass, and so the recipe's in the copy."""
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """A copy of the project with the penalty of CONTRIBUTING added as it says."""
+    folder = copied(tmp_path_factory.mktemp("recipe"))
+    package = folder / "sgl_jax"
+    (package / "penalties" / "cauchy.py").write_text(CODE, encoding="utf-8")
+    add_import(package / "penalties" / "__init__.py", CLASS_LINE)
+    add_import(package / "prox.py", OPERATOR_LINE)
+    oracles = folder / "tests" / "support" / "oracles.py"
+    text, opening = oracles.read_text(encoding="utf-8"), "\nSCALARS = {\n"
+    assert text.count(opening) == 1
+    oracles.write_text(text.replace(opening, opening + ROW), encoding="utf-8")
+    assert call(folder / "tests", folder, "-m", "support.tables").returncode == 0
+    return folder
+
+
+def call(where, folder, *arguments):
+    """Runs Python with the package of the copy."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=where,
+        env={"PATH": "", "PYTHONPATH": str(folder), "JAX_PLATFORMS": "cpu"},
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", CONTRACT)
+def test_penalty_of_the_recipe_passes_its_contract(recipe, file):
+    options = ["-k", CONTRACT[file], "-p", "no:cacheprovider", "-v"]
+    found = call(recipe, recipe, "-m", "pytest", f"tests/{file}", *options)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "cauchy" in found.stdout.lower()
+
+
+@pytest.mark.slow
+def test_penalty_of_the_recipe_has_its_row_and_its_public_names(recipe):
+    assert "\n| `Cauchy` | $" in (recipe / "README.md").read_text(encoding="utf-8")
+    names = "sgl_jax.Cauchy is sgl_jax.PENALTIES['cauchy'] and sgl_jax.prox.prox_cauchy"
+    found = call(recipe, recipe, "-c", f"import sgl_jax\nassert {names}")
+    assert found.returncode == 0, found.stderr

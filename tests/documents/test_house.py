@@ -2,13 +2,12 @@
 
 import importlib
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
 
 import pytest
-from support.documents import ROOT, plain_blocks, python_blocks, table_rows
+from support.documents import ROOT, copied, plain_blocks, python_blocks, table_rows
 
 
 PAGE = "CONTRIBUTING.md"
@@ -66,12 +65,9 @@ def test_recipes_name_files_and_catalogues_that_are_there(row):
 
 
 @pytest.fixture
-def copied(tmp_path):
+def with_data_set(tmp_path):
     """A copy of the project with the data set of CONTRIBUTING in it."""
-    for folder in ("sgl_jax", "tests"):
-        ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignore)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    copied(tmp_path)
     (code,) = (block for block in python_blocks(PAGE) if block.startswith("# sgl_jax/data/"))
     (line,) = (block for block in python_blocks(PAGE) if block.endswith(".load,\n"))
     name = re.match(r"# sgl_jax/data/(\w+).py\n", code).group(1)
@@ -85,8 +81,8 @@ def copied(tmp_path):
     return tmp_path, name
 
 
-def test_data_set_of_the_recipe_passes_its_contract(copied):
-    folder, name = copied
+def test_data_set_of_the_recipe_passes_its_contract(with_data_set):
+    folder, name = with_data_set
     only = ["-k", f"[{name}] or catalogue", "-p", "no:cacheprovider", "-v"]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "tests/data/test_data.py", *only],

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shutil
 from pathlib import Path
 
 
@@ -30,3 +31,13 @@ def table_rows(page: str, head: str) -> list[list[str]]:
     _, _, *rest = lines
     rows = itertools.takewhile(lambda line: line.startswith("|"), rest)
     return [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows]
+
+
+def copied(folder: Path) -> Path:
+    """Copies the package, its tests and their settings into a folder, for a recipe to change."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in ("sgl_jax", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    return folder

@@ -26,8 +26,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sgl_jax._util.numerics import gathered, implicit, working_dtype
+from sgl_jax._util.numerics import implicit, working_dtype
 from sgl_jax._util.typing import ArrayLike
+from sgl_jax._util.xla import materialised
 from sgl_jax.groups import GroupFamily
 from sgl_jax.penalties._search._branch import search
 from sgl_jax.penalties._search._chord import Point, ScaledNorm, between, most
@@ -156,7 +157,7 @@ def _cost(
         term = 0.5 * d * ((z - w) / s) ** 2 + 0.5 * u * (z / s) ** 2
         if entry is not None:
             term = term + problem.step * (entry.phi(jnp.abs(z)) / s) / s
-        terms.append(gathered(term))
+        terms.append(materialised(term))
     return jnp.minimum(family.sum(terms), most(unit))
 
 
