@@ -1,6 +1,5 @@
 """The catalogue of data sets: one file each, one line each here.
 
-- ``digits``, ``fashion_mnist``, ``mnist``: the data sets;
 - ``_base``: the contract of a data set, and the batches that are drawn from it;
 - ``_idx_source``: data sets published as the four IDX files of MNIST, found or downloaded;
 - ``_download``: a published file, from the first mirror that has it;

@@ -60,9 +60,11 @@ def test_layers_are_those_of_the_linter():
 def test_tour_of_a_wing_names_every_module(wing):
     tour = importlib.import_module(f"sgl_jax.{wing}").__doc__
     named = set(re.findall(r"``(\w+)``", " ".join(re.findall(r"^- (.*?):", tour, re.MULTILINE))))
-    there = [path.stem for path in (ROOT / "sgl_jax" / wing.replace(".", "/")).glob("*.py")]
-    folders = [path.parent.name for path in (ROOT / "sgl_jax" / wing).glob("*/__init__.py")]
-    assert named == {*there, *folders} - {"__init__"}
+    folder = ROOT / "sgl_jax" / wing.replace(".", "/")
+    there = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    if wing in ("data", "models"):  # the other files are the entries of the catalogue
+        there = {name for name in there if name.startswith("_")}
+    assert named == there | {path.parent.name for path in folder.glob("*/__init__.py")}
 
 
 @pytest.mark.parametrize("row", RECIPES, ids=[row[0] for row in RECIPES])
