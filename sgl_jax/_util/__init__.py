@@ -3,6 +3,8 @@
 - ``typing``: names of the types in signatures;
 - ``pytree``: frozen dataclasses as pytrees, and one normalised name per leaf;
 - ``numerics``: arithmetic that several proximal operators share;
+- ``catalogue``: catalogues that follow from the imports of their entries;
+- ``narrowing``: arrays that lose positions, and values that narrow themselves;
 - ``files``: files and folders that are whole at every moment;
 - ``orbax``: leaves of a tree on disk;
 - ``quiet``: signals deferred and loggers silenced around other people's code;

@@ -1,6 +1,5 @@
 """The catalogue of data sets: one file each, one line each here.
 
-- ``digits``, ``fashion_mnist``, ``mnist``: the data sets;
 - ``_base``: the contract of a data set, and the batches that are drawn from it;
 - ``_idx_source``: data sets published as the four IDX files of MNIST, found or downloaded;
 - ``_download``: a published file, from the first mirror that has it;
@@ -9,19 +8,18 @@
 
 from collections.abc import Callable
 
-from sgl_jax.data import digits, fashion_mnist, mnist
+from sgl_jax._util.catalogue import by_file
 from sgl_jax.data._base import (
     Dataset as Dataset,
     batch_indices as batch_indices,
     take_batch as take_batch,
 )
+from sgl_jax.data.digits import load as load_digits
+from sgl_jax.data.fashion_mnist import load as load_fashion_mnist
+from sgl_jax.data.mnist import load as load_mnist
 
 
 __all__ = ["DATASETS", "Dataset", "batch_indices", "take_batch"]
 
-DATASETS: dict[str, Callable[..., Dataset]] = {
-    "digits": digits.load,
-    "fashion_mnist": fashion_mnist.load,
-    "mnist": mnist.load,
-}
-"""The loader of every data set by its name, sorted; the contract is in :mod:`._base`."""
+DATASETS: dict[str, Callable[..., Dataset]] = by_file(__name__, globals())
+"""Every loader by the name of its file, sorted; the contract is in :mod:`sgl_jax.data._base`."""

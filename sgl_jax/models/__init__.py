@@ -1,6 +1,5 @@
 """The catalogue of models: one file each, one line each here.
 
-- ``lenet5``: the models;
 - ``_base``: the contract of a model, initialisers, and :func:`max_pool`;
 - ``_conv``: a convolution whose gradient is cheap on a CPU.
 """
