@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.problems import descend
+from support.tiers import paired
 
 import sgl_jax as sgl
 
@@ -139,6 +140,7 @@ def elsewhere(name):
     return OTHERS[name](name, *problem()).reshape(GROUPS, SIZE)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -164,8 +166,7 @@ STEPS = {
 """Step size and metric of a solver's own prox."""
 
 
-@pytest.mark.parametrize("name", NONCONVEX)
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(("name", "solver"), paired(NONCONVEX, SOLVERS))
 def test_solver_stops_at_a_fixed_point_of_the_nonconvex_prox(solver, name):
     both, (build, steps) = NONCONVEX[name], SOLVERS[solver]
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.networks import NETWORKS, kill, narrow_by_hand, narrow_widths
+from support.networks import NETWORKS, kill, narrow_by_hand, narrow_widths, sparing
 
 import sgl_jax as sgl
 from sgl_jax._util.pytree import flatten_by_path
@@ -31,7 +31,7 @@ def test_products_have_the_precision_of_the_time_of_the_call():
         assert "HIGHEST" in str(jax.make_jaxpr(small.apply)(small.params, x))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", sparing(NETWORKS))
 def test_dead_channels_go_and_live_ones_stay(name):
     spec = NETWORKS[name]
     apply, params = spec.build()

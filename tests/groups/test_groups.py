@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support import oracles
+from support.tiers import paired
 
 import sgl_jax as sgl
 
@@ -47,7 +48,6 @@ LAYOUTS = {"filters": ((3, 3, 2), 3), "rows": ((5,), 0), "slices": ((2, 3), 1)}
 """Shape of one group, and the axis of a leaf that its groups are on."""
 
 families = pytest.mark.parametrize("family", FAMILIES)
-layouts = pytest.mark.parametrize("layout", LAYOUTS)
 
 
 def leaves_of(members, seed=0):
@@ -201,8 +201,7 @@ def one_by_one(penalty, groups, steps, axes):
     return jax.vmap(alone)(groups, steps)
 
 
-@layouts
-@pytest.mark.parametrize("name", oracles.SCALARS)
+@pytest.mark.parametrize(("name", "layout"), paired(oracles.SCALARS, LAYOUTS))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_group_prox_is_the_argmin_at_every_step(name, layout, dtype):
     for shape in oracles.SHAPES[name]:
@@ -227,8 +226,7 @@ def test_group_prox_is_the_argmin_at_every_step(name, layout, dtype):
         np.testing.assert_array_less(cost - least, share * least + rounding, f"{shape}")
 
 
-@layouts
-@pytest.mark.parametrize("name", oracles.SHAPES)
+@pytest.mark.parametrize(("name", "layout"), paired(oracles.SHAPES, LAYOUTS))
 def test_broadcasting_over_groups_equals_vmap_of_one(name, layout):
     group, groups, axis = stacked(layout, 8)
     groups[0] = 0.0

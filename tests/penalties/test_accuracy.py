@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 from support import oracles
+from support.tiers import paired
 
 import sgl_jax as sgl
 
@@ -35,12 +36,11 @@ def polished(name, z, t, step, lam, shape):
     return z, 1 / (1 + step * oracles.SCALARS[name].slopes(z, lam, **parameters)[1])
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("name", "shape"), CASES)
+@pytest.mark.parametrize(("case", "dtype"), paired(CASES, ["float32", "float64"]))
 @hypothesis.settings(derandomize=True, deadline=None, max_examples=10, database=None)
 @hypothesis.given(seed=st.integers(0, 2**32 - 1))
-def test_prox_has_all_its_digits(name, shape, dtype, seed):
-    draw = np.random.default_rng(seed)
+def test_prox_has_all_its_digits(case, dtype, seed):
+    (name, shape), draw = case, np.random.default_rng(seed)
     step, lam = (10.0 ** draw.uniform(*ends, DRAWS) for ends in ((-6, 6), (-6, 3)))
     factors = 1 + 10.0 ** draw.uniform(-4, 3, DRAWS)
     with mp.workdps(40), jax.enable_x64(dtype == "float64"):

@@ -29,9 +29,9 @@ def run(entry, norm, w, step, group_step, d, in_metric):
 
 def cases():
     """Each penalty of entries, in a metric beside the group lasso, without one beside its like."""
-    for name in oracles.SCALARS:
-        yield name, "l1", "float64"
-        yield name, name, "float32"
+    for number, name in enumerate(oracles.SCALARS):
+        for turn, case in enumerate([(name, "l1", "float64"), (name, name, "float32")]):
+            yield pytest.param(*case, marks=[pytest.mark.slow] * (turn != number % 2))
 
 
 @pytest.mark.parametrize(("entry", "group", "dtype"), [*cases()])

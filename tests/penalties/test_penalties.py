@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 from support import oracles
+from support.tiers import paired
 
 import sgl_jax as sgl
 
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 names = pytest.mark.parametrize("name", oracles.SHAPES)
 with_axes = pytest.mark.parametrize("axes", [(), (1,)])
@@ -142,8 +145,7 @@ def test_group_prox_maps_over_strengths(name):
     np.testing.assert_allclose(mapped, single, rtol=1e-6, atol=1e-7)
 
 
-@names
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize(("name", "dtype"), paired(oracles.SHAPES, DTYPES))
 def test_prox_keeps_the_dtype(name, dtype, x64):
     w = jnp.array([[3.0, 0.125]], dtype)
     wide = "float64" if dtype == "float64" else "float32"
@@ -168,8 +170,7 @@ def test_numbers_of_any_type_mean_the_same(name, x64):
         np.testing.assert_array_equal(found, prox(first(name, lam), w, step, axes, metric))
 
 
-@names
-@with_axes
+@pytest.mark.parametrize(("name", "axes"), paired(oracles.SHAPES, [(), (1,)]))
 def test_prox_neither_overflows_nor_vanishes(name, axes):
     every_way = lambda penalty, w: (  # noqa: E731
         prox(penalty, w, 0.5, axes) / scale,

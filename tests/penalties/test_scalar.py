@@ -26,10 +26,13 @@ def twin(name, curvature):
 
 def cases():
     """Every penalty as one of its curvature, and as one of which nothing is known."""
-    for name in oracles.SCALARS:
-        yield name, "float64", "unknown"
-        if (curvature := sgl.PENALTIES[name].curvature) != "unknown":
-            yield from ((name, dtype, curvature) for dtype in ("float32", "float64"))
+    for number, name in enumerate(oracles.SCALARS):
+        found, curvature = [("float64", "unknown")], sgl.PENALTIES[name].curvature
+        if curvature != "unknown":
+            found += [("float32", curvature), ("float64", curvature)]
+        for turn, case in enumerate(found):
+            slow = [pytest.mark.slow] * (turn != number % len(found))
+            yield pytest.param(name, *case, marks=slow)
 
 
 @pytest.mark.parametrize(("name", "dtype", "curvature"), [*cases()])

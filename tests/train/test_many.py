@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
+from support.tiers import usual
 from support.tiny import Tiny
 
 import sgl_jax as sgl
@@ -146,7 +147,7 @@ def test_grid_of_lenet5_is_its_single_runs(adam):
     assert np.all(np.diff(zeros(found[0]).reshape(2, 2)) > 0)
 
 
-@pytest.mark.parametrize("vectorize", [False, True])
+@pytest.mark.parametrize("vectorize", usual([False, True], [True]))
 def test_grid_of_narrow_lenet5_is_its_single_runs(vectorize, adam):
     # With few filters: twenty at full width take a minute side by side on two cores.
     narrow = Problem(lambda rngs: LeNet5((4, 6, 16), rngs=rngs), images=480, batch_size=16)
@@ -201,8 +202,12 @@ def mesh_of(devices):
 @pytest.mark.skipif(jax.device_count() < 8, reason="needs eight devices")
 @pytest.mark.parametrize(
     ("devices", "options"),
-    [(8, {}), (8, {"vectorize": True}), (4, {"vectorize": True}), (2, {"chunk_size": 8})],
-    ids=["in turn", "padded", "even", "in chunks"],
+    [
+        pytest.param(8, {}, id="in turn", marks=pytest.mark.slow),
+        pytest.param(8, {"vectorize": True}, id="padded"),
+        pytest.param(4, {"vectorize": True}, id="even"),
+        pytest.param(2, {"chunk_size": 8}, id="in chunks"),
+    ],
 )
 def test_mesh_changes_nothing(devices, options, tiny, adam, expected):
     mesh = mesh_of(devices)

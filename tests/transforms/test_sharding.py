@@ -10,6 +10,7 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from support import oracles
 from support.problems import METHODS, SUBGRADIENT, assert_same, draw, run
+from support.tiers import paired, usual
 
 import sgl_jax as sgl
 
@@ -32,10 +33,25 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(params=[("Explicit", "outputs"), ("Explicit", "inputs"), ("Auto", "inputs")])
+PLACES = {
+    "explicit outputs": ("Explicit", "outputs"),
+    "explicit inputs": ("Explicit", "inputs"),
+    "auto inputs": ("Auto", "inputs"),
+}
+"""Kind of the axes of the devices, and what is split over them."""
+
+everywhere = pytest.mark.parametrize("place", usual(PLACES, ["explicit inputs"]), indirect=True)
+
+
+def in_turn(name, entries):
+    """The marker for a test of each entry in every place."""
+    return pytest.mark.parametrize((name, "place"), paired(entries, PLACES), indirect=["place"])
+
+
+@pytest.fixture
 def place(request):
     """Splits a tree over the devices."""
-    kind, split = request.param
+    kind, split = PLACES[request.param]
     mesh = jax.make_mesh((8,), ("d",), axis_types=(AxisType[kind],))
 
     def put(leaf):
@@ -81,7 +97,7 @@ def assert_placed(tree, place):
         assert specs == jax.tree.map(lambda leaf: jax.typeof(leaf).sharding.spec, expected)
 
 
-@pytest.mark.parametrize("name", oracles.SHAPES)
+@in_turn("name", oracles.SHAPES)
 def test_penalty_is_the_same_on_eight_devices(name, place):
     params = place(draw(0, shapes=SHAPES))
     found = jax.jit(functools.partial(shrink, sgl.PENALTIES[name](0.3)))(params)
@@ -110,7 +126,7 @@ def of_one_device(name):
     return jax.jit((CONSTRAINTS | JOINT)[name].prox)(draw(0, shapes=SHAPES), 0.5)
 
 
-@pytest.mark.parametrize("name", CONSTRAINTS | JOINT)
+@in_turn("name", CONSTRAINTS | JOINT)
 def test_constraints_and_joint_prox_are_the_same_on_eight_devices(name, place):
     with jax.set_mesh(jax.make_mesh((1,), ("one",), axis_types=(AxisType.Auto,))):
         expected = of_one_device(name)
@@ -120,6 +136,7 @@ def test_constraints_and_joint_prox_are_the_same_on_eight_devices(name, place):
     assert np.any(found["fc"]["kernel"] != draw(0, shapes=SHAPES)["fc"]["kernel"])
 
 
+@everywhere
 def test_metric_is_the_same_on_eight_devices(place):
     both = sgl.SparseGroup(sgl.MCP(0.3), sgl.L1(0.2), sgl.by_filter())
 
@@ -148,7 +165,7 @@ def test_prox_works_within_shard_map():
         np.testing.assert_allclose(jax.jit(inside)(w), jax.jit(prox)(w), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("method", ["splitting_sgd", "prox_adam", "prox_sgd"])
+@in_turn("method", ["splitting_sgd", "prox_adam", "prox_sgd"])
 def test_training_is_the_same_on_eight_devices(method, place):
     with jax.numpy_dtype_promotion("standard" if method == "prox_adam" else "strict"):
         found = train(METHODS[method](), place)
@@ -169,8 +186,8 @@ OTHERS = (
 )
 
 
-@pytest.mark.parametrize("place", [("Explicit", "inputs")], indirect=True)
-@pytest.mark.parametrize("method", OTHERS)
+@pytest.mark.parametrize("place", ["explicit inputs"], indirect=True)
+@pytest.mark.parametrize("method", usual(OTHERS, ["admm", "fista", "magnitude"]))
 def test_training_of_the_others_is_the_same_on_eight_devices(method, place):
     found = train(built(method), place)
     assert_same(found, trained_on_one_device(method), RTOL)
@@ -178,6 +195,7 @@ def test_training_of_the_others_is_the_same_on_eight_devices(method, place):
         assert_placed(tree, place)
 
 
+@everywhere
 def test_splitting_by_layer_is_the_same_on_eight_devices(place):
     tx = optax.chain(sgl.sgl_transform(sgl.L1MinusL2(0.005), beta=0.05), optax.sgd(0.1))
     found = train(tx, place)

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 from support.problems import METHODS, assert_same, draw, gradients, stepper
+from support.tiers import paired
 
 import sgl_jax as sgl
 
@@ -108,7 +109,7 @@ def test_lam_written_into_the_state_takes_effect_without_compiling(method):
     assert not np.array_equal(found["conv"]["kernel"], unchanged["conv"]["kernel"])
 
 
-@pytest.mark.parametrize("built", [False, True], ids=["written", "built"])
+@pytest.mark.parametrize(("method", "built"), paired(LINKS, [False, True]))
 def test_vmapped_grid_is_its_single_runs(method, built):
     lams = METHODS[method].lam * jnp.array([0.5, 1.0, 2.0])
     params, feed = draw(0, 0.3), gradients(10)

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 from support.problems import METHODS, RATE, SUBGRADIENT, assert_same, draw, gradients, run
+from support.tiers import paired, usual
 
 import sgl_jax as sgl
 
@@ -49,9 +50,9 @@ WRAPPERS = {
 pytestmark = pytest.mark.usefixtures("double", "standard_promotion")
 
 
-@pytest.fixture(scope="module", params=METHODS)
-def method(request):
-    return request.param
+several = pytest.mark.parametrize(
+    "method", usual(METHODS, ["splitting_sgd", "apply_prox_sgd", "prox_adam", "admm", "fista"])
+)
 
 
 def number(count):
@@ -74,18 +75,20 @@ def sparse_after(tx, feed):
     return sgl.sparse_params(state, params)
 
 
+@pytest.mark.parametrize("method", METHODS)
 def test_method_makes_zeros_that_are_not_all(method):
     for kernel in picked(result(method), ("conv/kernel", "fc/kernel")):
         assert 0 < np.sum(kernel == 0) < kernel.size
 
 
-@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize(("method", "wrapper"), paired(METHODS, WRAPPERS))
 def test_wrapper_changes_nothing(method, wrapper):
     wrap, feed, covered = WRAPPERS[wrapper]
     found = sparse_after(wrap(METHODS[method]()), feed(gradients(10)))
     assert_same(picked(found, covered), picked(result(method), covered))
 
 
+@several
 def test_inject_hyperparams_changes_nothing(method):
     # Injected, 1 - b2 of Adam is a difference in single precision.
     rtol = 1e-4 if method == "prox_adam" else 1e-6
@@ -100,6 +103,7 @@ def test_inject_hyperparams_changes_nothing_for_subgradients():
     assert not np.allclose(found["conv"]["bias"], constant["conv"]["bias"], rtol=1e-3)
 
 
+@several
 def test_lookahead_changes_nothing_before_its_first_sync(method):
     tx = optax.lookahead(METHODS[method](), sync_period=11, slow_step_size=0.5)
     params = optax.LookaheadParams.init_synced(draw(0, 0.3))

@@ -4,8 +4,6 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
-import pytest
-
 from support.networks._base import (
     Entry as Entry,
     Spec as Spec,
@@ -14,6 +12,7 @@ from support.networks._base import (
     narrow_by_hand as narrow_by_hand,
     narrow_widths as narrow_widths,
 )
+from support.tiers import usual
 
 
 def __getattr__(name: str) -> dict[str, Spec]:
@@ -58,12 +57,7 @@ PADDED = "resnet20_identity", "resnet56_identity"
 """Networks that write down how many channels they pad; their widths do not say which."""
 
 
-def sparing(names: Iterable[str], usual: Iterable[str] | None = None) -> list[Any]:
-    """Names for ``parametrize``: the usual ones, all but the large if not said; others are marked.
-
-    What is marked runs in the second tier.
-    """
+def sparing(names: Iterable[str], chosen: Iterable[str] | None = None) -> list[Any]:
+    """Names for ``parametrize``; in the first tier the chosen ones, or all but the large."""
     names = list(names)
-    usual = set(names) - set(LARGE) if usual is None else set(usual)
-    slow = pytest.mark.slow
-    return [name if name in usual else pytest.param(name, marks=slow) for name in names]
+    return usual(names, set(names) - set(LARGE) if chosen is None else set(chosen))
