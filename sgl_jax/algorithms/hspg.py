@@ -64,7 +64,7 @@ def hspg(
 def _project(link: GroupsLink, begun: Array, w: Leaves, moved: Leaves) -> Leaves:
     """Takes the step, or zero for a group that leaves its half-space or is zero already."""
     found, epsilon = dict(moved), link.numbers["epsilon"]
-    for family in resolved_groups(link.grouping):
+    for family in resolved_groups(link.grouping).check(w):
         paths = [member.path for member in family.members]
         parts, steps = [w[path] for path in paths], [moved[path] for path in paths]
         # <w~_g, w_g> and |w_g|^2, in units of the largest entry of the group.

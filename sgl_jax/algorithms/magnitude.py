@@ -79,7 +79,7 @@ def magnitude(
 def _prune(regularizer: Regularizer, left: Array, leaves: Leaves) -> Leaves:
     """Sets the smallest weights of every group to zero, but for a share of those that may go."""
     top, found = cast(TopK, regularizer.penalty), dict(leaves)
-    for family, _ in regularizer.families(disjoint=True):
+    for family, _ in regularizer.families(leaves, disjoint=True):
         paths = [member.path for member in family.members]
         count = _interpolate(top.count(family), family, left)
         largest = top.keep([leaves[path] for path in paths], family, count)

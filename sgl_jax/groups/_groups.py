@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -44,12 +45,15 @@ class Groups:
         return len(self.paths) == sum(len(family.members) for family in self)
 
     def resolve(self, params: Params) -> "Groups":
-        """Itself, after a look at the parameters.
+        """Returns itself, after a look at the parameters.
 
         Raises:
-          ValueError: a leaf of the plan is missing or has another shape.
+          ValueError: a leaf of the groups is missing or has another shape.
         """
-        leaves, _ = flatten_by_path(params)
+        return self.check(flatten_by_path(params)[0])
+
+    def check(self, leaves: Mapping[Path, Any]) -> "Groups":
+        """Returns itself, after a look at leaves by path; see :meth:`resolve`."""
         for family in self:
             for member in family.members:
                 found = jnp.shape(leaves[member.path]) if member.path in leaves else "no leaf"

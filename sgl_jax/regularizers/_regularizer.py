@@ -89,7 +89,7 @@ class Regularizer:
     def value_leaves(self, leaves: Leaves) -> Array:
         """Computes :meth:`value` of leaves by path; once resolved."""
         total = jnp.zeros(())
-        for family, weight in self.families():
+        for family, weight in self.families(leaves):
             parts = [leaves[member.path] for member in family.members]
             total += self.penalty.group_value(parts, family, weight).astype(total.dtype)
         return total
@@ -118,7 +118,7 @@ class Regularizer:
     ) -> Leaves:
         """Computes :meth:`prox` of leaves by path; once resolved."""
         found, step_size = dict(leaves), jnp.asarray(step_size, float)
-        for family, weight in self.families(disjoint=True):
+        for family, weight in self.families(leaves, disjoint=True):
             paths = [member.path for member in family.members]
             parts = [leaves[path] for path in paths]
             in_metric = None if metrics is None else [metrics[path] for path in paths]
@@ -126,13 +126,16 @@ class Regularizer:
             found.update(zip(paths, shrunk, strict=True))
         return found
 
-    def families(self, *, disjoint: bool = False) -> list[tuple[GroupFamily, Array]]:
+    def families(
+        self, leaves: Leaves, *, disjoint: bool = False
+    ) -> list[tuple[GroupFamily, Array]]:
         """Pairs every family of groups with its weight, a scalar or per group; once resolved.
 
         Raises:
-          ValueError: ``disjoint`` is asked for and the groups overlap.
+          ValueError: a leaf is missing or has another shape, or ``disjoint`` is asked for and the
+            groups overlap.
         """
-        groups = resolved_groups(self.grouping)
+        groups = resolved_groups(self.grouping).check(leaves)
         if disjoint and not groups.disjoint:
             raise ValueError(
                 "A prox needs disjoint groups, got a leaf in two families of groups; take the "

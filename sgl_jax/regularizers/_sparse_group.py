@@ -120,7 +120,7 @@ class SparseGroup:
         resolved, (leaves, _) = self.resolved(params), flatten_by_path(params)
         resolved._check_separable()
         if isinstance(self.entry, L1):
-            families = resolved.groups_part.families(disjoint=True)
+            families = resolved.groups_part.families(leaves, disjoint=True)
             return {family.members[0].path: jnp.zeros(family.shape) for family, _ in families}
         metrics = None if metric is None else flatten_by_path(metric)[0]
         joint = resolved._search(leaves, step_size, metrics)
@@ -145,7 +145,7 @@ class SparseGroup:
           The minimisers of the leaves of the family, and per group the certified gap.
         """
         found, penalised = {}, self.entries_part.paths
-        for family, weight in self.groups_part.families(disjoint=True):
+        for family, weight in self.groups_part.families(leaves, disjoint=True):
             paths = [member.path for member in family.members]
             parts, gap = joint_prox(
                 [leaves[path] for path in paths],
