@@ -31,7 +31,7 @@ PHASES = {
     "graph": [(_network, "read_program")],
     "facts": [(_compact, "propagate_constants")],
     "search": [(_compact, "Search"), (_compact.Search, "run")],
-    "narrowing": [(_compact.Plan, "narrowed")],
+    "narrowing": [(_compact.Plan, "narrow")],
     "check": [(_compact, "check_equal")],
 }
 """Functions that each phase of a call runs; the time outside of them is ``rest``."""

@@ -28,7 +28,8 @@ def collect_compact(plan: Path) -> dict[str, Any]:
     """Collects sizes and the shapes of leaves of a network without its dead channels."""
     found = json.loads(plan.read_text())
     shapes = {
-        path: LeafPlan(leaf["shape"], leaf["kept"]).narrow for path, leaf in found["leaves"].items()
+        path: LeafPlan(leaf["shape"], leaf["kept"]).narrow_shape
+        for path, leaf in found["leaves"].items()
     }
     sizes = {name: found["report"][name] for name in ("before", "after", "error", "scale")}
     return sizes | {"shapes": shapes}

@@ -33,7 +33,7 @@ class LeafPlan:
     kept: tuple[Kept, ...]
 
     @property
-    def narrow(self) -> tuple[int, ...]:
+    def narrow_shape(self) -> tuple[int, ...]:
         """Shape of the part that stays."""
         pairs = zip(self.shape, self.kept, strict=True)
         return tuple(size if kept is None else len(kept) for size, kept in pairs)
@@ -41,7 +41,7 @@ class LeafPlan:
     @property
     def removed(self) -> int:
         """Number of entries that do not stay."""
-        return math.prod(self.shape) - math.prod(self.narrow)
+        return math.prod(self.shape) - math.prod(self.narrow_shape)
 
     def take(self, leaf: Any) -> Any:
         """Slices a leaf."""

@@ -34,7 +34,7 @@ from sgl_jax.compaction._equality import (
 from sgl_jax.compaction._narrow import Narrowed as Narrowed
 from sgl_jax.compaction._plan import Plan as Plan
 from sgl_jax.compaction._report import Report as Report, Size as Size, shapes_of as shapes_of
-from sgl_jax.compaction._states import narrowed_state as narrowed_state
+from sgl_jax.compaction._states import narrow_state as narrow_state
 
 
 __all__ = [
@@ -48,6 +48,6 @@ __all__ = [
     "check_equal",
     "compact",
     "full_precision",
-    "narrowed_state",
+    "narrow_state",
     "shapes_of",
 ]

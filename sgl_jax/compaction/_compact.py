@@ -25,7 +25,7 @@ from sgl_jax.compaction._refusals import (
 )
 from sgl_jax.compaction._report import Report, Size, shapes_of
 from sgl_jax.compaction._search import Search
-from sgl_jax.compaction._states import narrowed_state
+from sgl_jax.compaction._states import narrow_state
 from sgl_jax.compaction.axes import Structure
 from sgl_jax.compaction.channels import read_network
 from sgl_jax.compaction.program import Program, products_of, trace
@@ -71,7 +71,7 @@ class Compacted:
         Raises:
           ValueError: a leaf in the place of one of the parameters has another shape.
         """
-        return narrowed_state(self.plan, tree)
+        return narrow_state(self.plan, tree)
 
 
 def compact(
@@ -134,7 +134,7 @@ def compact(
     plan = _plan(structure, values, search)
     folded = _fold_constants(structure, values, search, leaves)
     _, rebuild = flatten_by_path(params)
-    narrow = plan.narrowed(rebuild(leaves | folded))
+    narrow = plan.narrow(rebuild(leaves | folded))
     narrowed = Narrowed(apply, plan)
     with full_precision():
         error, scale = check_equal(apply, params, narrowed, narrow, inputs, tolerance)

@@ -53,7 +53,7 @@ class Narrowed:
         slicing = Slicing(structure, frozenset(removed))
         why = slicing.violation
         for value, (path, leaf) in zip(sliceable, self.plan.leaves, strict=True):
-            if slicing.shape(value) != leaf.narrow or why:
+            if slicing.shape(value) != leaf.narrow_shape or why:
                 raise ValueError(
                     f"This network was compacted for inputs with which it does something else: "
                     f"with these, {path!r} would lose other channels, or some have to stay "

@@ -49,15 +49,15 @@ class Plan:
                 f"missing or too many: {', '.join(odd)}."
             )
         for path, leaf in leaves.items():
-            _check_shape(path, leaf, plan[path].narrow if narrow else plan[path].shape)
+            _check_shape(path, leaf, plan[path].narrow_shape if narrow else plan[path].shape)
         return leaves
 
-    def narrowed(self, params: Params) -> Params:
+    def narrow(self, params: Params) -> Params:
         """Narrows a tree of the full shapes."""
         self.check(params, narrow=False)
-        return self.narrowed_leaves(params)
+        return self.narrow_leaves(params)
 
-    def narrowed_leaves(self, tree: Any) -> Any:
+    def narrow_leaves(self, tree: Any) -> Any:
         """Narrows a tree of some of the leaves; single numbers stay as they are.
 
         Raises:

@@ -80,7 +80,9 @@ class Report:
 def shapes_of(plan: Plan) -> dict[Path, tuple[tuple[int, ...], tuple[int, ...]]]:
     """The shapes before and after of the leaves that lose channels."""
     return {
-        path: (leaf.shape, leaf.narrow) for path, leaf in plan.leaves if leaf.shape != leaf.narrow
+        path: (leaf.shape, leaf.narrow_shape)
+        for path, leaf in plan.leaves
+        if leaf.shape != leaf.narrow_shape
     }
 
 

@@ -9,10 +9,10 @@ from sgl_jax._util.pytree import path_of
 from sgl_jax.compaction._plan import Plan
 
 
-__all__ = ["narrowed_state"]
+__all__ = ["narrow_state"]
 
 
-def narrowed_state(plan: Plan, tree: Any) -> Any:
+def narrow_state(plan: Plan, tree: Any) -> Any:
     """Narrows every tree of parameters in a tree, and every :class:`Narrowable`.
 
     Args:
@@ -28,7 +28,7 @@ def narrowed_state(plan: Plan, tree: Any) -> Any:
     def narrowed(node):
         if isinstance(node, Narrowable):
             return node.narrowed(kept)
-        return plan.narrowed_leaves(node) if follows(node) else node
+        return plan.narrow_leaves(node) if follows(node) else node
 
     return jax.tree.map(narrowed, tree, is_leaf=follows)
 

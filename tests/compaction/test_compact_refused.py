@@ -173,7 +173,9 @@ def test_network_that_does_something_else_with_other_inputs_is_refused():
 
 
 def test_network_that_comes_out_different_is_refused(monkeypatch):
-    monkeypatch.setattr(LeafPlan, "take", lambda plan, leaf: jnp.zeros(plan.narrow, leaf.dtype))
+    monkeypatch.setattr(
+        LeafPlan, "take", lambda plan, leaf: jnp.zeros(plan.narrow_shape, leaf.dtype)
+    )
     refused(dense, drawn(), X, match="must give the same answers, got a difference of .* pass tol")
     assert sgl.compact(dense, drawn(), X, tolerance=1.0).report.error > 0.1
 

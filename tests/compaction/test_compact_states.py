@@ -147,7 +147,7 @@ class Widths:
     widths: tuple[tuple[str, int], ...]
 
     def narrowed(self, kept):
-        return Widths(tuple((path, kept[path].narrow[-1]) for path, _ in self.widths))
+        return Widths(tuple((path, kept[path].narrow_shape[-1]) for path, _ in self.widths))
 
 
 def test_value_that_knows_shapes_narrows_itself(small):

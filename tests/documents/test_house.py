@@ -55,7 +55,10 @@ def test_layers_are_those_of_the_linter():
     assert ["__main__", *re.split(r"\s*>\s*", LAYERS.strip())] == house["layers"]
 
 
-@pytest.mark.parametrize("wing", ["_util", "cli", "data", "models", "runs", "train", "train.many"])
+WINGS = "_util", "cli", "compaction", "data", "models", "runs", "train", "train.many"
+
+
+@pytest.mark.parametrize("wing", WINGS)
 def test_tour_of_a_wing_names_every_module(wing):
     tour = importlib.import_module(f"sgl_jax.{wing}").__doc__
     named = set(re.findall(r"``(\w+)``", " ".join(re.findall(r"^- (.*?):", tour, re.MULTILINE))))

@@ -116,7 +116,7 @@ def restored(
     leaves = dict(description.plan.leaves)
     plan = Plan(tuple((name, leaves[name]) for name in full))
     narrow = {
-        name: jax.ShapeDtypeStruct(leaf.narrow, jnp.result_type(full[name]))
+        name: jax.ShapeDtypeStruct(leaf.narrow_shape, jnp.result_type(full[name]))
         for name, leaf in plan.leaves
     }
     try:

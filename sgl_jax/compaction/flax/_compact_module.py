@@ -18,7 +18,7 @@ from sgl_jax.compaction import (
     check_equal,
     compact,
     full_precision,
-    narrowed_state,
+    narrow_state,
 )
 from sgl_jax.compaction.flax._sizes import counting, resize
 
@@ -55,7 +55,7 @@ class CompactedModule:
         Raises:
           ValueError: a leaf in the place of an array of the module has another shape.
         """
-        return narrowed_state(self.plan, tree)
+        return narrow_state(self.plan, tree)
 
 
 def compact_module(
@@ -157,7 +157,7 @@ def _with_rest(plan: Plan, rest: Any) -> Plan:
 
 
 def _refusal(module: nnx.Module, plan: Plan, why: str) -> str:
-    narrow = {path for path, leaf in plan.leaves if leaf.shape != leaf.narrow}
+    narrow = {path for path, leaf in plan.leaves if leaf.shape != leaf.narrow_shape}
     counted = "|".join(re.escape(path) for path in counting(module) if path in narrow)
     remedy = f"those that it counts with protect={counted!r}" if counted else "some with protect="
     return (
