@@ -1,4 +1,4 @@
-r"""What is counted, once, exactly.
+r"""Metrics: exact counts of zeros and of live groups, and the objective.
 
 A zero is a number that equals zero. The paper's own code calls a weight zero if its magnitude is
 under :math:`10^{-5}`, and a neuron dead if its mean magnitude is at most that; those figures are
@@ -49,8 +49,8 @@ class Live(NamedTuple):
     """Groups of a leaf (of the first leaf, where groups span several).
 
     Attributes:
-      live: how many have a nonzero weight.
-      count: how many there are.
+      live: number of groups with a nonzero weight.
+      count: number of groups.
     """
 
     live: Array
@@ -58,11 +58,11 @@ class Live(NamedTuple):
 
 
 def sparsity(params: Params, grouping: GroupingLike = by_neuron()) -> Sparsity:
-    """How sparse a tree of parameters is.
+    """Counts the zeros in a tree of parameters.
 
     Args:
       params: usually those of :func:`~sgl_jax.sparse_params`.
-      grouping: which leaves count, and what a neuron is.
+      grouping: the leaves that count, and their groups.
 
     Raises:
       ValueError: no leaf matches.
@@ -89,7 +89,7 @@ def sparsity(params: Params, grouping: GroupingLike = by_neuron()) -> Sparsity:
 
 
 def live_groups(params: Params, grouping: GroupingLike = by_neuron()) -> dict[Path, Live]:
-    """Per leaf, how many groups have a nonzero weight; arguments as in :func:`sparsity`."""
+    """Counts the groups with a nonzero weight, leaf by leaf; arguments as in :func:`sparsity`."""
     leaves, _ = flatten_by_path(params)
     found = {}
     for family in grouping.resolve(params):
@@ -99,7 +99,7 @@ def live_groups(params: Params, grouping: GroupingLike = by_neuron()) -> dict[Pa
 
 
 def objective(loss: Float[Array, ""], opt_state: Any, params: Params) -> Float[Array, ""]:
-    """What training minimises: the loss plus what the links of ``opt_state`` add to it.
+    """Adds the penalties of the links of ``opt_state`` to the loss: training minimises the sum.
 
     Args:
       loss: the data loss at ``params``.

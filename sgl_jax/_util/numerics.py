@@ -1,4 +1,4 @@
-"""Numerical pieces that more than one operator needs."""
+"""Numerical functions that several operators share."""
 
 import functools
 from collections.abc import Callable
@@ -24,16 +24,16 @@ __all__ = [
 
 
 def working_dtype(*arrays: Array) -> jnp.dtype:
-    """The dtype arithmetic runs in: float64 if an array has it, else float32."""
+    """Returns the dtype of the arithmetic: float64 if an array has it, else float32."""
     wide = any(array.dtype == jnp.float64 for array in arrays)
     return jnp.dtype(jnp.float64 if wide else jnp.float32)
 
 
 def flushed(x: Array) -> Array:
-    """Zero in place of what is about to be no normal number of the working dtype.
+    """Replaces magnitudes next to the smallest normal number of the working dtype by zero.
 
-    Processors that flush those to zero flush differences, too: 1.2e-38 would then be a zero by
-    itself and would not be one as 1.4e-38 plus a change.
+    Processors that flush subnormal numbers to zero flush differences, too: 1.2e-38 would be zero by
+    itself, and not as 1.4e-38 plus a change.
     """
     tiny = 2.0 * float(jnp.finfo(working_dtype(x)).tiny)
     return jnp.where(jnp.abs(x) < tiny, 0.0, x).astype(x.dtype)
@@ -54,7 +54,7 @@ def in_working_precision(operator: Callable[..., Array]) -> Callable[..., Array]
 
 
 def odd(w: Array, threshold: ArrayLike, magnitude: Callable[[Array], Array]) -> Array:
-    """Zero up to ``threshold``, ``sign(w) * magnitude(|w|)`` beyond it.
+    """Returns zero up to ``threshold``, ``sign(w) * magnitude(|w|)`` beyond it.
 
     At ``w = 0`` the sign is +1, so that an operator without strength has derivative one there.
     """
@@ -65,12 +65,12 @@ def odd(w: Array, threshold: ArrayLike, magnitude: Callable[[Array], Array]) -> 
 
 
 def magnitude(w: Array) -> Array:
-    """``|w|`` with the subgradient zero at zero, where that of ``jnp.abs`` is one."""
+    """Returns ``|w|`` with the subgradient zero at zero; that of ``jnp.abs`` is one."""
     return jnp.where(w == 0, 0.0, jnp.abs(w))
 
 
 def power_of_two(x: Array) -> Array:
-    """The greatest power of two up to ``x``; 1 where ``x`` is not positive or not finite.
+    """Returns the greatest power of two up to ``x``; 1 if ``x`` is not positive or not finite.
 
     Dividing by it is exact, and so is multiplying by its inverse.
     """
@@ -82,7 +82,7 @@ def power_of_two(x: Array) -> Array:
 
 @jax.custom_jvp
 def ratio(numerator: Array, denominator: Array) -> Array:
-    """A quotient whose derivative does not square the denominator, which may be tiny."""
+    """Divides so that the derivative does not square the denominator, which may be tiny."""
     return numerator / denominator
 
 
@@ -93,14 +93,14 @@ def _ratio_jvp(primals, tangents):
 
 
 def with_slope(function: Callable[[Array], Array], t: Array) -> tuple[Array, Array]:
-    """A function of each entry by itself, and its derivative."""
+    """Evaluates a function of each entry by itself, and its derivative."""
     return jax.jvp(function, (t,), (jnp.ones_like(t),))
 
 
 def implicit(residual: Callable[..., Array]) -> Callable[[Callable], Callable]:
     """Differentiates ``z = solve(*args)`` through ``residual(z, *args) = 0`` instead of its steps.
 
-    Where the root is double, no derivative exists and zero, the dead side's, is returned.
+    At a double root, which has no derivative, it is zero, as on the zero side of a prox.
     """
 
     def decorate(solve):

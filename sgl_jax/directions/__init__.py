@@ -1,6 +1,6 @@
-r"""Directions: what an optimizer does before its step, with the metric it does it in.
+r"""Directions: the updates of optimizers before the learning rate, each with its metric.
 
-A proximal step needs to know in which metric its optimizer measures distance. Adam moves by
+A proximal step needs the metric in which its optimizer measures distance. Adam moves by
 :math:`-\text{rate} \cdot \hat m / d` with :math:`d = \sqrt{\hat v} + \epsilon`, which is a gradient
 step in the metric :math:`d`, and its proximal step is
 

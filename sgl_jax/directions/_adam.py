@@ -1,4 +1,4 @@
-"""The directions of Adam and of those that followed it."""
+"""The directions of Adam and of its successors."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def adam(
       b2: decay of the second moment, in [0, 1).
       eps: added to the root; positive, so that the metric is.
       eps_root: added under the root.
-      nesterov: whether to look ahead.
+      nesterov: True for Nesterov's momentum.
 
     Raises:
       ValueError: ``eps`` is not positive.
@@ -79,8 +79,8 @@ def adamw(
       eps: added to the root; positive, so that the metric is.
       eps_root: added under the root.
       weight_decay: share of a weight that a step of rate 1 takes away, a number or a schedule.
-      mask: a tree of booleans, or a function from the parameters to one: what decays.
-      nesterov: whether to look ahead.
+      mask: a tree of booleans, or a function from the parameters to one, true for what decays.
+      nesterov: True for Nesterov's momentum.
 
     Raises:
       ValueError: ``eps`` is not positive.

@@ -1,4 +1,4 @@
-"""What every direction is, and what those with a root in their metric share."""
+"""The contract of a direction, and the pieces that several of them share."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -35,12 +35,12 @@ def check_eps(name: str, eps: ArrayLike) -> None:
 
 
 def root_plus(squares: Params, under: ArrayLike, beside: ArrayLike) -> Params:
-    """The root of every leaf plus ``under``, plus ``beside``."""
+    """Computes ``sqrt(v + under) + beside`` for every leaf."""
     return jax.tree.map(lambda v: jnp.sqrt(v + under) + beside, squares)
 
 
 def decayed(base: Direction, weight_decay: ScalarOrSchedule, mask: Any) -> Direction:
-    """A direction with decoupled weight decay, in the same metric."""
+    """Adds decoupled weight decay to a direction, in the same metric."""
     decay = optax.add_decayed_weights(weight_decay, mask)
     link = optax.chain(optax.GradientTransformation(base.init, base.update), decay)
     metric = base.metric

@@ -14,7 +14,7 @@ def sgd(momentum: ArrayLike | None = None, nesterov: bool = False) -> Direction:
 
     Args:
       momentum: decay of the accumulated gradients in [0, 1); ``None`` keeps none.
-      nesterov: whether to look ahead.
+      nesterov: True for Nesterov's momentum.
     """
     link = optax.identity() if momentum is None else optax.trace(momentum, nesterov)
     return Direction(link.init, link.update, metric=None)

@@ -1,4 +1,4 @@
-"""The directions that divide by the root of a sum, or a mean, of squares, without momentum."""
+"""The directions that divide by the root of a sum or mean of squares, without momentum."""
 
 import optax
 
@@ -13,7 +13,7 @@ def adagrad(initial_accumulator_value: ArrayLike = 0.1, eps: ArrayLike = 1e-7) -
     r"""The direction of ``optax.adagrad``; its metric is :math:`\sqrt{\sum_t g_t^2 + \epsilon}`.
 
     Args:
-      initial_accumulator_value: what the sum starts from, >= 0.
+      initial_accumulator_value: start of the sum, >= 0.
       eps: added under the root; positive, so that the metric is.
 
     Raises:
@@ -39,9 +39,9 @@ def rmsprop(
     Args:
       decay: decay of the squares :math:`v`, in [0, 1).
       eps: added under the root; positive, so that the metric is.
-      initial_scale: what the squares start from, >= 0.
-      eps_in_sqrt: whether ``eps`` is added under the root instead of to it.
-      bias_correction: whether the squares are corrected for their start.
+      initial_scale: start of the squares, >= 0.
+      eps_in_sqrt: True to add ``eps`` under the root, False to add it to the root.
+      bias_correction: True to correct the squares for their start.
 
     Raises:
       ValueError: ``eps`` is not positive.

@@ -1,15 +1,15 @@
-r"""Groups: which entries of which leaves shrink together.
+r"""Groups: the sets of entries that shrink together, and the rules that find them.
 
-There is one notion of group. A :class:`GroupFamily` holds disjoint groups that live in the same
-leaves: all filters of one kernel, say. Elementwise is a group of one. :class:`Groups` has the
-families of a whole tree of parameters, static and hashable; the groupings are the rules that find
-them. The regularizers, the metrics and the optimizer links all read the same groups.
+There is one notion of group, and a single entry is a group of one. A :class:`GroupFamily` holds
+disjoint groups that live in the same leaves: all filters of one kernel, say. :class:`Groups` has
+the families of a whole tree of parameters, static and hashable; the groupings find them. The
+regularizers, the metrics and the optimizer links all read the same groups.
 
 A family that lives in one leaf is reduced along plain axes, with ``keepdims``. A family that spans
 leaves (the kernel, bias and scale of a channel), or whose groups are an index map over positions
 (channels behind a concatenation, a flattening, a grouped convolution), is reduced per leaf,
-gathered by the index, and summed. Both are methods of :class:`GroupFamily`, so what is
-written with them works for either.
+gathered by the index, and summed. The methods of :class:`GroupFamily` do either, so code that is
+written with them works for both.
 """
 
 from sgl_jax.groups._family import Group as Group, GroupFamily as GroupFamily

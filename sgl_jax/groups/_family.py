@@ -1,4 +1,4 @@
-"""A family of groups: the reductions and maps that everything about groups is written with."""
+"""A family of groups, with its reductions and maps."""
 
 import dataclasses
 import functools
@@ -22,10 +22,10 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class GroupFamily:
-    """A family of ``count`` disjoint groups with the same members.
+    """A family of ``count`` disjoint groups that live in the same leaves, its members.
 
-    ``parts``, below, are the leaves of the members in their order. *Per group* means of shape
-    ``self.shape``.
+    In the methods ``parts`` are the leaves of the members, in their order, and *per group* means an
+    array of shape ``self.shape``.
     """
 
     members: tuple[Member, ...]
@@ -43,12 +43,12 @@ class GroupFamily:
 
     @functools.cached_property
     def plain(self) -> bool:
-        """Whether plain reductions along the axes of one leaf do."""
+        """True if every group is a set of axes of one leaf, so that plain reductions suffice."""
         return len(self.members) == 1 and self.members[0].index is None
 
     @functools.cached_property
     def single(self) -> bool:
-        """Whether every group is one entry."""
+        """True if every group is one entry."""
         return self.plain and not self.members[0].axes
 
     @functools.cached_property
@@ -76,11 +76,11 @@ class GroupFamily:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of what is per group: reduced with kept axes if plain, else ``(count,)``."""
+        """Shape of an array per group: that of the leaf with reduced axes if plain, or (count,)."""
         return self.members[0].keepdims if self.plain else (self.count,)
 
     def sum(self, parts: Sequence[jax.Array]) -> jax.Array:
-        """Sums each group, per group."""
+        """Sums the entries of each group, per group."""
         return self._reduce(parts, jnp.sum, jax.ops.segment_sum, jnp.add)
 
     def max(self, parts: Sequence[jax.Array]) -> jax.Array:
@@ -90,7 +90,7 @@ class GroupFamily:
         return self._reduce(parts, largest, segments, jnp.maximum)
 
     def tally(self, masks: Sequence[jax.Array]) -> jax.Array:
-        """How many entries of each group are set in a mask, int32, per group."""
+        """Counts the entries of each group that are set in a mask, int32, per group."""
         # A sum of int32 is int64 where there is one.
         return self.sum([mask.astype(jnp.int32) for mask in masks]).astype(jnp.int32)
 
@@ -107,7 +107,7 @@ class GroupFamily:
         return functools.reduce(join, totals)
 
     def spread(self, per_group: jax.Array) -> list[jax.Array]:
-        """What is per group, as one array per member that broadcasts against it."""
+        """Turns an array per group into one per member, which broadcasts against its leaf."""
         if self.plain or jnp.ndim(per_group) == 0:
             return [per_group] * len(self.members)
         return [
@@ -118,7 +118,13 @@ class GroupFamily:
         ]
 
     def each(self, function: Callable[..., T], *arguments: Any) -> list[T]:
-        """``function`` of every member: sequences have an entry for each, the rest is per group."""
+        """Applies a function member by member.
+
+        Args:
+          function: of one argument for each of ``arguments``.
+          *arguments: lists and tuples have an entry for every member; all else is per group and is
+            spread over the members.
+        """
         columns = [x if isinstance(x, list | tuple) else self.spread(x) for x in arguments]
         return [function(*row) for row in zip(*columns, strict=True)]
 
@@ -126,8 +132,8 @@ class GroupFamily:
         r"""The l2 norm of each group, per group, in the working dtype.
 
         Scaled by the largest entry of the group, so that :math:`10^{30}` and :math:`10^{-30}`
-        neither overflow nor vanish; ``scale``, where it is known, saves a pass over memory. The
-        subgradient at a zero group is zero.
+        neither overflow nor vanish; a known ``scale`` saves a pass over memory. The subgradient at
+        a zero group is zero.
         """
         dtype = working_dtype(*parts)
         parts = [part.astype(dtype) for part in parts]
@@ -150,7 +156,7 @@ class GroupFamily:
 
     @property
     def positions(self) -> list[jax.Array]:
-        """For every entry how many of its group come before it, broadcasting against its leaf.
+        """Position of every entry in its group, as arrays that broadcast against the leaves.
 
         The members come one after the other, each in C order.
         """
@@ -168,7 +174,7 @@ class GroupFamily:
     def first(self, masks: Sequence[jax.Array]) -> jax.Array:
         """The position of the first entry of each group that is set in a mask, per group.
 
-        It is that of no entry where none is set.
+        Where none is set it is the size of the largest group.
         """
         most = int(np.max(self.size, initial=0))
         left = self.each(lambda mask, at: jnp.where(mask, most - at, 0), masks, self.positions)
@@ -182,7 +188,7 @@ class GroupFamily:
 
     @functools.cached_property
     def rows(self) -> np.ndarray:
-        """For every group where its entries are in the raveled members, from 1; 0 is padding."""
+        """Indices of every group's entries in the raveled members, from 1; 0 is padding."""
         owner = np.concatenate([member.owners.ravel() for member in self.members])
         order = np.argsort(owner, kind="stable")
         starts = np.searchsorted(owner[order], np.arange(self.count))

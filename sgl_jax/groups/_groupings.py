@@ -4,12 +4,12 @@ A grouping is a frozen, hashable value with ``resolve(params) -> Groups``; an op
 once, in ``init``. It is not callable, because ``optax.inject_hyperparams`` takes every callable
 argument for a schedule.
 
-Those that need to know inputs from outputs (:func:`by_filter`, :func:`by_input_channel`,
+The groupings that tell inputs from outputs (:func:`by_filter`, :func:`by_input_channel`,
 :func:`by_input_fibre`, :func:`by_neuron`) take kernels only: two axes are dense, four and five a
-convolution. Leaves of fewer axes and leaves called ``bias`` or ``b`` are left alone. The layout of
-the others cannot be told from the shape (three axes are a one-dimensional convolution or an
-attention projection), so they are refused unless ``only`` names them, and are then taken for
-convolutions.
+convolution. Leaves of fewer axes and leaves called ``bias`` or ``b`` are left alone. Kernels with
+another number of axes could be laid out in several ways (three axes are a one-dimensional
+convolution or an attention projection), so they are refused unless ``only`` names them, and are
+then taken for convolutions.
 """
 
 import dataclasses
@@ -56,12 +56,12 @@ class Grouping:
     """A rule that finds groups; made by the ``by_...`` functions.
 
     Attributes:
-      name: what to call it.
-      dense: the axis a group of a dense kernel does not span, ``"in"`` or ``"out"``; ``None`` for
-        the rules that take any leaf, or to leave dense kernels alone.
-      conv: likewise for the kernel of a convolution.
-      span: for the rules that take any leaf: whether one group is an ``"entry"``, a ``"leaf"`` or
-        the ``"tree"``; ``"fibre"`` if it spans the axis of ``dense`` or ``conv`` alone.
+      name: the name of the function that made it, for messages.
+      dense: the axis that a group of a dense kernel does not span, ``"in"`` or ``"out"``; ``None``
+        for the rules that take any leaf, or to leave dense kernels alone.
+      conv: the same for the kernel of a convolution.
+      span: ``"entry"``, ``"leaf"`` or ``"tree"`` for the rules that take any leaf: all that one
+        group spans; ``"fibre"`` if a group spans the axis of ``dense`` or ``conv`` alone.
       layout: ``"HWIO"``, dense kernels (in, out): NNX, Linen, Haiku; or ``"OIHW"``, dense kernels
         (out, in): Equinox.
       only: take leaves whose path this regular expression finds (``re.search``).
@@ -138,9 +138,9 @@ class Grouping:
 
 @runtime_checkable
 class GroupingLike(Protocol):
-    """What stands wherever a grouping does: a frozen, hashable value that is a static pytree.
+    """A frozen, hashable value, a static pytree, that resolves to groups.
 
-    A :class:`Grouping`, resolved :class:`~sgl_jax.Groups`, or the channels of a network,
+    It is a :class:`Grouping`, resolved :class:`~sgl_jax.Groups`, or the channels of a network,
     :class:`~sgl_jax.ChannelGroups`.
     """
 
@@ -163,7 +163,7 @@ def resolved_groups(grouping: GroupingLike | None) -> Groups:
 
 
 def by_entry(*, only: str | None = None, skip: str | None = None) -> Grouping:
-    """Every entry of every leaf is a group of its own.
+    """Makes every entry of every leaf a group of its own.
 
     Args:
       only: take leaves whose path this regular expression finds.
@@ -173,12 +173,12 @@ def by_entry(*, only: str | None = None, skip: str | None = None) -> Grouping:
 
 
 def by_layer(*, only: str | None = None, skip: str | None = None) -> Grouping:
-    """Every leaf is one group. Arguments as in :func:`by_entry`."""
+    """Makes every leaf one group. Arguments as in :func:`by_entry`."""
     return Grouping("by_layer", span="leaf", only=only, skip=skip)
 
 
 def by_tree(*, only: str | None = None, skip: str | None = None) -> Grouping:
-    """All leaves together are one group. Arguments as in :func:`by_entry`."""
+    """Makes all leaves together one group. Arguments as in :func:`by_entry`."""
     return Grouping("by_tree", span="tree", only=only, skip=skip)
 
 
@@ -189,7 +189,7 @@ def by_filter(
     only: str | None = None,
     skip: str | None = None,
 ) -> Grouping:
-    """A group is what makes one output: a filter ``kernel[..., j]``, a column of a dense kernel.
+    """Groups the weights of one output: a filter ``kernel[..., j]``, a column of a dense kernel.
 
     Args:
       layout: ``"HWIO"`` (dense kernels (in, out)) or ``"OIHW"`` (dense kernels (out, in)).
@@ -207,7 +207,7 @@ def by_input_channel(
     only: str | None = None,
     skip: str | None = None,
 ) -> Grouping:
-    """A group is what reads one input: ``kernel[..., i, :]``. Arguments as in :func:`by_filter`."""
+    """Groups the weights of one input, ``kernel[..., i, :]``. Arguments as in :func:`by_filter`."""
     return _by_axis("by_input_channel", "in", "in", kernels, layout, only, skip)
 
 
@@ -218,7 +218,7 @@ def by_input_fibre(
     only: str | None = None,
     skip: str | None = None,
 ) -> Grouping:
-    """A group is a line along the input axis: ``kernel[y, x, :, j]``, a column of a dense kernel.
+    """Groups a line along the input axis: ``kernel[y, x, :, j]``, a column of a dense kernel.
 
     Arguments as in :func:`by_filter`.
     """
@@ -232,7 +232,7 @@ def by_neuron(
     only: str | None = None,
     skip: str | None = None,
 ) -> Grouping:
-    """The paper's groups: filters of convolutions, and in dense kernels what reads one input.
+    """Groups as the paper does: filters of convolutions, the weights of one input in dense kernels.
 
     Arguments as in :func:`by_filter`.
     """

@@ -21,7 +21,7 @@ __all__ = ["Groups"]
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
 class Groups:
-    """The resolved plan for a tree of parameters: a tuple of families of groups.
+    """The resolved groups of a tree of parameters: a tuple of families of groups.
 
     It is static and hashable (a pytree without leaves), and stands wherever a grouping does.
     """
@@ -41,11 +41,11 @@ class Groups:
 
     @functools.cached_property
     def disjoint(self) -> bool:
-        """Whether no leaf is in two families, so that every entry is in one group."""
+        """True if no leaf is in two families, so that no entry is in two groups."""
         return len(self.paths) == sum(len(family.members) for family in self)
 
     def resolve(self, params: Params) -> "Groups":
-        """Returns itself, after a look at the parameters.
+        """Returns the groups themselves, after a comparison with the parameters.
 
         Raises:
           ValueError: a leaf of the groups is missing or has another shape.
@@ -53,7 +53,7 @@ class Groups:
         return self.check(flatten_by_path(params)[0])
 
     def check(self, leaves: Mapping[Path, Any]) -> "Groups":
-        """Returns itself, after a look at leaves by path; see :meth:`resolve`."""
+        """Returns the groups themselves, after a comparison with leaves by path."""
         for family in self:
             for member in family.members:
                 found = jnp.shape(leaves[member.path]) if member.path in leaves else "no leaf"
@@ -65,7 +65,7 @@ class Groups:
         return self
 
     def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "Groups":
-        """The groups of what is left of the leaves.
+        """Narrows the groups to the positions of the leaves that are left.
 
         Args:
           kept: for every leaf, by its path, the part that stays.
@@ -79,5 +79,5 @@ class Groups:
         return Groups(tuple(families))
 
     def restrict(self, paths: frozenset[Path]) -> "Groups":
-        """The families all of whose members are among ``paths``."""
+        """Keeps the families all of whose members are among ``paths``."""
         return Groups(tuple(f for f in self if all(m.path in paths for m in f.members)))

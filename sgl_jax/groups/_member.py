@@ -51,7 +51,7 @@ class Member:
         return np.broadcast_to(of_position.reshape(self.keepdims), self.shape)
 
     def owners_of(self, kept: Sequence[Sequence[int] | None]) -> np.ndarray:
-        """The group of every position, where of each axis only some positions are left."""
+        """The group of every position that is left, if only some are left on each axis."""
         of_position = np.arange(self.positions) if self.index is None else np.array(self.index, int)
         owners = of_position.reshape([self.shape[axis] for axis in self.index_axes])
         for k, axis in enumerate(self.index_axes):
@@ -61,7 +61,7 @@ class Member:
         return owners.ravel()
 
     def narrowed(self, kept: Sequence[Sequence[int] | None], groups: np.ndarray) -> "Member":
-        """The same where of each axis only some positions are left, and of the groups ``groups``.
+        """Narrows the member to some positions of each axis and to the groups ``groups``.
 
         Args:
           kept: for every axis the positions that are left; ``None`` for all.

@@ -54,13 +54,13 @@ def is_known(value: Any) -> bool:
 
 
 class Penalty(abc.ABC):
-    """What shrinks, and how: a value and a proximal operator for any grouping.
+    """A value and a proximal operator, for any grouping.
 
     Attributes:
       lam: strength.
-      ranges: for each parameter what it must satisfy; checked at construction.
-      has_gradient: whether the derivative of the value says anything (that of l0 does not).
-      default_grouping: the groups a :class:`~sgl_jax.Regularizer` takes if it is given none.
+      ranges: the admissible values of each parameter, checked at construction.
+      has_gradient: False if the derivative of the value is zero almost everywhere, as that of l0.
+      default_grouping: the groups of a :class:`~sgl_jax.Regularizer` to which none is given.
       default_weight: the weight of a group there, ``"sqrt_size"`` or ``None``.
     """
 
@@ -79,7 +79,7 @@ class Penalty(abc.ABC):
                 )
 
     def value(self, w: Float[Array, "..."], axes: Axes = (), weight: ArrayLike = 1.0) -> Array:
-        """The penalty of one leaf: the sum over its groups.
+        """Computes the penalty of one leaf, the sum over its groups.
 
         Args:
           w: the leaf.
@@ -99,7 +99,7 @@ class Penalty(abc.ABC):
         axes: Axes = (),
         metric: Float[Array, "..."] | None = None,
     ) -> Float[Array, "..."]:
-        r"""The minimiser of ``step_size * value(z, axes)`` plus half a squared distance to ``w``.
+        r"""Minimises ``step_size * value(z, axes)`` plus half a squared distance to ``w``.
 
         Args:
           w: the leaf.
@@ -119,7 +119,7 @@ class Penalty(abc.ABC):
         return self.group_prox([w], step_size, GroupFamily.of_array(w.shape, axes), metrics)[0]
 
     def rescaled(self, c: ArrayLike) -> "Penalty":
-        """The same penalty with ``c`` times the strength; shape parameters stay."""
+        """Multiplies the strength by ``c``; shape parameters stay."""
         return dataclasses.replace(self, lam=self.lam * c)  # pyrefly: ignore
 
     @abc.abstractmethod
@@ -171,12 +171,12 @@ class NormPenalty(Penalty):
 
     @abc.abstractmethod
     def prox_phi(self, t: Float[Array, "..."], step_size: ArrayLike) -> Float[Array, "..."]:
-        """The minimiser of ``step_size * phi(|z|) + (z - t)^2 / 2``, odd in ``t``."""
+        """Minimises ``step_size * phi(|z|) + (z - t)^2 / 2``; odd in ``t``."""
 
     def semiconcavity(self) -> Any:
         r"""A :math:`\kappa \ge 0` for which :math:`\phi(t) - \tfrac\kappa2 t^2` is concave.
 
-        The less, the faster a joint prox; infinite where none is known.
+        The smaller it is, the faster a joint prox; infinite if none is known.
         """
         return 0.0 if self.curvature == "concave" else float("inf")
 
@@ -212,8 +212,8 @@ class NormPenalty(Penalty):
         if metrics is not None:
             return self.prox_norm_in_metric(parts, step_size, family, metrics)
         norm = family.norm(parts)
-        # The factor of a zero group is that of a vanishing one, so that its derivative is right;
-        # vanishing, but not so that what is left of it underflows.
+        # A zero group takes the factor of a tiny one, so that its derivative is right, and not of
+        # so tiny a one that its prox underflows.
         least = jnp.finfo(norm.dtype).tiny / jnp.finfo(norm.dtype).eps
         safe = jnp.where(norm > 0, norm, least)
         factor = ratio(self.prox_phi(safe, step_size), safe)
@@ -223,6 +223,6 @@ class NormPenalty(Penalty):
 
 
 def scaled(parts: Sequence[Array], factors: Sequence[Array]) -> list[Array]:
-    """Every part times its factor, computed in the factor's dtype, in the part's dtype."""
+    """Multiplies every part by its factor, in the dtype of the factor, and casts it back."""
     pairs = zip(parts, factors, strict=True)
     return [(part.astype(factor.dtype) * factor).astype(part.dtype) for part, factor in pairs]

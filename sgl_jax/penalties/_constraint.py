@@ -21,7 +21,7 @@ __all__ = ["Constraint", "kept_entries", "ranks"]
 
 
 class Constraint(Penalty):
-    """What the parameters must satisfy: value 0 inside, infinity outside."""
+    """A set of parameters, as the penalty that is 0 inside and infinite outside."""
 
     ranges: ClassVar[dict[str, Range]] = {}
     has_gradient: ClassVar[bool] = False
@@ -31,10 +31,10 @@ class Constraint(Penalty):
     def project(
         self, parts: Sequence[Array], family: GroupFamily, metrics: Sequence[Array] | None = None
     ) -> list[Array]:
-        """The nearest that satisfies it: ``parts`` are the leaves of the members of ``group``."""
+        """Finds the nearest point of the set; ``parts`` are the leaves of the family's members."""
 
     def rescaled(self, c: ArrayLike) -> "Constraint":
-        """Itself: it has no strength."""
+        """Returns the constraint itself, which has no strength."""
         del c
         return self
 
@@ -61,7 +61,7 @@ class Constraint(Penalty):
 def ranks(
     parts: Sequence[Array], family: GroupFamily, metrics: Sequence[Array] | None
 ) -> list[Array]:
-    r"""Integers in the order of the magnitudes, in a metric of :math:`d w^2`; 0 if not finite."""
+    r"""Maps entries to integers in the order of :math:`|w|` or :math:`d w^2`; 0 if not finite."""
     parts = [jax.lax.stop_gradient(part) for part in parts]
     sizes = [jnp.where(jnp.isfinite(part), jnp.abs(part), 0) for part in parts]
     if metrics is not None or len({part.dtype for part in parts}) > 1:
@@ -75,11 +75,11 @@ def ranks(
 
 
 def _in_units(factors: Sequence[Array], family: GroupFamily) -> list[Array]:
-    """Divided by the scale of their group."""
+    """Divides factors by the scale of their group."""
     return family.each(jnp.multiply, factors, 1.0 / family.scale(factors))
 
 
 def kept_entries(parts: Sequence[Array], kept: Sequence[Array]) -> list[Array]:
-    """The entries of a mask, and those that are not finite; zero elsewhere."""
+    """Keeps the entries of a mask, and those that are not finite; sets the others to zero."""
     pairs = zip(parts, kept, strict=True)
     return [jnp.where(mask | ~jnp.isfinite(part), part, 0) for part, mask in pairs]

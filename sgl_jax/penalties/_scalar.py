@@ -94,6 +94,7 @@ class ScalarPenalty(NormPenalty):
 
 
 def _slope(function: Callable, z: Array) -> Array:
+    """Differentiates a function entry by entry."""
     return with_slope(function, z)[1]
 
 
@@ -102,13 +103,15 @@ def _cost(function: Callable, z: Array, t: Array, c: Array) -> Array:
 
 
 class _Point(NamedTuple):
+    """A point z of the branch and bound: ``c f(z)``, and with the distance the objective."""
+
     t: Array
     value: Array
     total: Array
 
 
 def _concave(function: Callable, t: Array, c: Array) -> Array:
-    """Branch and bound: between two points the penalty is above its chord."""
+    """Minimises for a concave f by branch and bound: f lies above its chords."""
 
     def at(z):
         value = c * function(z)
@@ -126,7 +129,7 @@ def _concave(function: Callable, t: Array, c: Array) -> Array:
 
 
 def _convex(function: Callable, t: Array, c: Array) -> Array:
-    """Bisection of the derivative, which rises."""
+    """Minimises for a convex f by bisection of the derivative, which is nondecreasing."""
 
     def halve(_, ends):
         low, high = ends
@@ -139,7 +142,7 @@ def _convex(function: Callable, t: Array, c: Array) -> Array:
 
 
 def _unknown(function: Callable, t: Array, c: Array) -> Array:
-    """The best of an even grid, and then of finer ones around it."""
+    """Minimises on an even grid, then on finer grids around the best point."""
 
     def best_of(low, step, best):
         def look(i, carry):
@@ -157,12 +160,13 @@ def _unknown(function: Callable, t: Array, c: Array) -> Array:
     return z
 
 
+# Functions of f, |w| and c, by the curvature of f; each finds a start for Newton's method.
 _SEARCHES = {"concave": _concave, "convex": _convex, "unknown": _unknown}
 
 
 @functools.cache
 def _polisher(function: Callable) -> Callable[[Array, Array, Array], Array]:
-    """Newton's method from a start next to the minimiser, with its derivative."""
+    """Makes the Newton iteration from a start next to the minimiser, with its derivative."""
 
     def residual(z, t, c, start):
         return z - t + c * _slope(function, jnp.where(start > 0, z, 1.0))

@@ -6,9 +6,9 @@ von Neumann's trace inequality
 
 .. math:: \langle Z, W \rangle \le \sum_i \sigma_i(Z)\, \sigma_i(W).
 
-What is left is a scalar prox for every singular value, whose results keep their order because the
-prox of any function is monotone; so the minimiser is exact for every step size, of nonconvex
-penalties too.
+So the minimiser takes a scalar prox of every singular value. The results keep their order, because
+the prox of any function is monotone. So the minimiser is exact for every step size, and of
+nonconvex penalties too.
 
 The derivatives are not those of the decomposition, which are infinite where two singular values
 meet or one is zero, but those of the result, which are not: see :func:`_shrink_jvp`.
@@ -35,7 +35,7 @@ __all__ = ["Spectral", "SpectralPenalty", "shrink_singular_values"]
 
 
 class SpectralPenalty(VectorPenalty):
-    """A penalty of the singular values of a group, for a penalty of each of them."""
+    """A penalty that is a sum over the singular values of a group."""
 
     layout: Layout
     default_grouping: ClassVar[Grouping] = by_layer()
@@ -90,7 +90,7 @@ class Spectral(SpectralPenalty):
     below the rounding of the largest count as zero. A result of lower rank has it up to rounding.
 
     Attributes:
-      penalty: what a singular value costs.
+      penalty: the penalty of one singular value.
       layout: ``"HWIO"`` if the last axis of a kernel is that of its outputs, ``"OIHW"`` if the
         first one is.
 
@@ -121,7 +121,7 @@ class Spectral(SpectralPenalty):
 
     @property
     def has_gradient(self) -> bool:
-        """Whether the derivative of the value says anything."""
+        """False if the derivative of the value is zero almost everywhere."""
         return self.penalty.has_gradient
 
     @property
@@ -140,7 +140,7 @@ class _Decomposition(NamedTuple):
       values: singular values over the scale, descending, rounding errors zero.
       v: right singular vectors, one per column.
       scale: a power of two.
-      usable: whether all is finite.
+      usable: True if the matrix and its singular values are finite.
       peak: the largest magnitude of the matrix.
     """
 
@@ -166,7 +166,7 @@ def _decomposed(w: Array) -> _Decomposition:
 def shrink_singular_values(
     w: Float[Array, "m n"], step_size: ArrayLike, penalty: NormPenalty
 ) -> Float[Array, "m n"]:
-    """The prox of a penalty of singular values at a matrix, in the dtype of the matrix."""
+    """Computes the prox of a penalty of singular values, in the dtype of the matrix."""
     dtype = working_dtype(w)
     step_size, penalty = jnp.asarray(step_size, dtype), _cast(penalty, dtype)
     return _shrink(w.astype(dtype), step_size, penalty).astype(w.dtype)
@@ -183,14 +183,16 @@ def _shrink(w: Array, step_size: Array, penalty: NormPenalty) -> Array:
 
 
 def _rebuilt(w: Array, found: _Decomposition, new: Array) -> Array:
-    """The matrix with these singular values; the very same if none of them changes."""
+    """Rebuilds the matrix with new singular values; the very same if none of them changes."""
     same = jnp.all(new == found.values * found.scale) | ~found.usable
     return jnp.where(same, w, (found.u * new[None]) @ found.v.T)
 
 
 @_shrink.defjvp
 def _shrink_jvp(primals, tangents):
-    r"""With :math:`P = U^\top \dot W V` and :math:`f` the scalar prox, odd, :math:`\dot Z` has
+    r"""Differentiates the prox itself instead of its decomposition.
+
+    With :math:`P = U^\top \dot W V` and :math:`f` the scalar prox, odd, :math:`\dot Z` has
 
     .. math::
       (U^\top \dot Z V)_{ij} = \frac{f_i - f_j}{\sigma_i - \sigma_j} \frac{P_{ij} + P_{ji}}{2}
@@ -222,7 +224,7 @@ def _shrink_jvp(primals, tangents):
 
 
 def _quotients(s: Array, f: Array, slope: Array) -> tuple[Array, Array, Array]:
-    """Of every pair the difference and the sum of ``f`` over that of ``s``, and ``f / s``."""
+    """Divides differences and sums of ``f`` by those of ``s``, pair by pair, and ``f`` by ``s``."""
     gap, rise = s[:, None] - s[None, :], f[:, None] - f[None, :]
     mean = (slope[:, None] + slope[None, :]) / 2
     # Where the two derivatives explain the difference as well as rounding allows.
@@ -244,7 +246,7 @@ def _sum(found: _Decomposition, penalty: NormPenalty) -> Array:
 
 @_value.defjvp
 def _value_jvp(primals, tangents):
-    """The derivatives of phi at the singular values, and zero at those that are zero."""
+    """Differentiates phi at the singular values that are not zero."""
     (w, penalty), (w_dot, penalty_dot) = primals, tangents
     found = _decomposed(w)
     sigma = jnp.where(found.values > 0, found.values * found.scale, found.scale)

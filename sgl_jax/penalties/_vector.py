@@ -29,25 +29,25 @@ class VectorPenalty(Penalty):
 
     @abc.abstractmethod
     def vector_value(self, w: Float[Array, "..."]) -> Float[Array, ""]:
-        """The penalty of one group with the entries ``w``, an array of any shape."""
+        """Computes the penalty of one group with the entries ``w``, an array of any shape."""
 
     @abc.abstractmethod
     def vector_prox(
         self, w: Float[Array, "..."], step_size: Float[Array, ""]
     ) -> Float[Array, "..."]:
-        """The prox of one group with the entries ``w``, an array of any shape."""
+        """Computes the prox of one group with the entries ``w``, an array of any shape."""
 
     def values(self, parts: Sequence[Array], family: GroupFamily) -> Array:
-        """The penalty of every group, per group; ``parts`` are in the working dtype."""
+        """Computes the penalty of every group, per group; ``parts`` are in the working dtype."""
         if family.plain:
             rows, mapped = _by_group(self.vector_value, parts[0], family)
             return mapped(rows).reshape(family.shape)
         return jax.vmap(self.vector_value)(_to_rows(parts, family))
 
     def shrunk(self, parts: Sequence[Array], step_size: Array, family: GroupFamily) -> list[Array]:
-        """The prox of every group; ``step_size`` is a number or per group."""
+        """Computes the prox of every group; ``step_size`` is a number or per group."""
         if family.plain:
-            # The sum that is never computed has the sharding that vmap wants of both arguments.
+            # vmap wants both arguments sharded alike, as the sum is, which is never computed.
             step_size = step_size + jnp.zeros_like(family.sum(parts), dtype=step_size.dtype)
             rows, mapped = _by_group(self.vector_prox, parts[0], family)
             kept = family.members[0].index_axes
@@ -82,7 +82,7 @@ class VectorPenalty(Penalty):
 
 
 def _by_group(function: Callable, part: Array, family: GroupFamily) -> tuple[Array, Callable]:
-    """The leaf with the axes of the positions first, and the function vmapped over them."""
+    """Moves the axes of the positions first, and maps the function over them."""
     kept = family.members[0].index_axes
     for _ in kept:
         function = jax.vmap(function)
@@ -90,7 +90,7 @@ def _by_group(function: Callable, part: Array, family: GroupFamily) -> tuple[Arr
 
 
 def _to_rows(parts: Sequence[Array], family: GroupFamily) -> Array:
-    """One row of entries per group, short groups padded with zeros."""
+    """Gathers one row of entries per group, short groups padded with zeros."""
     flat = [jnp.zeros(1, parts[0].dtype), *(part.ravel() for part in parts)]
     return jnp.concatenate(flat)[family.rows]
 

@@ -91,18 +91,18 @@ def prox_etp(
     return odd(w, threshold, lambda t: _root(t, c, gamma))
 
 
-# Of 1 / s in p: 0.4 % of min(p, 1) off at most.
+# 1 / s as a polynomial in p, with errors of at most 0.4 % of min(p, 1).
 _SHARE = (0.58783, -0.61699, 0.64043, 2 / 3, 1.0, 1.0)
 
 
 @implicit(lambda z, t, c, gamma: z - t + c * gamma * jnp.exp(-gamma * z))
 def _root(t, c, gamma):
-    """The largest root, from ``s - 1 - log(s) = p^2 / 2`` for ``s = gamma (t - z)``, in (0, 1]."""
+    """Finds the largest root, from ``s - 1 - log(s) = p^2 / 2`` for ``s = gamma (t - z) <= 1``."""
     a = recomputed(c * gamma * gamma)
     x = recomputed(gamma * t)
     ahead = x - 1.0 - jnp.log(a)
     p = jnp.sqrt(2.0 * jnp.clip(ahead, 0.0, 50.0))
-    # No more than a, whose digits count when it is small.
+    # At most a, and all its digits where a is small.
     s = jnp.minimum(recomputed(1.0 / _polynomial(_SHARE, p)), a)
     for _ in range(2 if t.dtype == jnp.float64 else 1):
         # Halley's step for a exp(s - x) = s; its slope is zero where the root is double.
@@ -113,12 +113,12 @@ def _root(t, c, gamma):
     return jnp.where(t < jnp.inf, jnp.clip(t - s / gamma, 0.0, t), t)
 
 
-# Of x / sqrt(a) in 1 - 1 / sqrt(a): 0.06 % off at most.
+# x / sqrt(a) as a polynomial in 1 - 1 / sqrt(a), with errors of at most 0.06 %.
 _MINIMISER = (2.420026, -4.456756, 2.529632, -0.989172, -1.08602, 3.000986, 0.0)
 
 
 def _jump(a, gamma):
-    """The least ``x / 2 + a (1 - exp(-x)) / x`` over gamma; an error in x counts by its square."""
+    """Minimises ``(x / 2 + a (1 - exp(-x)) / x) / gamma``; an error in x counts by its square."""
     root = recomputed(jnp.sqrt(a))
     x = recomputed(root * _polynomial(_MINIMISER, 1.0 - 1.0 / root))
     double = a.dtype == jnp.float64
@@ -136,5 +136,5 @@ def _jump(a, gamma):
 
 
 def _polynomial(coefficients, x):
-    """From the highest power on."""
+    """Evaluates a polynomial, its coefficients from the highest power on."""
     return functools.reduce(lambda total, coefficient: total * x + coefficient, coefficients)

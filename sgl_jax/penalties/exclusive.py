@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from sgl_jax._util.numerics import in_working_precision, magnitude
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
+from sgl_jax._util.xla import indicator
 from sgl_jax.groups import GroupFamily, Grouping, by_neuron
 from sgl_jax.penalties._base import NONNEGATIVE, Range
 from sgl_jax.penalties._vector import VectorPenalty
@@ -110,16 +111,16 @@ def prox_exclusive(
 
 
 def _shrunk(parts: Sequence[Array], c: Array, family: GroupFamily) -> list[Array]:
-    """The prox of every group of a family; ``c`` is a number or per group."""
+    """Computes the prox of every group of a family; ``c`` is a number or per group."""
     sizes = family.each(lambda w: jnp.where(jnp.isfinite(w), jnp.abs(w), 0.0), parts)
     scale = family.scale(sizes)
     sizes = family.each(jnp.divide, sizes, scale)
-    # The thresholds do not depend on the peak, from which small differences are exact.
+    # The peak is only a reference, from which small differences are exact.
     peak = jax.lax.stop_gradient(family.max(sizes))
     gaps = family.each(lambda size, peak: peak - size, sizes, peak)
     rest = 1.0 / (1.0 + c)
     share = c * rest
-    # Alone an entry is only divided by 1 + c, which is no kink at zero.
+    # The entry of a group of one is divided by 1 + c, without a kink at zero.
     alone = jnp.equal(family.sizes, 1)
     alive = _active(*jax.lax.stop_gradient((gaps, peak, rest, share)), family)
     alive = family.each(jnp.logical_or, alive, alone)
@@ -137,21 +138,28 @@ def _shrunk(parts: Sequence[Array], c: Array, family: GroupFamily) -> list[Array
 def _active(
     gaps: Sequence[Array], peak: Array, rest: Array, share: Array, family: GroupFamily
 ) -> list[Array]:
-    """Masks of the entries that survive: Newton's method for the threshold, from below.
+    r"""Marks the entries that survive, by Newton's method for the threshold, from below.
 
-    It starts where the largest entry would end alone, which no other one makes smaller.
+    With the peak m and the gaps :math:`g_i = m - |w_i|` the distance :math:`b = m - \tau` solves
+
+    .. math:: b = \frac{\text{rest}\, m + \text{share} \sum_{i \in A} g_i}
+      {\text{rest} + \text{share}\, |A|}, \qquad A = \{i : g_i < b\}.
+
+    It starts from the b of the largest entry alone, which every further entry lowers, so that
+    entries only drop out of A; it ends when none does.
     """
 
     def step(state):
         below, count, _ = state
-        # Comparisons and masks XLA would write to memory.
-        beyond = family.each(lambda gap, below: jnp.maximum(gap, below) - gap, gaps, below)
-        alive = family.sum(family.each(jnp.sign, beyond))
-        total = rest * peak + share * (alive * below - family.sum(beyond))
+        excess = family.each(lambda gap, below: jnp.maximum(gap, below) - gap, gaps, below)
+        alive = family.sum(family.each(indicator, excess))
+        # The sum of the gaps in A is |A| b less the sum of b - g.
+        total = rest * peak + share * (alive * below - family.sum(excess))
         return total / jnp.maximum(rest + share * alive, tiny), alive, count
 
     def drops(state):
-        return jnp.any(state[1] < state[2])
+        _, alive, before = state
+        return jnp.any(alive < before)
 
     tiny, most = jnp.finfo(peak.dtype).tiny, jnp.full_like(peak, jnp.inf)
     below, _, _ = jax.lax.while_loop(drops, step, step((rest * peak, most, most)))
@@ -166,7 +174,7 @@ def _below_peak(
     share: Array,
     family: GroupFamily,
 ) -> Array:
-    """The peak less the threshold of an active set, without a difference."""
+    """Computes the distance from the threshold to the peak without a difference."""
     total = rest * peak + share * _total(gaps, alive, family)
     return _solved(total, alive, rest, share, family)
 
@@ -174,9 +182,11 @@ def _below_peak(
 def _solved(
     total: Array, alive: Sequence[Array], rest: Array, share: Array, family: GroupFamily
 ) -> Array:
+    """Divides by ``rest + share |A|``."""
     weight = rest + share * family.tally(alive).astype(total.dtype)
     return total / jnp.maximum(weight, jnp.finfo(total.dtype).tiny)
 
 
 def _total(entries: Sequence[Array], alive: Sequence[Array], family: GroupFamily) -> Array:
+    """Sums the entries of A."""
     return family.sum(family.each(lambda x, on: jnp.where(on, x, 0.0), entries, alive))

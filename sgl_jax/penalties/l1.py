@@ -23,9 +23,8 @@ class L1(NormPenalty):
 
     .. math:: \phi(t) = \lambda t
 
-    Its prox is soft thresholding, :func:`prox_l1`. It is the one penalty whose group
-    prox is also exact in a diagonal metric, and the one entry penalty over which a group prox
-    composes exactly (:class:`~sgl_jax.SparseGroup`).
+    Its prox is soft thresholding, :func:`prox_l1`. It is the one entry penalty over which
+    a group prox composes exactly (:class:`~sgl_jax.SparseGroup`).
 
     At a glance:
       phi: :math:`\lambda t`

@@ -99,7 +99,7 @@ def prox_l1_minus_l2(
 
 
 def _shrunk(parts: Sequence[Array], c: Array, alpha: Array, family: GroupFamily) -> list[Array]:
-    """The prox of every group of a family; ``c`` is a number or per group."""
+    """Computes the prox of every group of a family; ``c`` is a number or per group."""
     peak = family.max(jax.lax.stop_gradient([maximum_ready(w) for w in parts]))
     several = peak - c > 0
     unit = power_of_two(peak - jax.lax.stop_gradient(c))
@@ -120,12 +120,12 @@ def _shrunk(parts: Sequence[Array], c: Array, alpha: Array, family: GroupFamily)
 
 
 def _square_beyond(w: Array, c: Array, inverse: Array) -> Array:
-    """The square of the soft thresholding of w in the unit of c, a power of two."""
+    """Squares the soft thresholding of w, in the unit of c, a power of two."""
     return jnp.square(jnp.maximum(jnp.abs(w * inverse), c) - c)
 
 
 def _first(parts: Sequence[Array], peak: Array, several: Array, family: GroupFamily) -> Array:
-    """Where each group is largest, if it is asked for: that takes a pass over all entries."""
+    """Finds the first largest entry of each group, unless ``several`` says that none is needed."""
     return jax.lax.cond(
         jnp.all(several),
         lambda: jnp.zeros_like(peak, jnp.int32),

@@ -90,11 +90,11 @@ def prox_log_sum(
 
 @implicit(lambda z, t, c, gamma: z - t + c / (gamma + z))
 def _root(t, c, gamma):
-    """The larger root of ``(z - t) (gamma + z) + c``, for t at or past the threshold."""
+    """Finds the larger root of ``(z - t) (gamma + z) + c``, for t at or past the threshold."""
     double = 2.0 * jnp.sqrt(c)
     root = jnp.sqrt(jnp.maximum(t + gamma - double, 0.0)) * jnp.sqrt(t + gamma + double)
     ahead = t - gamma
-    # Of the two forms the one without a difference of nearly equal numbers.
+    # One of two forms, so that no nearly equal numbers are subtracted.
     near = 2.0 * (t * gamma - c) / jnp.where(ahead < 0, root - ahead, 1.0)
     far = t - 2.0 * c / (t + gamma + root)
     z = jnp.where((ahead < 0) & (c > 0), near, far)
@@ -102,7 +102,7 @@ def _root(t, c, gamma):
 
 
 def _jump(kappa):
-    """The least ``x / 2 + kappa log1p(x) / x``; an error in x counts by its square alone."""
+    """Minimises ``x / 2 + kappa log1p(x) / x``; an error in x counts by its square."""
     far = jnp.sqrt(kappa * jnp.maximum(jnp.log1p(kappa) - 1.0, 0.1))
     x = recomputed(jnp.maximum(jnp.where(kappa < 3.0, 0.75 * (kappa - 1.0), far), 1e-3))
     for _ in range(3 if kappa.dtype == jnp.float64 else 2):

@@ -102,7 +102,7 @@ def prox_lq(
 
 @implicit(lambda z, t, c, q, height: z - t + c * q * z ** (q - 1.0))
 def _root(t, c, q, height):
-    """The largest root, in units of ``height``: ``u - x + pull u^(q - 1)``, at least 1."""
+    """Finds the largest root; in units of ``height`` that of ``u - x + pull u^(q - 1)``, >= 1."""
     inverse = 1.0 / height
     x, pull = recomputed(t * inverse), recomputed(c * q * inverse / _power(height, 1.0 - q))
     u = jnp.maximum(_start(jnp.maximum(x - (1.0 + pull), 0.0), q), 1.0)
@@ -110,19 +110,19 @@ def _root(t, c, q, height):
         power, inverse = pull * _power(u, q - 1.0), 1.0 / u
         bend = (1.0 - q) * power * inverse
         value, slope = u - x + power, 1.0 - bend
-        # The second derivative over 2, the third over 6.
+        # Householder's third-order step; the second derivative over 2, the third over 6.
         second = 0.5 * (2.0 - q) * bend * inverse
         third = ((q - 3.0) / 3.0) * second * inverse
         halley, square = slope * slope - value * second, value * value
         step = value * halley / (slope * (halley - value * second) + square * third)
         u = jnp.maximum(u - step, 1.0)
-    # Dead ones stay away from zero, where the power has no derivative.
+    # Entries that the prox sets to zero stay away from it here: the power has no derivative there.
     z = jnp.maximum(jnp.minimum(height * u, t), 0.5 * height)
     return jnp.where(x < jnp.inf, z, t)
 
 
 def _start(ahead, q):
-    """The root within 4 %: right in value, slope and bend at the jump, and far from it."""
+    """Approximates the root to 4 %; exact in value, slope and bend at the jump, and at infinity."""
     near = jnp.minimum(ahead, 1e15)  # its square is a number
     a, b = 0.15, 1.0 / (2.0 - q)
     bottom = 1.0 + near * (a / b + 2.0 * b + 2.0 * a * (1.0 - q) * near)
@@ -131,7 +131,7 @@ def _start(ahead, q):
 
 @jax.custom_jvp
 def _raised(t, q):
-    """``t ** q`` for ``t > 0``."""
+    """Computes ``t ** q`` for ``t > 0``, with its derivatives."""
     return _power(t, q)
 
 
@@ -143,27 +143,40 @@ def _raised_jvp(primals, tangents):
 
 
 def _power(base, exponent):
-    """``base ** exponent`` for exponents in (-1, 1), at an eighth of its cost in float32.
+    """Computes ``base ** exponent`` for positive bases and exponents in (-1, 1).
 
-    To two units in the last place, from polynomials for the logarithm of the mantissa, in
-    ``s = (m - 1) / (m + 1)``, and for ``2 ** f`` with ``|f| <= 1/2``.
+    In float32 by polynomials: with ``base = mantissa * 2**octave`` it is
+    ``2 ** (exponent * (octave + log2(mantissa)))``. It is right to two units in the last place, at
+    an eighth of the cost of ``**``.
     """
     if base.dtype == jnp.float64:
         return base**exponent
+    octave, mantissa = _split(base)
+    # exponent * octave is exact for the leading bits of the exponent; the rest is small.
+    head = lax.reduce_precision(exponent, 8, 11)
+    tail = octave * (exponent - head) + _log2(mantissa) * exponent
+    whole = jnp.clip(jnp.round(octave * head + tail), -126.0, 127.0)
+    return _exp2(whole, (octave * head - whole) + tail)
+
+
+def _split(base):
+    """Splits float32 numbers into powers of two and mantissas in [sqrt(1/2), sqrt(2))."""
     bits = lax.bitcast_convert_type(base, jnp.int32)
-    # Mantissas from sqrt(1/2) to sqrt(2).
-    octave = (bits - 0x3F3504F3) >> 23
+    octave = (bits - 0x3F3504F3) >> 23  # the bits of sqrt(1/2)
     mantissa = lax.bitcast_convert_type(bits - (octave << 23), jnp.float32)
-    octave = octave.astype(jnp.float32)
+    return octave.astype(jnp.float32), mantissa
+
+
+def _log2(mantissa):
+    """Computes the logarithm of mantissas, an odd polynomial in s = (m - 1) / (m + 1)."""
     s = (mantissa - 1.0) * (1.0 / (mantissa + 1.0))
     square = s * s
-    log2 = s * (2.88539042 + square * (0.96158842 + 0.59577807 * square))
-    # The product of the octave with the leading half of the exponent's digits is exact.
-    head = lax.reduce_precision(exponent, 8, 11)
-    tail = octave * (exponent - head) + log2 * exponent
-    whole = jnp.clip(jnp.round(octave * head + tail), -126.0, 127.0)
-    f = (octave * head - whole) + tail
-    square = f * f
-    high = 0.24022122 + 0.05550743 * f + square * (0.00967546 + 0.0013267 * f)
-    bits = lax.bitcast_convert_type(1.00000007 + 0.69314695 * f + square * high, jnp.int32)
+    return s * (2.88539042 + square * (0.96158842 + 0.59577807 * square))
+
+
+def _exp2(whole, rest):
+    """Computes ``2 ** (whole + rest)`` for whole numbers and a rest of at most 1/2."""
+    square = rest * rest
+    high = 0.24022122 + 0.05550743 * rest + square * (0.00967546 + 0.0013267 * rest)
+    bits = lax.bitcast_convert_type(1.00000007 + 0.69314695 * rest + square * high, jnp.int32)
     return lax.bitcast_convert_type(bits + (whole.astype(jnp.int32) << 23), jnp.float32)

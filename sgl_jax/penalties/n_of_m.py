@@ -1,4 +1,4 @@
-"""At most n nonzero entries among m neighbours, as sparse tensor cores want it."""
+"""A bound on the number of nonzero entries among m neighbours, for sparse tensor cores."""
 
 import numbers
 from collections.abc import Sequence
@@ -30,8 +30,8 @@ class NofM(Constraint):
       what it demands: at most n of m neighbours along the input axis are not zero: 2:4 sparsity
 
     Attributes:
-      n: how many, :math:`0 \le n \le m`.
-      m: among how many, :math:`m \ge 1`.
+      n: number of entries that may be nonzero, :math:`0 \le n \le m`.
+      m: number of neighbours, :math:`m \ge 1`.
 
     References:
       Zhou et al., Learning N:M fine-grained structured sparse neural networks from scratch,
@@ -52,7 +52,7 @@ class NofM(Constraint):
     def project(
         self, parts: Sequence[Array], family: GroupFamily, metrics: Sequence[Array] | None = None
     ) -> list[Array]:
-        """The n largest magnitudes of every m neighbours; in a metric those of largest d w^2."""
+        """Keeps the n largest magnitudes of every m neighbours; in a metric the largest d w^2."""
         axis = self._axis(family)
         (rank,) = ranks(parts, family, metrics)
         return kept_entries(parts, [_leading(rank, axis, self.n, self.m)])
@@ -75,7 +75,7 @@ class NofM(Constraint):
 
 
 def _leading(rank: Array, axis: int, n: int, m: int) -> Array:
-    """A mask of the n of highest rank of every m neighbours, of equal ones the first."""
+    """Marks the n highest ranks of every m neighbours, of equal ones the first."""
     rank, shape = _in_one_piece(rank, axis), rank.shape
     blocks = rank.reshape(*shape[:axis], shape[axis] // m, m, *shape[axis + 1 :])
     place = lax.broadcasted_iota(jnp.int32, blocks.shape, axis + 1)
@@ -88,7 +88,7 @@ def _leading(rank: Array, axis: int, n: int, m: int) -> Array:
 
 
 def _in_one_piece(x: Array, axis: int) -> Array:
-    """The array with an axis that is not split over devices, where its type says that it is."""
+    """Gathers an axis that, by the type of the array, is split over devices."""
     spec = list(jax.typeof(x).sharding.spec)
     if spec[axis] is None:
         return x
@@ -109,8 +109,8 @@ def project_n_of_m(
 
     Args:
       w: array of at least one axis.
-      n: how many, :math:`0 \le n \le m`.
-      m: among how many, :math:`m \ge 1`; a divisor of the length of the axis.
+      n: number of entries that may be nonzero, :math:`0 \le n \le m`.
+      m: number of neighbours, :math:`m \ge 1`; a divisor of the length of the axis.
       axis: the axis on which neighbours are counted; that of the inputs in a dense kernel.
 
     Returns:

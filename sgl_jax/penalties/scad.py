@@ -97,7 +97,7 @@ def prox_scad(
     slope = jnp.where(convex, a - 1.0 - step_size, 1.0)
 
     def magnitude(t):
-        # Where the slope is a rounding error so is the middle, and all of [lam, t] minimises.
+        # If the slope is a rounding error, so is the middle, and every z in [lam, t] minimises.
         middle = t - step_size * (a * lam - t) / slope
         middle = jnp.where(middle < lam, lam, jnp.where(middle > t, t, middle))
         beyond = jnp.where(convex & (t <= a * lam), middle, t)

@@ -1,4 +1,4 @@
-"""At most so many nonzero entries in a group."""
+"""A bound on the number of nonzero entries of a group."""
 
 import numbers
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ class TopK(Constraint):
     def project(
         self, parts: Sequence[Array], family: GroupFamily, metrics: Sequence[Array] | None = None
     ) -> list[Array]:
-        """The entries of largest magnitude of every group; in a metric those of largest d w^2."""
+        """Keeps the largest magnitudes of every group; in a metric the largest d w^2."""
         return self.keep(parts, family, self.count(family), metrics)
 
     def keep(
@@ -62,11 +62,11 @@ class TopK(Constraint):
         count: Array,
         metrics: Sequence[Array] | None = None,
     ) -> list[Array]:
-        """As :meth:`project`, with so many entries per group instead of :attr:`k`."""
+        """Keeps the ``count`` largest entries of every group; :meth:`project` with another k."""
         return kept_entries(parts, _largest(ranks(parts, family, metrics), family, count))
 
     def count(self, family: GroupFamily) -> Array:
-        """How many entries of each group may be left: one number, or per group, int32."""
+        """Number of entries that each group may keep: one number, or per group, int32."""
         if isinstance(self.k, numbers.Integral):
             return jnp.asarray(min(int(self.k), np.iinfo(np.int32).max), jnp.int32)
         # Rounded, since 0.29 * 100 is less than 29.
@@ -76,7 +76,10 @@ class TopK(Constraint):
 
 
 def _largest(bits: Sequence[Array], family: GroupFamily, k: Array) -> list[Array]:
-    """Masks of the k largest of every group, of equal ones the first; by counting, for no sort."""
+    """Marks the k largest integers >= 0 of every group, of equal ones the first.
+
+    It counts instead of sorting, which takes hundreds of passes on a CPU.
+    """
     least = _greatest(bits, family, k)
     above = family.each(jnp.greater, bits, least)
     equal = family.each(jnp.equal, bits, least)
@@ -84,9 +87,10 @@ def _largest(bits: Sequence[Array], family: GroupFamily, k: Array) -> list[Array
     crowded = jnp.any((family.tally(equal) > places) & (least > 0))
 
     def first(equal):
-        most = int(np.max(family.size, initial=0))
-        left = family.each(lambda x, at: jnp.where(x, most - at, 0), equal, family.positions)
-        last = jnp.maximum(_greatest(left, family, places, most.bit_length()), 1)
+        # The entries that come first have the most entries left after them.
+        size = int(np.max(family.size, initial=0))
+        left = family.each(lambda x, at: jnp.where(x, size - at, 0), equal, family.positions)
+        last = jnp.maximum(_greatest(left, family, places, size.bit_length()), 1)
         return family.each(jnp.greater_equal, left, last)
 
     equal = lax.cond(crowded, first, lambda equal: equal, equal)
@@ -96,7 +100,10 @@ def _largest(bits: Sequence[Array], family: GroupFamily, k: Array) -> list[Array
 def _greatest(
     numbers: Sequence[Array], family: GroupFamily, k: Array, width: int | None = None
 ) -> Array:
-    """Per group the greatest integer that k or more of its numbers >= 0 reach, bit by bit."""
+    """Finds, per group, the greatest integer that at least k of its numbers >= 0 reach.
+
+    It fixes one bit after the other, the highest first; ``width`` is the number of bits.
+    """
     kind = numbers[0].dtype
     width = 8 * kind.itemsize - 1 if width is None else width
 

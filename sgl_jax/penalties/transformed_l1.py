@@ -95,7 +95,7 @@ _START = (-0.00588154507, 0.0257502223, -0.0711122271, 0.384565774, 0.666672932)
 
 @implicit(lambda z, t, c, a: z - t + c * (a / (a + z)) * ((a + 1.0) / (a + z)))
 def _transformed_l1_root(t: Array, c: Array, a: Array) -> Array:
-    """The largest root z of ``z - t + c a (a + 1) / (a + z)^2``, for t at or past the threshold.
+    """Finds the largest root of ``z - t + c a (a + 1) / (a + z)^2``, for t past the threshold.
 
     With ``y = (a + z) / (a + t)`` this is the cubic ``y^3 - y^2 + q = 0``, whose largest root is a
     smooth function of ``sqrt(1 - 27 q / 4)``.

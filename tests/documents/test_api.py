@@ -1,5 +1,6 @@
 """The conventions of the package, as tests: names, docstrings, values, what an import does."""
 
+import ast
 import dataclasses
 import importlib
 import inspect
@@ -97,6 +98,24 @@ def test_docstring_opens_with_one_line(path):
     first, *rest = inspect.getdoc(thing).split("\n")
     assert first.endswith((".", ":", "?")), first
     assert not rest or not rest[0], first
+
+
+OBLIQUE = re.compile(r"(What|Whether|Where|Which|Of|How|That|Those|Itself|It|Who|Why|As)\b")
+
+
+def docstrings(module):
+    """Every docstring of a file, of private things too, by the line of its thing."""
+    tree = ast.parse(pathlib.Path(importlib.import_module(module).__file__).read_text("utf-8"))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree):
+        if isinstance(node, documented) and (docstring := ast.get_docstring(node)):
+            yield getattr(node, "lineno", 1), docstring
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_docstring_opens_with_a_verb_or_a_noun(module):
+    oblique = [(line, text) for line, text in docstrings(module) if OBLIQUE.match(text)]
+    assert not oblique
 
 
 @pytest.mark.parametrize("path", [*FUNCTIONS, *METHODS])

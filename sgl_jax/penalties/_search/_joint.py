@@ -1,6 +1,6 @@
-r"""Entries and groups together: the exact prox, found by a certified search in one dimension.
+r"""The exact prox of entries and groups together, by a certified search in one dimension.
 
-Of each group with the entries w, a metric d and steps :math:`s, \mu` it minimises
+For a group of entries w, a metric d and steps :math:`s, \mu` the prox minimises
 
 .. math:: J(z) = s \sum_i \text{entry}(z_i) + \mu\,\phi(\|z\|) + \tfrac12 \sum_i d_i (z_i - w_i)^2.
 
@@ -11,11 +11,11 @@ Where :math:`\phi` is concave in :math:`t^2` it lies below its half-quadratic ta
   \mu\,\phi(r) = \min_{t > 0} \; \mu\,\phi(t) + \tfrac12 u(t) (r^2 - t^2), \qquad
   \min_{z \ne 0} J = \min_{t > 0} \; F(u(t)) + \mu\,\phi(t) - \tfrac12 u(t)\, t^2,
 
-and :math:`F(u)`, the least of J with :math:`\frac u2 \|z\|^2` in place of :math:`\phi`, is
-separable: one scalar prox per entry, at the step :math:`s / (d + u)`. Every z of norm r obeys
-:math:`J(z) \ge F(u) + \mu\,\phi(r) - \frac12 u r^2` for any u, and F is concave, so that few
-points bound J between them (``_chord``). Splitting where the bound is least
-ends when the best value found is the least possible to a tolerance.
+where :math:`F(u)` is the minimum of J with :math:`\frac u2 \|z\|^2` in place of
+:math:`\mu\,\phi`. It is separable: one scalar prox per entry, at the step :math:`s / (d + u)`.
+Every z of norm r obeys :math:`J(z) \ge F(u) + \mu\,\phi(r) - \frac12 u r^2` for any u, and F is
+concave, so few points bound J between them (``_chord``). Branch and bound over t (``_branch``) ends
+when the best value found is the least possible to a tolerance.
 """
 
 import functools
@@ -38,7 +38,7 @@ __all__ = ["joint_prox"]
 
 
 class _Problem(NamedTuple):
-    """What J is made of; ``entries`` has ``None`` for a member whose entries are free."""
+    """The terms of J; ``entries`` has ``None`` for a member without a penalty on its entries."""
 
     w: list[Array]
     d: list[Any]
@@ -91,14 +91,14 @@ def joint_prox(
     r = _root_solver(family)(problem, t)
     bend = ScaledNorm(norm, group_step, 1.0).bend(jnp.where(r > 0, r, 1.0))
     found = _entries(problem, family, jnp.where(r > 0, bend, 0.0))
-    # A group that is not finite has no norm: its entries shrink alone.
+    # The entries of a group whose norm is not finite shrink by their own penalty only.
     live = family.spread((r > 0) | ~_finite(problem, family))
     pairs = zip(found, live, parts, strict=True)
     return [jnp.where(on, z, 0.0).astype(part.dtype) for z, on, part in pairs], gap
 
 
 def _entries(problem: _Problem, family: GroupFamily, bend: Array) -> list[Array]:
-    """The minimisers of J with ``bend / 2 |z|^2`` in place of the group penalty."""
+    """Minimises J with ``bend / 2 |z|^2`` in place of the group penalty."""
     found = []
     for entry, w, d, u in _members(problem, family, bend):
         shrunk, step = w * (d / (d + u)), problem.step / (d + u)
@@ -107,7 +107,7 @@ def _entries(problem: _Problem, family: GroupFamily, bend: Array) -> list[Array]
 
 
 def _members(problem: _Problem, family: GroupFamily, per_group: Array):
-    """Each member's penalty, entries and metric, and its share of what is per group."""
+    """Zips each member's penalty, entries, metric, and an array per group spread over it."""
     return zip(problem.entries, problem.w, problem.d, family.spread(per_group), strict=True)
 
 
@@ -116,7 +116,7 @@ def _finite(problem: _Problem, family: GroupFamily) -> Array:
 
 
 def _located(problem: _Problem, family: GroupFamily) -> tuple[Array, Array]:
-    """The norm of the minimiser to the tolerance of the search, 0 for none, and the gap."""
+    """Searches the norm of the minimiser, 0 if that is zero; returns the certified gap, too."""
     finite = family.spread(_finite(problem, family))
     w = [jnp.where(ok, w_i, 0.0) for ok, w_i in zip(finite, problem.w, strict=True)]
     problem = problem._replace(w=w)
@@ -131,7 +131,7 @@ def _located(problem: _Problem, family: GroupFamily) -> tuple[Array, Array]:
         cost = _cost(problem, family, bend, unit, _entries(problem, family, bend))
         return Point(t, bend, cost, cost + norm.value(t) - 0.5 * bend * t**2)
 
-    # Filled like what it is filled with, for the sharding.
+    # ``full_like`` keeps the sharding.
     zero = Point(jnp.zeros_like(zero_cost), jnp.full_like(zero_cost, jnp.inf), zero_cost, zero_cost)
     bounded = functools.partial(between, norm=norm, rate=_rate(problem, family))
     t, best, gap = search(at, bounded, zero, jnp.where(top > 0, top / unit, 1.0))
@@ -140,7 +140,7 @@ def _located(problem: _Problem, family: GroupFamily) -> tuple[Array, Array]:
 
 
 def _rate(problem: _Problem, family: GroupFamily) -> Array:
-    r""":math:`1 / \delta`, per group."""
+    r"""Computes :math:`1 / \delta` of the chord bound, per group."""
     d = problem.d[0] if problem.d[0].ndim == 0 else family.max(problem.d)
     bounds = [0.0 if entry is None else entry.semiconcavity() for entry in problem.entries]
     kappa = functools.reduce(jnp.maximum, [jnp.asarray(bound, d.dtype) for bound in bounds])
@@ -150,7 +150,7 @@ def _rate(problem: _Problem, family: GroupFamily) -> Array:
 def _cost(
     problem: _Problem, family: GroupFamily, bend: Array, unit: Array, found: Sequence[Array]
 ) -> Array:
-    """F(bend) at its minimisers, in squares of the unit."""
+    """Computes F(bend) at its minimisers, in squares of the unit."""
     terms = []
     members = _members(problem, family, bend)
     for z, s, (entry, w, d, u) in zip(found, family.spread(unit), members, strict=True):
@@ -162,10 +162,10 @@ def _cost(
 
 
 def _root_solver(family: GroupFamily) -> Callable[[_Problem, Array], Array]:
-    """The norm of the minimiser from a start near it, per group, with its derivative."""
+    """Makes the function that polishes the norm of the minimiser, and has its derivative."""
 
     def after(t, problem):
-        # Once all entries are zero they stay so.
+        # A norm of zero is a fixed point.
         norm = ScaledNorm(problem.norm, problem.group_step, 1.0)
         bend = norm.bend(jnp.where(t > 0, t, 1.0))
         size = family.norm(_entries(problem, family, bend), family.scale(problem.w))
@@ -174,8 +174,8 @@ def _root_solver(family: GroupFamily) -> Callable[[_Problem, Array], Array]:
     def solve(problem, t):
         start = jnp.where(t > 0, t, 1.0)
         for _ in range(2 if t.dtype == jnp.float64 else 1):
-            # The minimiser is a fixed point, which every step comes closer to; Aitken's
-            # extrapolation of two steps is taken where it stays close.
+            # The minimiser is a fixed point that attracts. Aitken's extrapolation of two steps is
+            # taken if it stays close.
             once = after(start, problem)
             twice = after(once, problem)
             bent = twice - 2.0 * once + start

@@ -40,7 +40,7 @@ def shrink_norm_in_metric(
     q = [c_i / d.astype(dtype) for c_i, d in zip(c, metrics, strict=True)]
     dead = _squares(family, jnp.zeros(family.shape, dtype), w, q) <= 1
     norms = family.spread(jnp.where(dead, 0.0, _norm_solver(family)(w, q)))
-    # A group that is not finite has no norm and stays as it is.
+    # A group whose norm is not finite stays as it is.
     shrunk = [
         part * jnp.where((q_i > 0) & (r < jnp.inf), r / _nonzero(r + q_i), 1.0)
         for part, r, q_i in zip(wide, norms, q, strict=True)
@@ -51,18 +51,18 @@ def shrink_norm_in_metric(
 def _quotients(
     family: GroupFamily, r: Array, w: Sequence[Array], q: Sequence[Array]
 ) -> list[tuple[Array, Array]]:
-    """Numerator and denominator of w / (r + q) for each member."""
+    """Returns numerator and denominator of w / (r + q) for each member."""
     pairs = zip(family.spread(r), w, q, strict=True)
     return [(w_i, _nonzero(r_i + q_i)) for r_i, w_i, q_i in pairs]
 
 
 def _squares(family: GroupFamily, r: Array, w: Sequence[Array], q: Sequence[Array]) -> Array:
-    r""":math:`\|w / (r + q)\|^2`, per group."""
+    r"""Computes :math:`\|w / (r + q)\|^2`, per group."""
     return family.sum([(top / bottom) ** 2 for top, bottom in _quotients(family, r, w, q)])
 
 
 def _norm_solver(family: GroupFamily) -> Callable[[list[Array], list[Array]], Array]:
-    r"""The function of (w, q) that finds the norm :math:`r`, per group that is not dead.
+    r"""Makes the function of (w, q) that finds the norm :math:`r` of every live group.
 
     :math:`1 / \|w / (r + q)\|` is concave and almost linear in :math:`r`, so Newton's method on
     it climbs to the root from any lower bound. The tangent at infinity gives one that is exact
