@@ -58,7 +58,8 @@ ENTRIES = {
     path: function
     for path, function in FUNCTIONS.items()
     if path.count(".") == 1
-    or path.startswith(("sgl_jax.prox.", "sgl_jax.directions."))
+    or path.startswith("sgl_jax.directions.")
+    or function.__name__ in sgl.prox.__all__
     or path in COMMANDS
 }
 """The functions that a user calls, and so wants explained in full."""

@@ -63,6 +63,12 @@ def test_scalar_penalty_differentiates_and_groups():
             check_grads(prox, (w, 0.7), order=1, atol=1e-6, rtol=1e-6, eps=1e-6)
 
 
+def test_penalty_that_is_smooth_at_zero_shrinks_what_leaves_a_zero_group():
+    penalty = sgl.ScalarPenalty(jnp.square, 0.5, "convex")
+    slopes = jax.jit(jax.jacfwd(lambda w: penalty.prox(w, 3.0, (1,))))(jnp.zeros((1, 2)))
+    np.testing.assert_allclose(slopes[0, :, 0], np.eye(2) / 4, rtol=1e-6)
+
+
 def test_scalar_penalty_keeps_what_is_not_finite_and_the_sign():
     penalty = sgl.ScalarPenalty(jnp.tanh, 0.5)
     found = run(penalty, jnp.array([np.nan, np.inf, -np.inf, -4.0, -0.0], jnp.bfloat16), 1.0)
