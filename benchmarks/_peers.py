@@ -67,6 +67,11 @@ def _pyproximal(w: np.ndarray, step: float, lam: float, group_lam: float) -> Nam
 
 
 def _skglm(w: np.ndarray, step: float, lam: float, group_lam: float) -> Named:
+    yield from _skglm_entries(w, step, lam)
+    yield from _skglm_groups(w, step, lam, group_lam)
+
+
+def _skglm_entries(w: np.ndarray, step: float, lam: float) -> Named:
     from numba import njit
     from skglm.utils import prox_funcs
 
@@ -91,6 +96,12 @@ def _skglm(w: np.ndarray, step: float, lam: float, group_lam: float) -> Named:
     }
     for name, (prox, *args) in entries.items():
         yield name, "entry", over_entries(prox, *args)
+
+
+def _skglm_groups(w: np.ndarray, step: float, lam: float, group_lam: float) -> Named:
+    from numba import njit
+    from skglm.utils import prox_funcs
+
     # Its block operator compiles for float64 only.
     rows = np.ascontiguousarray(w.reshape(-1, w.shape[-1]).T, float)
 
@@ -109,7 +120,7 @@ def _skglm(w: np.ndarray, step: float, lam: float, group_lam: float) -> Named:
         return out
 
     yield "l1", "group", lambda: groups(rows, step * group_lam).T
-    yield "l1", "sparse group", lambda: sparse_groups(rows, c, step * group_lam).T
+    yield "l1", "sparse group", lambda: sparse_groups(rows, step * lam, step * group_lam).T
 
 
 def _fastprox(w: np.ndarray, step: float, lam: float, group_lam: float) -> Named:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 @contextlib.contextmanager
-def replace_folder(path: Path) -> Iterator[Path]:
+def replace_folder(path: Path) -> Generator[Path, None, None]:
     """Replaces a folder by the one that the block has filled; on an error all stays as it was.
 
     Args:
@@ -56,7 +56,7 @@ def replace_folder(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _move_aside(path: Path) -> Iterator[None]:
+def _move_aside(path: Path) -> Generator[None, None, None]:
     """Moves a folder aside and deletes it after the block; moves it back if the block raises."""
     old = _clear_sibling(path, "old")
     if path.exists():

@@ -5,14 +5,14 @@ import gc
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 
 
 __all__ = ["defer_signals", "silence_loggers"]
 
 
 @contextlib.contextmanager
-def defer_signals() -> Iterator[None]:
+def defer_signals() -> Generator[None, None, None]:
     """Defers Ctrl-C and SIGTERM to the end of the block; Orbax does not survive them in silence."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -32,7 +32,7 @@ def defer_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def silence_loggers(*names: str) -> Iterator[None]:
+def silence_loggers(*names: str) -> Generator[None, None, None]:
     """Silences loggers, which print tracebacks of errors that are raised as well.
 
     Args:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 
@@ -74,7 +74,7 @@ def _run(argv: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _raise_on_sigterm() -> Iterator[None]:
+def _raise_on_sigterm() -> Generator[None, None, None]:
     """Turns SIGTERM in its block into an exception, as Python does with Ctrl-C."""
 
     def stop(number: int, frame: Any) -> None:

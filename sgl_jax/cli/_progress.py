@@ -1,7 +1,7 @@
 """Progress of a run while it lasts: a bar, or in a log a line per epoch."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from rich.console import Console
@@ -53,7 +53,7 @@ def add_bar(progress: Progress, name: str, config: Config) -> Callable[[Record],
 
 
 @contextlib.contextmanager
-def hint_at_resuming(path: Path) -> Iterator[None]:
+def hint_at_resuming(path: Path) -> Generator[None, None, None]:
     """Tells on an interruption of its block how the run goes on.
 
     Args:

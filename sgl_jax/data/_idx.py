@@ -98,7 +98,7 @@ def read_pair(
     Args:
       images: the file of images.
       labels: the file of labels, one per image, in the order of the images.
-      checksums: what the checksum of each of the two; ``None`` takes any files.
+      checksums: the checksum of each of the two; ``None`` takes any files.
 
     Raises:
       OSError: if a file cannot be read.

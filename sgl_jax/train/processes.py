@@ -11,7 +11,7 @@ import pickle
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TypeVar
 
 import jax
@@ -144,7 +144,7 @@ def _broadcast_row(row: np.ndarray) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def report_lost_process() -> Iterator[None]:
+def report_lost_process() -> Generator[None, None, None]:
     """Raises a one-sentence :class:`ProcessLost` in the place of JAX's error in its block.
 
     Raises:

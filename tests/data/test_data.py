@@ -15,7 +15,7 @@ from sgl_jax.data.digits import resize
 
 @pytest.fixture(scope="module", params=DATASETS)
 def dataset(request, tmp_path_factory):
-    """The data set itself, or where it comes in files, a small one in its place."""
+    """Loads the data set; a small one in its place if it comes in files."""
     load = DATASETS[request.param]
     if request.param not in SOURCES:
         return load()

@@ -19,7 +19,7 @@ CONTENTS = draw()
 
 
 class Answer(NamedTuple):
-    """What the server says: a status, and a body, of which it may not send all."""
+    """An answer of the server: a status, and a body, of which it may not send all."""
 
     body: bytes = b""
     status: int = 200
@@ -46,7 +46,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serving(answers):
-    """A server with these answers by file name, the last of each repeated."""
+    """Serves these answers by file name, the last of each repeated."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.answers = {name: list(of_name) for name, of_name in answers.items()}
         server.asked = []

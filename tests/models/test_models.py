@@ -18,7 +18,7 @@ NARROW = {"lenet5": (3, 4, 5)}
 
 @functools.cache
 def builder(name):
-    """A compiled function from a key to a narrow model: random numbers compile slowly."""
+    """Compiles a function from a key to a narrow model: random numbers compile slowly."""
     make = MODELS[name]
     return nnx.jit(lambda key: make(NARROW[name], classes=7, rngs=nnx.Rngs(key)))
 

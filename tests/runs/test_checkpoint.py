@@ -49,13 +49,13 @@ class Noisy(nnx.Module):
 
 
 def first(tx, width=3):
-    """The state before the first step."""
+    """Makes the state before the first step."""
     _, params, rest = train.split(Noisy(width))
     return train.init_state(tx, params, rest)
 
 
 def stepper(tx):
-    """The compiled step."""
+    """Makes the compiled step."""
     forward = train.split(Noisy())[0].forward
     images = jnp.linspace(0.0, 1.0, 24).reshape(6, 2, 2, 1)
     return jax.jit(lambda state: train.train_step(forward, tx, state, images, LABELS)[0])

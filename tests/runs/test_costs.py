@@ -1,4 +1,4 @@
-"""What networks cost: measured in turn, kept with the run, and not measured again."""
+"""Costs of networks: measured in turn, kept with the run, and not measured again."""
 
 import json
 import shutil

@@ -34,7 +34,7 @@ def experiment(standard_promotion):
 
 @pytest.fixture(autouse=True)
 def compiled_once(monkeypatch, experiment):
-    """Every run takes the same compiled steps, and a start of its own."""
+    """Gives every run the same compiled steps, and a start of its own."""
     monkeypatch.setattr(run_folder, "prepare", prepared(experiment))
 
 
@@ -66,7 +66,7 @@ def lines(folder, name="record.jsonl"):
 
 
 def assert_same_run(folder, whole):
-    """The same records and the same state, bit for bit, and nothing else in the folder."""
+    """Asserts the same records and state, bit for bit, and nothing else in the folder."""
     other, reached = whole
     assert lines(folder) == lines(other)
     assert len(lines(folder, "timing.jsonl")) == CONFIG.epochs

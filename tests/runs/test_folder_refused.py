@@ -34,7 +34,7 @@ def folder(tmp_path):
 
 @pytest.fixture(autouse=True)
 def untouched(folder):
-    """Whatever a test tries, the run stays as it is."""
+    """Asserts that the run stays as it is, whatever a test tries."""
     before = snapshot(folder.path)
     yield
     assert snapshot(folder.path) == before

@@ -38,7 +38,7 @@ class Uninterrupted(NamedTuple):
 
 @pytest.fixture(scope="module", autouse=True)
 def interruptible():
-    """Where SIGINT is ignored, as in the background of a shell, children would ignore it, too."""
+    """Restores SIGINT, which a shell in the background ignores, and so would children."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -55,7 +55,7 @@ def uninterrupted(tmp_path_factory):
 
 
 def started(path, *options):
-    """A process that trains the folder."""
+    """Starts a process that trains the folder."""
     argv = ["train", *OPTIONS, "--no-twin", "--runs", path.parent, "--name", path.name, *options]
     paths = os.pathsep.join(map(str, (HERE.parent, HERE)))
     return subprocess.Popen(
@@ -68,7 +68,7 @@ def started(path, *options):
 
 
 def finished(process):
-    """The exit status of a process, and what it said of errors."""
+    """Waits for a process; returns its exit status and its errors."""
     with process:
         try:
             _, said = process.communicate(timeout=LONGEST)
@@ -96,7 +96,7 @@ def resumed(path):
 
 
 def assert_same_run(path, other):
-    """The same records and the same state, bit for bit, and nothing left over."""
+    """Asserts the same records and the same state, bit for bit, and nothing left over."""
     assert (path / "record.jsonl").read_bytes() == (other / "record.jsonl").read_bytes()
     folders = RunFolder(path), RunFolder(other)
     experiment = prepare(folders[0].read_config())

@@ -1,4 +1,4 @@
-"""Names and import paths: what they lead to, and what is said where they lead nowhere."""
+"""Lookup of names and import paths, and the sentence if they lead nowhere."""
 
 import math
 import sys

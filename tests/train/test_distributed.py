@@ -49,7 +49,7 @@ def double():
 
 @pytest.fixture(scope="module")
 def on_one_device(tmp_path_factory):
-    """The run to compare with."""
+    """Trains the run to compare with, on one device."""
     return RunFolder(tmp_path_factory.mktemp("runs") / "one").train(CONFIG)
 
 
@@ -75,7 +75,7 @@ def option(field):
 
 @contextlib.contextmanager
 def started(path, devices, **changed):
-    """Two processes that train the folder together."""
+    """Starts two processes that train the folder together; kills them in the end."""
     config = dataclasses.replace(CONFIG, **changed)
     given = {n: v for n, v in dataclasses.asdict(config).items() if v != getattr(Config(), n)}
     argv = [str(word) for name, value in given.items() for word in (option(name), value)]

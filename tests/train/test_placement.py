@@ -63,7 +63,7 @@ def images():
 
 
 def trained(tx, placement=None, model=Tiny):
-    """The state after an epoch."""
+    """Trains for an epoch; returns state and loss."""
     net, params, rest = network(model)
     state, key = init_state(tx, params, rest), jax.random.key(1)
     return train_epoch(
@@ -93,7 +93,7 @@ def test_lenet5_on_eight_devices_is_that_on_one(method, place, widths):
 
 
 def blocks(leaf):
-    """On how many devices a leaf lies, and the shape of what each of them has."""
+    """Counts the devices of a leaf; returns that and the shape of the block on each."""
     (shape,) = {shard.data.shape for shard in leaf.addressable_shards}
     return len({shard.device for shard in leaf.addressable_shards}), shape
 
