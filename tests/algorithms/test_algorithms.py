@@ -5,7 +5,6 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from support.problems import assert_same, draw, gradients, run, stepper, zeros
 
@@ -104,29 +103,3 @@ def test_algorithm_takes_a_schedule_for_its_rate(name):
 
 def test_catalogue_is_sorted():
     assert list(sgl.ALGORITHMS) == sorted(sgl.ALGORITHMS)
-
-
-def test_splitting_is_its_link_before_its_base(double):
-    regularizer = sgl.SparseGroup(sgl.SCAD(0.02), sgl.L1(0.03), sgl.by_filter())
-    tx = sgl.splitting(0.1, regularizer, beta=0.2, base=optax.lion)
-    link = sgl.sgl_transform(sgl.SCAD(0.02), beta=0.2, group_lam=0.03, grouping=sgl.by_filter())
-    expected = optax.chain(link, optax.lion(0.1))
-    assert_same(*(run(each, draw(0, 0.3), gradients(2)) for each in (tx, expected)))
-
-
-def test_splitting_couples_dense_kernels_by_a_strength_of_their_own(double):
-    regularizer = sgl.SparseGroup(sgl.L0(0.02), sgl.L1(0.03))
-    tx = sgl.splitting(0.1, regularizer, beta=0.2, dense_beta=0.7)
-    params, grads = draw(0, 0.3), gradients(1)
-    found, _ = run(tx, params, grads)
-    for beta, kind in ((0.2, "conv"), (0.7, "dense")):
-        alone, _ = run(sgl.splitting(0.1, regularizer, beta=beta), params, grads)
-        for path in sgl.by_neuron(kernels=kind).resolve(params).paths:
-            layer, leaf = path.split("/")
-            assert_same(found[layer][leaf], alone[layer][leaf])
-
-
-def test_subgradient_is_its_link_before_its_base(double):
-    tx = sgl.subgradient(0.1, BOTH, base=optax.sgd)
-    expected = optax.chain(sgl.add_penalty_gradient(BOTH), optax.sgd(0.1))
-    assert_same(*(run(each, draw(0, 0.3), gradients(2)) for each in (tx, expected)))

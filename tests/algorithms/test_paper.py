@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from support.iterates import soft
 
 import sgl_jax as sgl
 
@@ -28,10 +29,6 @@ class Thresholding(NamedTuple):
     penalty: type[sgl.Penalty]
     value: object
     threshold: object
-
-
-def soft(w, s):
-    return np.sign(w) * np.maximum(np.abs(w) - s, 0)
 
 
 def hard(w, s):

@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 from support import oracles
+from support.iterates import soft
 from support.problems import assert_same, draw, gradients, run, stepper
 
 import sgl_jax as sgl
@@ -15,10 +16,6 @@ pytestmark = pytest.mark.usefixtures("double")
 
 GROUP_AXES = {"conv": (0, 1, 2), "fc": (1,)}
 BASES = {"sgd": optax.sgd, "adam": optax.adam, "adamw": optax.adamw, "lion": optax.lion}
-
-
-def soft(w, threshold):
-    return np.sign(w) * np.maximum(np.abs(w) - threshold, 0)
 
 
 def group_pull(w, axes):

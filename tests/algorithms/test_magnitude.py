@@ -1,0 +1,43 @@
+"""Gradual magnitude pruning: which weights are left after each step."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import sgl_jax as sgl
+
+
+pytestmark = pytest.mark.usefixtures("double", "standard_promotion")
+
+
+@pytest.mark.parametrize("grouping", [sgl.by_layer(), sgl.by_tree()], ids=["layer", "tree"])
+def test_magnitude_removes_the_smallest_along_a_cubic(grouping):
+    sizes = {"a": 50, "b": 30}
+    params = {
+        name: jnp.asarray(np.random.default_rng(n).standard_normal(n), jnp.float32)
+        for name, n in sizes.items()
+    }
+    tx = sgl.magnitude(
+        0.0, sgl.Regularizer(sgl.TopK(0.2), grouping), begin=2, steps=10, period=3, base=optax.sgd
+    )
+    groups = [["a"], ["b"]] if grouping == sgl.by_layer() else [["a", "b"]]
+    state, before = tx.init(params), params
+    for count in range(16):
+        updates, state = tx.update(jax.tree.map(jnp.ones_like, params), state, params)
+        params = optax.apply_updates(params, updates)
+        last = max((k for k in range(2, count + 1, 3)), default=None)
+        for group in groups:
+            size = sum(sizes[name] for name in group)
+            final = int(0.2 * size)
+            left = size
+            if last is not None:
+                share = (1 - min((last - 2) / 10, 1)) ** 3
+                left = final + int(np.ceil(np.float32(share) * (size - final)))
+            whole = np.concatenate([before[name] for name in group])
+            found = np.concatenate([params[name] for name in group])
+            kept = np.sort(np.argsort(-np.abs(whole))[:left])
+            np.testing.assert_array_equal(np.flatnonzero(found), kept)
+            np.testing.assert_array_equal(found[kept], whole[kept])
+    assert left == final
