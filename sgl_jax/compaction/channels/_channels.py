@@ -39,28 +39,28 @@ class Channels:
 
     Attributes:
       slots: the axes that hold them.
-      protected: for every channel the reason why it cannot be removed; empty if it can.
+      kept: for every channel the reason why it cannot be removed; empty if it can.
       ties: the operations that tie the leaves to each other.
     """
 
     slots: tuple[Slot, ...]
-    protected: tuple[str, ...]
+    kept: tuple[str, ...]
     ties: tuple[str, ...]
 
     @property
     def count(self) -> int:
         """Number of channels."""
-        return len(self.protected)
+        return len(self.kept)
 
     @property
     def free(self) -> int:
         """Number of channels that can be removed."""
-        return sum(not why for why in self.protected)
+        return sum(not why for why in self.kept)
 
     @property
     def reasons(self) -> list[str]:
         """The reasons why others cannot be removed, each once."""
-        return list(dict.fromkeys(filter(None, self.protected)))
+        return list(dict.fromkeys(filter(None, self.kept)))
 
     def __str__(self) -> str:
         lines = [f"{self.count} channels, {self.free} of them removable"]
@@ -106,8 +106,8 @@ def channels_of(structure: Structure, values: dict[Path, int]) -> Iterable[Chann
             for holder in connected
         )
         ties = [str(by) for axis, by in structure.ties if find(axis[:1])[0] in numbers]
-        protected = tuple(reasons.get(root, "") for root in roots)
-        yield Channels(slots, protected, tuple(dict.fromkeys(ties)))
+        kept = tuple(reasons.get(root, "") for root in roots)
+        yield Channels(slots, kept, tuple(dict.fromkeys(ties)))
 
 
 def _components(holders: Sequence[_Holder]) -> Iterable[tuple[list[int], list[_Holder]]]:

@@ -93,7 +93,7 @@ def _homes(channels: Sequence[Channels], floating: set[Path]) -> dict[Path, Slot
     homes: dict[Path, Slot] = {}
     for found in channels:
         for slot in found.slots:
-            removable = not any(found.protected[k] for k in slot.channel)
+            removable = not any(found.kept[k] for k in slot.channel)
             if not removable or slot.reads or slot.path not in floating:
                 continue
             if slot.path not in homes or slot.axis >= homes[slot.path].axis:
