@@ -15,7 +15,7 @@ from sgl_jax.data import DATASETS, Dataset
 from sgl_jax.groups import GroupingLike, by_neuron
 from sgl_jax.models import MODELS
 from sgl_jax.penalties import PENALTIES, Penalty
-from sgl_jax.regularizers import SparseGroup
+from sgl_jax.regularizers import RegularizerLike, SparseGroup
 from sgl_jax.runs._lookup import look_up
 from sgl_jax.runs.config import Config, Strengths
 from sgl_jax.runs.optimizers import OPTIMIZERS, SCHEDULES, bind_accepted, staircase
@@ -131,18 +131,14 @@ def build_transformation(
         )
     if config.dense and not own:
         return base(rate)
-    regularizer = None
+    regularizer: RegularizerLike | None = None
     if not config.dense:
+        regularizer = _build_sparse_group(config, strengths, steps, *groups)
         # Without a group lasso the entries need no joint prox, which not every penalty has.
-        both = _build_sparse_group(config, strengths, steps, *groups)
-        alone = own and not strengths.group_lam
-        regularizer = both.resolved(params).entries_part if alone else both
-    make = bind_accepted(
-        algorithm,
-        base=base,
-        momentum=config.momentum,
-        **_build_betas(config, strengths, milestones),
-    )
+        if own and not strengths.group_lam:
+            regularizer = regularizer.resolved(params).entries_part
+    betas = _build_betas(config, strengths, milestones)
+    make = bind_accepted(algorithm, base=base, momentum=config.momentum, **betas)
     return make(rate, regularizer)
 
 
