@@ -26,7 +26,7 @@ if jax.__version_info__ < (0, 11) and "XLA_FLAGS" not in os.environ:
 # Networks compile in less than half the time without LLVM's passes, and run for three times as
 # long: right where each is compiled to run once.
 WITHOUT_PASSES = "jax_disable_most_optimizations"
-RUN_ONCE = ("compaction",)
+RUN_ONCE = ("compaction", "groups", "regularizers", "transforms")
 
 install_import_hook("sgl_jax", "beartype.beartype")
 

@@ -23,9 +23,9 @@ def test_magnitude_removes_the_smallest_along_a_cubic(grouping):
         0.0, sgl.Regularizer(sgl.TopK(0.2), grouping), begin=2, steps=10, period=3, base=optax.sgd
     )
     groups = [["a"], ["b"]] if grouping == sgl.by_layer() else [["a", "b"]]
-    state, before = tx.init(params), params
+    update, state, before = jax.jit(tx.update), tx.init(params), params
     for count in range(16):
-        updates, state = tx.update(jax.tree.map(jnp.ones_like, params), state, params)
+        updates, state = update(jax.tree.map(jnp.ones_like, params), state, params)
         params = optax.apply_updates(params, updates)
         last = max((k for k in range(2, count + 1, 3)), default=None)
         for group in groups:

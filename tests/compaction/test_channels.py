@@ -74,7 +74,9 @@ def test_channels_whose_group_is_zero_go(name):
             assert narrow[member.path].shape[axis] == left, member.path
 
 
-@pytest.mark.parametrize("name", ["lenet5", "densenet", "mobilenet", "equinox_residual"])
+@pytest.mark.parametrize(
+    "name", sparing(["lenet5", "densenet", "mobilenet", "equinox_residual"], ["lenet5", "densenet"])
+)
 def test_prox_of_adam_is_exact_on_channel_groups(name):
     apply, variables, x = built(name)
     params = trained(variables)

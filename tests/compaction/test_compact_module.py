@@ -8,17 +8,14 @@ import optax
 import pytest
 from flax import nnx
 from support.modules import X, assert_same_state, dense, killed, leaves
-from support.networks import NETWORKS, PADDED
+from support.networks import NETWORKS, PADDED, sparing
 
 import sgl_jax as sgl
 
 
-DEEP = "resnet56_projection", "vgg16", "wrn28_10"
-MODULES = [
-    pytest.param(name, marks=[pytest.mark.slow] * (name in DEEP))
-    for name, spec in NETWORKS.items()
-    if hasattr(spec.make, "module") and name not in PADDED
-]
+MODULES = sparing(
+    name for name, spec in NETWORKS.items() if hasattr(spec.make, "module") and name not in PADDED
+)
 
 
 @functools.cache

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 from support import oracles
-from support.tiers import paired
+from support.tiers import paired, usual
 
 import sgl_jax as sgl
 
@@ -158,7 +158,7 @@ def test_prox_keeps_the_dtype(name, dtype, x64):
     np.testing.assert_array_equal(prox(first(name, 0.25), w, 0.5, (1,)), exact)
 
 
-@names
+@pytest.mark.parametrize("name", usual(oracles.SHAPES, ["l1", "lq", "scad", "exclusive"]))
 def test_numbers_of_any_type_mean_the_same(name, x64):
     w = jnp.array([[3.0, 1.0], [-0.125, 0.25]])
     for axes, metric in forms_of(name, jnp.array([[2.0, 1.0], [0.5, 0.3]])):

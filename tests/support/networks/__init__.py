@@ -40,24 +40,22 @@ def _networks() -> dict[str, Spec]:
     return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS
 
 
-LARGE = (
-    "haiku_residual",
-    "linen_residual",
-    "resnet20_identity",
-    "resnet56_identity",
-    "resnet56_projection",
-    "vgg16",
-    "vit",
-    "wrn28_10",
+FEW = (
+    "densenet",
+    "equinox_residual",
+    "haiku_lenet5",
+    "lenet5",
+    "linen_lenet5",
+    "mobilenet",
+    "wrn10_1",
 )
-"""Networks that take long to compile, of kinds of which there are smaller ones."""
+"""A small network of each framework: plain, with sums, with concatenations, by depth."""
 
 
 PADDED = "resnet20_identity", "resnet56_identity"
 """Networks that write down how many channels they pad; their widths do not say which."""
 
 
-def sparing(names: Iterable[str], chosen: Iterable[str] | None = None) -> list[Any]:
-    """Names for ``parametrize``; in the first tier the chosen ones, or all but the large."""
-    names = list(names)
-    return usual(names, set(names) - set(LARGE) if chosen is None else set(chosen))
+def sparing(names: Iterable[str], chosen: Iterable[str] = FEW) -> list[Any]:
+    """Names for ``parametrize``, in the first tier the chosen ones."""
+    return usual(names, chosen)
