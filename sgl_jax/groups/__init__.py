@@ -13,11 +13,16 @@ written with them works for both.
 """
 
 from sgl_jax.groups._family import Group as Group, GroupFamily as GroupFamily
-from sgl_jax.groups._groupings import (
+from sgl_jax.groups._grouping import (
     LAYOUTS as LAYOUTS,
     Grouping as Grouping,
     GroupingLike as GroupingLike,
     Layout as Layout,
+    resolved_groups as resolved_groups,
+)
+from sgl_jax.groups._groups import Groups as Groups
+from sgl_jax.groups._member import Member as Member
+from sgl_jax.groups._rules import (
     by_entry as by_entry,
     by_filter as by_filter,
     by_input_channel as by_input_channel,
@@ -25,10 +30,7 @@ from sgl_jax.groups._groupings import (
     by_layer as by_layer,
     by_neuron as by_neuron,
     by_tree as by_tree,
-    resolved_groups as resolved_groups,
 )
-from sgl_jax.groups._groups import Groups as Groups
-from sgl_jax.groups._member import Member as Member
 
 
 __all__ = [

@@ -3,13 +3,6 @@
 A grouping is a frozen, hashable value with ``resolve(params) -> Groups``; an optimizer link runs it
 once, in ``init``. It is not callable, because ``optax.inject_hyperparams`` takes every callable
 argument for a schedule.
-
-The groupings that tell inputs from outputs (:func:`by_filter`, :func:`by_input_channel`,
-:func:`by_input_fibre`, :func:`by_neuron`) take kernels only: two axes are dense, four and five a
-convolution. Leaves of fewer axes and leaves called ``bias`` or ``b`` are left alone. Kernels with
-another number of axes could be laid out in several ways (three axes are a one-dimensional
-convolution or an attention projection), so they are refused unless ``only`` names them, and are
-then taken for convolutions.
 """
 
 import dataclasses
@@ -27,17 +20,13 @@ from sgl_jax.groups._member import Member
 
 
 __all__ = [
+    "KERNELS",
     "LAYOUTS",
     "Grouping",
     "GroupingLike",
+    "Kernels",
     "Layout",
-    "by_entry",
-    "by_filter",
-    "by_input_channel",
-    "by_input_fibre",
-    "by_layer",
-    "by_neuron",
-    "by_tree",
+    "Role",
     "resolved_groups",
 ]
 
@@ -46,7 +35,7 @@ Kernels: TypeAlias = Literal["all", "conv", "dense"]
 Role: TypeAlias = Literal["in", "out"]
 
 LAYOUTS = ("HWIO", "OIHW")
-_KERNELS = ("all", "conv", "dense")
+KERNELS = ("all", "conv", "dense")
 _BIASES = ("b", "bias")
 
 
@@ -160,103 +149,3 @@ def resolved_groups(grouping: GroupingLike | None) -> Groups:
             f"Groups by path need a resolved grouping, got {grouping}; call resolved(params) first."
         )
     return grouping
-
-
-def by_entry(*, only: str | None = None, skip: str | None = None) -> Grouping:
-    """Makes every entry of every leaf a group of its own.
-
-    Args:
-      only: take leaves whose path this regular expression finds.
-      skip: leave out leaves whose path this regular expression finds, ``"bias|scale"``.
-    """
-    return Grouping("by_entry", span="entry", only=only, skip=skip)
-
-
-def by_layer(*, only: str | None = None, skip: str | None = None) -> Grouping:
-    """Makes every leaf one group. Arguments as in :func:`by_entry`."""
-    return Grouping("by_layer", span="leaf", only=only, skip=skip)
-
-
-def by_tree(*, only: str | None = None, skip: str | None = None) -> Grouping:
-    """Makes all leaves together one group. Arguments as in :func:`by_entry`."""
-    return Grouping("by_tree", span="tree", only=only, skip=skip)
-
-
-def by_filter(
-    *,
-    layout: Layout = "HWIO",
-    kernels: Kernels = "all",
-    only: str | None = None,
-    skip: str | None = None,
-) -> Grouping:
-    """Groups the weights of one output: a filter ``kernel[..., j]``, a column of a dense kernel.
-
-    Args:
-      layout: ``"HWIO"`` (dense kernels (in, out)) or ``"OIHW"`` (dense kernels (out, in)).
-      kernels: ``"conv"`` or ``"dense"`` to leave the other kind alone.
-      only: take leaves whose path this regular expression finds.
-      skip: leave out leaves whose path this regular expression finds.
-    """
-    return _by_axis("by_filter", "out", "out", kernels, layout, only, skip)
-
-
-def by_input_channel(
-    *,
-    layout: Layout = "HWIO",
-    kernels: Kernels = "all",
-    only: str | None = None,
-    skip: str | None = None,
-) -> Grouping:
-    """Groups the weights of one input, ``kernel[..., i, :]``. Arguments as in :func:`by_filter`."""
-    return _by_axis("by_input_channel", "in", "in", kernels, layout, only, skip)
-
-
-def by_input_fibre(
-    *,
-    layout: Layout = "HWIO",
-    kernels: Kernels = "all",
-    only: str | None = None,
-    skip: str | None = None,
-) -> Grouping:
-    """Groups a line along the input axis: ``kernel[y, x, :, j]``, a column of a dense kernel.
-
-    Arguments as in :func:`by_filter`.
-    """
-    return _by_axis("by_input_fibre", "in", "in", kernels, layout, only, skip, span="fibre")
-
-
-def by_neuron(
-    *,
-    layout: Layout = "HWIO",
-    kernels: Kernels = "all",
-    only: str | None = None,
-    skip: str | None = None,
-) -> Grouping:
-    """Groups as the paper does: filters of convolutions, the weights of one input in dense kernels.
-
-    Arguments as in :func:`by_filter`.
-    """
-    return _by_axis("by_neuron", "in", "out", kernels, layout, only, skip)
-
-
-def _by_axis(
-    name: str,
-    dense: Role,
-    conv: Role,
-    kernels: Kernels,
-    layout: Layout,
-    only: str | None,
-    skip: str | None,
-    span: Literal["fibre"] | None = None,
-) -> Grouping:
-    if kernels not in _KERNELS:
-        raise ValueError(f"{name} needs kernels among {', '.join(_KERNELS)}, got {kernels!r}.")
-    return Grouping(
-        name,
-        None if kernels == "conv" else dense,
-        None if kernels == "dense" else conv,
-        span=span,
-        layout=layout,
-        only=only,
-        skip=skip,
-    )
