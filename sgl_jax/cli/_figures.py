@@ -78,7 +78,9 @@ def _draw_errors(axes: Axes, runs: Mapping[str, Sequence[Record]]) -> None:
         if any(record.gap for record in records):
             errors = [100 * record.sparse_error for record in records]
             axes.plot(epochs, errors, ":", color=color, label=f"{name}, v")
-    axes.set(yscale="log", ylabel="test error (%)", title="How it came about")
+    lowest = min(record.error for records in runs.values() for record in records)
+    scale = "log" if lowest > 0 else "linear"
+    axes.set(yscale=scale, ylabel="test error (%)", title="How it came about")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")
     axes.tick_params(axis="y", which="minor", labelsize=6)
