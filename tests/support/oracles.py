@@ -18,7 +18,7 @@ class Scalar(NamedTuple):
       phi: ``phi(t, lam, **shape)`` for ``t >= 0``.
       slopes: its first and second derivative for ``t > 0``, likewise, in the arithmetic of mpmath.
       shapes: shape parameters to test it with, exact in float32.
-      kinks: ``kinks(lam, **shape)``, where phi has one besides zero.
+      kinks: ``kinks(lam, **shape)``, the t > 0 at which the formula of phi changes.
       threshold: ``threshold(step, lam, **shape)``, the largest norm that is set to zero; by default
         that of a smooth concave function.
       bounds: ``bounds(**shape)``, step sizes at which the closed form of the prox changes.
