@@ -51,7 +51,7 @@ bench: $(VENV)/.dev ## run the benchmarks, one after the other
 	@set -e; for script in benchmarks/bench_*.py; do \
 		echo "== $$script"; $(BIN)/python $$script $(ARGS); done
 
-tables: $(VENV)/.dev ## rewrite the README's tables of penalties from their docstrings
+tables: $(VENV)/.dev ## rewrite the tables of README and CONTRIBUTING from the catalogues
 	@cd tests && ../$(BIN)/python -m support.tables
 
 notebooks: $(VENV)/.dev ## execute the notebooks in place

@@ -29,7 +29,7 @@ class FistaState(NamedTuple):
 
     Attributes:
       prox: state of the proximal step; its ``z`` is the iterate :math:`x`.
-      t: the number that the momentum is made of.
+      t: :math:`t_k`.
     """
 
     prox: LinkState
@@ -78,8 +78,8 @@ def fista(
 
     def update(updates, state, params=None, **extra_args):
         del extra_args
-        y, old = required(params, "fista"), state.prox.z
-        term, prox = advance(link, state.prox)
+        y, old = required(params, "fista"), state.prox.z  # y_k and x_{k-1}
+        term, prox = advance(link, state.prox)  # the strengths of this update
         rate = term.numbers["step_size"]
         # x_k = prox(y_k - rate grad)
         moved = jax.tree.map(lambda y, g: y - rate.astype(y.dtype) * g, y, updates)

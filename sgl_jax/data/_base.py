@@ -6,6 +6,8 @@ it) and, as ``download=True``, leave to fetch what is missing there. A file that
 found, read, written or fetched is an ``OSError``, an argument or a file that is not accepted a
 ``ValueError``, a package that is missing an ``ImportError``, each of one sentence.
 
+``sgl-jax list`` shows the first line of the function's docstring.
+
 Images stay uint8 in memory, as they were published: the device normalises the batch at hand, so a
 data set costs a quarter of its float copy, and a batch depends on a key alone.
 """
@@ -25,8 +27,8 @@ class Dataset(NamedTuple):
     """Images and labels in memory, split for training and testing once and for all.
 
     Attributes:
-      x_train: images ``(n, height, width, channels)``, values 0 to 255.
-      y_train: labels ``(n,)``, values 0 to ``classes - 1``.
+      x_train: images ``(n, height, width, channels)``; 0 and 255 both occur.
+      y_train: labels ``(n,)``, each from 0 to ``classes - 1``; every class occurs in both parts.
       x_test: images no training step may see.
       y_test: their labels.
       classes: number of classes.

@@ -36,10 +36,11 @@ class Regularizer:
     Attributes:
       penalty: how a group shrinks.
       grouping: what shrinks together; by default the penalty's own, which is
-        :func:`~sgl_jax.by_entry` for all but l1 - l2. Resolved :class:`~sgl_jax.Groups` stand too.
+        :func:`~sgl_jax.by_entry` for every function of single weights. Resolved
+        :class:`~sgl_jax.Groups` stand too.
       weight: ``"sqrt_size"``, the square root of the size of the group; ``None`` for 1; or a
-        pytree with a number, or one number per group, for each grouped leaf (a family of several
-        leaves looks at its first). By default the penalty's own, ``"sqrt_size"`` for norms.
+        pytree with a number, or one number per group, at the path of the first leaf of each family.
+        By default the penalty's own: ``"sqrt_size"`` for a function of the norm of a group.
 
     Raises:
       ValueError: an unknown weight rule.

@@ -1,4 +1,13 @@
-"""Optax links, and the views of a state that has some of them in it."""
+"""Optax links, and the views of a state that has some of them in it.
+
+- ``splitting``: the paper's link, before a base optimizer;
+- ``gradient``: a regularizer by its subgradient, likewise;
+- ``proximal``: proximal steps, at the end of a chain, and optimizers that own their chain;
+- ``support``: training on a fixed support, at the end of a chain;
+- ``schedules``: schedules for strengths;
+- ``_links``: the parts that these links, and the algorithms, are made of, with their one state;
+- ``_views``: exact zeros, misuse, gap and penalty, read off any Optax state.
+"""
 
 from sgl_jax.transforms._views import (
     check as check,

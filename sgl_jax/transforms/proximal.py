@@ -84,7 +84,7 @@ class ProximalState(NamedTuple):
     prox: LinkState
 
 
-_ASK = object()
+_NOT_GIVEN = object()
 
 
 def proximal(
@@ -92,7 +92,7 @@ def proximal(
     regularizer: RegularizerLike | None,
     learning_rate: ScalarOrSchedule,
     *,
-    metric: Any = _ASK,
+    metric: Any = _NOT_GIVEN,
 ) -> optax.GradientTransformationExtraArgs:
     r"""A proximal optimizer that owns its chain: order, rate and metric cannot be got wrong.
 
@@ -122,7 +122,7 @@ def proximal(
     """
     check_sign("proximal", learning_rate=learning_rate)
     if not isinstance(direction, Direction):
-        if metric is _ASK:
+        if metric is _NOT_GIVEN:
             raise ValueError(
                 "proximal needs to know the metric of a bare Optax transformation, got none; "
                 "give metric=None for Euclidean steps, or a direction of sgl_jax.directions."

@@ -66,8 +66,9 @@ def test_loop_beside_the_channels_is_left_alone(loop):
     assert sgl.compact(apply, drawn(), X).params["a"].shape == (3, 3)
 
 
-def ranked(params, x):
-    return jax.lax.top_k(jnp.tanh(x @ params["a"]), 4)[0] @ params["b"]
+def factored(params, x):
+    square = jnp.tanh(x @ params["a"])
+    return jax.lax.linalg.cholesky(square.T @ square + 9 * jnp.eye(4)) @ params["b"]
 
 
 def accumulated(params, x):
@@ -85,7 +86,7 @@ def pooled(params, x):
 
 
 @pytest.mark.parametrize(
-    ("apply", "name"), [(ranked, "top_k"), (accumulated, "reduce"), (pooled, "reduce_window")]
+    ("apply", "name"), [(factored, "cholesky"), (accumulated, "reduce"), (pooled, "reduce_window")]
 )
 def test_unknown_operation_is_reported_with_its_line_and_refused_when_strict(apply, name):
     line = rf"{name} at .*test_compact_refused.py:\d+ \({apply.__name__}\)"

@@ -1,17 +1,16 @@
-"""The README's tables of penalties and constraints, from what their docstrings say at a glance.
+"""The tables of the pages that follow from catalogues: penalties, constraints, primitives.
 
 ``python -m support.tables`` rewrites them.
 """
 
+import functools
 import inspect
 import itertools
 import re
 
 import sgl_jax as sgl
+from sgl_jax.compaction.rules import FAMILIES, table
 from support.documents import ROOT
-
-
-README = ROOT / "README.md"
 
 
 def glance(cls: type) -> dict[str, str]:
@@ -53,16 +52,33 @@ def of_constraints() -> list[list[str]]:
     return [["constraint", head], *rows]
 
 
-def rewritten(page: str) -> str:
-    """A page with the tables of the catalogues in the place of those with the same head."""
-    lines = page.splitlines()
-    for rows in (of_penalties(), of_constraints()):
-        head, *table = ["| " + " | ".join(cells).replace("|  |", "| |") + " |" for cells in rows]
-        start = lines.index(head)
-        old = itertools.takewhile(lambda line: line.startswith("|"), lines[start:])
-        lines[start : start + len([*old])] = [head, "|" + "---|" * len(rows[0]), *table]
+def in_markdown(rows: list[list[str]]) -> str:
+    """A table, its head first."""
+    head, *body = ["| " + " | ".join(cells).replace("|  |", "| |") + " |" for cells in rows]
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
+
+
+def replaced(page: str, table: str) -> str:
+    """A page with a table in the place of the one with the same head."""
+    lines, new = page.splitlines(), table.splitlines()
+    start = lines.index(new[0])
+    old = itertools.takewhile(lambda line: line.startswith("|"), lines[start:])
+    lines[start : start + len([*old])] = new
     return "\n".join(lines) + "\n"
 
 
+TABLES = {
+    "README.md": lambda: [in_markdown(of_penalties()), in_markdown(of_constraints())],
+    "CONTRIBUTING.md": lambda: [table(FAMILIES)],
+}
+"""The tables of each page."""
+
+
+def rewritten(name: str) -> str:
+    """A page of the repository with its tables as they should be."""
+    return functools.reduce(replaced, TABLES[name](), (ROOT / name).read_text(encoding="utf-8"))
+
+
 if __name__ == "__main__":
-    README.write_text(rewritten(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for name in TABLES:
+        (ROOT / name).write_text(rewritten(name), encoding="utf-8")

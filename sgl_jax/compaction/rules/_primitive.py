@@ -12,8 +12,11 @@ __all__ = ["FactRule", "Family", "NarrowRule", "Primitive", "TieRule", "bind_wit
 TieRule: TypeAlias = Callable[[Structure, Equation], list[Axes] | None]
 """Ties axes of the operands, and returns the axes of every result.
 
-It ties axes whose positions are removed together, records where positions are summed over, and
-protects what has to stay whole; ``None`` says that the primitive is used in a way it does not know.
+It ties axes whose positions are removed together (``structure.tie``), records where positions are
+summed over (``structure.contract``), and keeps an axis whole by ``structure.protect`` for an
+operand and ``None`` in its place for a result; ``structure.new_axes`` makes axes that depend on no
+operand.
+``None`` for all results says that the primitive is used in a way the rule does not know.
 """
 
 FactRule: TypeAlias = Callable[[Structure, Equation, Sequence[Fact]], list[Fact] | None]

@@ -18,7 +18,7 @@ from sgl_jax.transforms._links._watch import Checksum, Footprint
 __all__ = ["LinkDef", "LinkState", "Strengths", "advance", "init_state"]
 
 Strengths: TypeAlias = dict[str, Any]
-"""The strengths in force by name: arrays, wrapped ones inside ``nnx.Optimizer``."""
+"""The strengths in force by name: arrays, which ``nnx.Optimizer`` wraps into variables."""
 
 L = TypeVar("L", bound=Link)
 
@@ -117,7 +117,10 @@ def advance(link: L, state: LinkState) -> tuple[L, LinkState]:
 
 
 def _named(link: Link) -> dict[str, Any]:
-    """Names the strengths of a link: ``lam``, ``beta``; ``entry_lam`` in a sparse group."""
+    """Names the strengths of a link: ``lam``, ``beta``; ``entry_lam`` in a sparse group.
+
+    Groups are no leaves, so a link has the same names before and after it is resolved.
+    """
     keyed, _ = jax.tree_util.tree_flatten_with_path(link)
     named = {}
     for path, strength in keyed:

@@ -105,8 +105,8 @@ def end_of_chain(
     Args:
       name: what its user calls it.
       link: the link, as its user gave it.
-      target: ``(link, count, w, moved) -> z``: a :data:`Target` of the link with its strengths in
-        force, after ``count`` updates.
+      target: ``(link, count, w, moved) -> z``; with the link with its strengths in force and the
+        updates so far it is a :data:`Target`.
       permanent: a weight that is zero must be zero ever after.
     """
 

@@ -25,9 +25,9 @@ class Footprint(NamedTuple):
 
     Attributes:
       zeros: exact zeros that the last update asked for, in each watched leaf.
-      mismatches: so many updates were followed by parameters with fewer. A single one is forgotten
-        at the next (``optax.lookahead`` resets the parameters now and then), two in a row are not.
-        Where zeros are permanent, one counts for two, and for good: it is not asked for again.
+      mismatches: the number of updates after which there were fewer. 2 and more are kept for ever;
+        a lone 1 is reset at the next update without one, since ``optax.lookahead`` resets the
+        parameters now and then. Where zeros are permanent, a mismatch counts 2.
     """
 
     zeros: dict[Path, Array]
