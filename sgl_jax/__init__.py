@@ -95,6 +95,7 @@ __all__ += algorithms.__all__
 __all__ += penalties.__all__
 
 _MODULES = {
+    "artifacts": "compaction.artifacts",
     "data": "data",
     "many": "train.many",
     "models": "models",

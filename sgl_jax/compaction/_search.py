@@ -17,7 +17,8 @@ class Factor:
     """The entries of one operand of a contraction that may be other than zero.
 
     Attributes:
-      live: these entries, with the summed axis first, then ``axes``; the rest is reduced by "any".
+      live: True for these entries, along the summed axis first and then ``axes``; True if any entry
+        along the other axes is.
       axes: the other axes along which positions may be removed.
     """
 
@@ -80,6 +81,7 @@ class Search:
         rounded = list(self._shrinking(self.parameters)) if self.round_to > 1 else []
         changed = True
         while changed:
+            # Sums, not any(): every term and axis has its turn.
             changed = sum(self._restore_needed(term) for term in self.terms) > 0
             if not changed:
                 changed = sum(self._revive(axis) for axis in axes) > 0
@@ -113,7 +115,7 @@ class Search:
         for value, at, all_summed in operands:
             axes = self.structure.axes[value]
             summed += [axes[at]] if axes[at] is not None else []
-            # One position that is summed over does not excuse another that is summed over at once.
+            # Of several axes that are summed over at once none counts as removed for another.
             free = [None if k in all_summed else axis for k, axis in enumerate(axes)]
             factors.append(self._factor(facts[value], free, at))
         fold = fold_of(self.structure, facts, contraction, frozenset(self.parameters))

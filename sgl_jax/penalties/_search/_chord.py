@@ -34,12 +34,20 @@ __all__ = ["Point", "ScaledNorm", "between", "most"]
 
 
 def most(x: Array) -> float:
-    """A bound for values, which a further factor of 64 does not make infinite."""
+    """Computes the largest number that stays finite when it is multiplied by 64."""
     return float(jnp.finfo(x.dtype).max) / 64
 
 
 class ScaledNorm(NamedTuple):
-    """The group penalty times its step, for norms in a unit and costs in its square, per group."""
+    """The group penalty times its step, in units of its own for every group.
+
+    Norms are in a unit of length, costs in its square, so that neither overflows.
+
+    Attributes:
+      penalty: a function of the norm.
+      step: its step size.
+      unit: the unit of length.
+    """
 
     penalty: Any
     step: Array
@@ -50,7 +58,7 @@ class ScaledNorm(NamedTuple):
         return jnp.minimum(value, most(t))
 
     def bend(self, t: Array) -> Array:
-        """Computes :math:`u(t)`, which has no unit."""
+        """Computes :math:`u(t)`, which is the same in every unit."""
         at = self.unit * t
         return jnp.clip(self.step * (with_slope(self.penalty.phi, at)[1] / at), 0.0, most(t))
 
@@ -86,19 +94,21 @@ def between(low: Point, high: Point, norm: ScaledNorm, rate: Array) -> tuple[Arr
     Returns:
       The bound, and the norm r at which (2) is least.
     """
-    # The chord (1): B = fall / (v_high - v_low), in quotients that are right for infinite bends.
+    # The chord (1) has B = fall / (v_high - v_low). With u the bends, 1 / v = delta + u and
+    # rate = 1 / delta: B rate^2 = fall (1 + rate u_high) steep, where steep is
+    # (1 + rate u_low) / (u_low - u_high), in quotients that are right for infinite bends.
     fall = jnp.maximum(low.cost - high.cost, 0.0)
     apart = low.bend > high.bend
     run = jnp.where(apart, 1.0 - high.bend / low.bend, 1.0)
     steep = jnp.where(apart, (1.0 / low.bend + rate) / run, 0.0)
-    # sqrt(2 B) / delta, and the minimiser of (2) by the scalar prox.
+    # radius = sqrt(2 B) / delta, and the minimiser of (2) by the scalar prox.
     radius = jnp.sqrt(2.0 * fall * (1.0 + rate * high.bend) * steep)
     r = jnp.clip(norm.prox(radius, rate), low.t, high.t)
-    # u = sqrt(2 B) / r - delta, the best for r; another one between the two bends bounds J too.
+    # bend = sqrt(2 B) / r - delta, the best u for r; any u between the two bends bounds J, too.
     slow = rate * r
     bend = jnp.where(slow > 0, (radius - r) / jnp.where(slow > 0, slow, 1.0), jnp.inf)
     bend = jnp.where(rate > 0, jnp.clip(bend, high.bend, low.bend), high.bend)
-    # F(u) by its chord: a share of the fall above the cost at ``high``.
+    # F(u) by its chord: share = (v_high - v) / (v_high - v_low) of the fall, above the cost at high.
     share = steep * (1.0 - high.bend / bend) / (1.0 / bend + rate)
     share = jnp.where(bend > high.bend, jnp.clip(share, 0.0, 1.0), 0.0)
     # J >= F(u) + mu phi(r) - u r^2 / 2.
