@@ -84,7 +84,7 @@ def test_prox_of_adam_is_exact_on_channel_groups(name):
     metric = jax.tree.map(lambda w: 0.5 + jnp.abs(w), params)
     z, _ = flatten_by_path(regularizer.prox(params, 1.0, metric))
     w, d = (flatten_by_path(tree)[0] for tree in (params, metric))
-    for family, weight in regularizer.resolved(params).families():
+    for family, weight in regularizer.resolved(params).families(w):
         parts = [z[member.path] for member in family.members]
         pull = [d[m.path] * (w[m.path] - z[m.path]) for m in family.members]
         norm, strength = family.norm(parts), 0.05 * jnp.broadcast_to(weight, family.shape)
