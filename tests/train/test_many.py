@@ -7,131 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from flax import nnx
-from support.tiers import usual
-from support.tiny import Tiny
+from support.lanes import KEYS, LASSO, SEEDS, Problem, assert_same_training, zeros
 
 import sgl_jax as sgl
-from sgl_jax.data import DATASETS
 from sgl_jax.models import LeNet5
-from sgl_jax.train import init_state, split, train_epoch
-from sgl_jax.train.many import grid, init_many, lane, memory_of, stack, train_many
+from sgl_jax.train.many import grid, memory_of
 from sgl_jax.train.many._program import compiled_epoch
 
 
-SEEDS = 5
-LANES = grid(seed=range(SEEDS), entry_lam=[0.0, 1e-4, 3e-4, 1e-3])
-NAMES = {"entry_lam": LANES["entry_lam"]}
-KEYS = jax.vmap(jax.random.key)(LANES["seed"])
-LASSO = sgl.SparseGroup(sgl.L1(1e-4), sgl.L1(1e-4))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def double():
-    """Lanes side by side round otherwise than one by itself; images stay what they are."""
-    with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
-        yield
-
-
-class Problem:
-    """A network from several seeds, some digits, and the traces of its forward function."""
-
-    def __init__(self, make, images, batch_size):
-        digits = DATASETS["digits"]()
-        self.x, self.y = digits.x_train[:images], digits.y_train[:images]
-        self.batch_size, self.traces = batch_size, 0
-        models = [split(make(nnx.Rngs(seed))) for seed in range(SEEDS)]
-        self.network, self.variables = (
-            models[0][0],
-            [(jax.tree.map(lambda w: w.astype(float), params), rest) for _, params, rest in models],
-        )
-
-    def forward(self, params, rest, images):
-        self.traces += 1
-        return self.network.forward(params, rest, images)
-
-    def states(self, tx, seeds=LANES["seed"], hyperparams=NAMES):
-        return init_many(tx, *stack([self.variables[seed] for seed in seeds]), hyperparams)
-
-    def train(self, tx, states, keys=KEYS, **options):
-        forward, batch = self.forward, self.batch_size
-        return train_many(keys, forward, tx, states, self.x, self.y, batch_size=batch, **options)
-
-    def single(self, tx, seed, epochs=1, **hyperparams):
-        """One run by itself, and the loss of each of its epochs."""
-        state, losses = init_state(tx, *self.variables[seed]), []
-        strengths = {name: jnp.asarray(value, float) for name, value in hyperparams.items()}
-        state = state._replace(opt_state=optax.tree.set(state.opt_state, **strengths))
-        for epoch in range(1, epochs + 1):
-            key = jax.random.fold_in(jax.random.key(seed), epoch)
-            state, loss = train_epoch(
-                key, self.forward, tx, state, self.x, self.y, batch_size=self.batch_size
-            )
-            losses.append(loss)
-        return state, jnp.stack(losses)
-
-    def singles(self, tx, epochs=1, lanes=LANES):
-        rows = [dict(zip(lanes, row, strict=True)) for row in zip(*lanes.values(), strict=True)]
-        return stack([self.single(tx, epochs=epochs, **row) for row in rows])
-
-
-def numbers(tree):
-    """The tree with keys as numbers."""
-
-    def of(leaf):
-        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
-
-    return jax.tree.map(of, tree)
-
-
-def assert_same_training(found, expected, atol=1e-9):
-    """The same states and losses, and the same zeros but where the other entry is within atol."""
-
-    def close(a, b):
-        np.testing.assert_allclose(a, b, rtol=atol, atol=atol)
-
-    def same_zeros(a, b):
-        differ = (a == 0) != (b == 0)
-        assert np.all(np.maximum(np.abs(a), np.abs(b))[differ] <= atol)
-
-    (state, losses), (expected_state, expected_losses) = numbers(found), numbers(expected)
-    close(losses, expected_losses)
-    np.testing.assert_array_equal(state.step, expected_state.step)
-    jax.tree.map(close, (state.params, state.rest), (expected_state.params, expected_state.rest))
-    jax.tree.map(same_zeros, state.params, expected_state.params)
-
-
-class Dropping(Tiny):
-    """The small network behind dropout, whose stream of random numbers is in the rest."""
-
-    def __init__(self, classes, *, rngs):
-        super().__init__(classes, rngs=rngs)
-        self.dropout = nnx.Dropout(0.3, rngs=rngs)
-
-    def __call__(self, images):
-        return super().__call__(self.dropout(images))
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    return Problem(lambda rngs: Dropping(10, rngs=rngs), images=100, batch_size=20)
-
-
-@pytest.fixture(scope="module")
-def adam():
-    return sgl.prox_adam(3e-3, LASSO)
-
-
-@pytest.fixture(scope="module")
-def expected(tiny, adam):
-    return tiny.singles(adam, epochs=2)
-
-
-def zeros(states):
-    """How many parameters of each lane are zero."""
-    leaves = jax.tree.leaves(states.params)
-    return sum(np.sum(np.asarray(leaf) == 0, axis=tuple(range(1, leaf.ndim))) for leaf in leaves)
+pytestmark = pytest.mark.usefixtures("double_lanes")
 
 
 @pytest.mark.slow
@@ -147,7 +31,8 @@ def test_grid_of_lenet5_is_its_single_runs(adam):
     assert np.all(np.diff(zeros(found[0]).reshape(2, 2)) > 0)
 
 
-@pytest.mark.parametrize("vectorize", usual([False, True], [True]))
+@pytest.mark.slow
+@pytest.mark.parametrize("vectorize", [False, True])
 def test_grid_of_narrow_lenet5_is_its_single_runs(vectorize, adam):
     # With few filters: twenty at full width take a minute side by side on two cores.
     narrow = Problem(lambda rngs: LeNet5((4, 6, 16), rngs=rngs), images=480, batch_size=16)
@@ -294,61 +179,3 @@ def test_lane_is_a_state_of_a_single_run(tiny, adam, expected):
     assert one.params["fc"]["kernel"].shape == (72, 10)
     sparse = sgl.sparse_params(one.opt_state, one.params)
     jax.tree.map(np.testing.assert_array_equal, sparse, one.params)
-
-
-def test_grid_lists_every_combination():
-    found = grid(seed=[0, 1], lam=[0.1, 0.2, 0.3])
-    np.testing.assert_array_equal(found["seed"], [0, 0, 0, 1, 1, 1])
-    np.testing.assert_array_equal(found["lam"], [0.1, 0.2, 0.3] * 2)
-
-
-def test_numbers_in_the_rest_are_the_same_in_all_lanes():
-    rest = {"rate": 0.5, "calls": np.zeros(3, np.int32)}
-    states = init_many(optax.sgd(0.1), jnp.zeros((3, 2)), rest)
-    np.testing.assert_array_equal(states.rest["rate"], [0.5] * 3)
-    assert isinstance(states.rest["calls"], jax.Array)
-
-
-SCHEDULE = optax.linear_schedule(1e-4, 1e-3, 10)
-
-
-@pytest.mark.parametrize(
-    ("tx", "hyperparams", "words"),
-    [
-        (sgl.prox_sgd(0.1, LASSO), {"lam": [0.1] * 3}, "'lam'.*entry_lam, group_lam, step_size"),
-        (sgl.prox_sgd(0.1, LASSO), {"entry_lam": [0.1] * 2}, r"shapes \{'entry_lam': \(2,\)\}"),
-        (sgl.prox_sgd(0.1, LASSO), {"entry_lam": 0.1}, r"shapes \{'entry_lam': \(\)\}"),
-        (sgl.prox_sgd(0.1, LASSO), {"entry_lam": np.ones((3, 2))}, r"shape \(3,\), got \(3, 2\)"),
-        (sgl.prox_sgd(SCHEDULE, LASSO), {"step_size": [1e-4] * 3}, "every update overwrites"),
-        (sgl.prox_sgd(jnp.array(0.1), LASSO), {"step_size": [0.2] * 3}, "a Python number in"),
-        (sgl.prox_sgd(0.1, LASSO), {"count": [0] * 3}, "every update overwrites"),
-        (sgl.prox_sgd(0.1, LASSO), {"strengths": [0] * 3}, "its name in the optimizer's state"),
-    ],
-)
-def test_hyperparameter_that_would_not_count_is_refused(tx, hyperparams, words):
-    params = {"kernel": jnp.ones((3, 4, 2))}
-    with pytest.raises(ValueError, match=words):
-        init_many(tx, params, hyperparams=hyperparams)
-
-
-def test_leaves_that_differ_in_lanes_are_refused():
-    with pytest.raises(ValueError, match=r"got leaves with \[2, 3\]"):
-        init_many(optax.sgd(0.1), {"a": jnp.ones((3, 2)), "b": jnp.ones(2)})
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"keys": KEYS[:3]}, "a key per lane, 20 of them, got 3"),
-        ({"epochs": 0}, "at least 1, got epochs=0"),
-        ({"chunk_size": 0}, "chunk_size=0"),
-    ],
-)
-def test_arguments_out_of_range_are_refused(options, words, tiny, adam):
-    with pytest.raises(ValueError, match=words):
-        tiny.train(adam, tiny.states(adam), **options)
-
-
-def test_state_of_a_single_run_is_refused(tiny, adam):
-    with pytest.raises(ValueError, match="make them with init_many"):
-        tiny.train(adam, init_state(adam, *tiny.variables[0]))

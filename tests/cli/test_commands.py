@@ -1,0 +1,145 @@
+"""Commands before there is a run: what they print and write, and the sentence for every mistake."""
+
+import gzip
+import sys
+
+import pytest
+from support.commands import TINY, assert_refused, errors_of, table
+from support.idx_files import SOURCES, draw, published, write
+from support.tiny import snapshot
+
+from sgl_jax import cli
+from sgl_jax.data._idx_source import FILES
+from sgl_jax.runs.folder import RunFolder
+
+
+OWN = """
+from support.tiny import Tiny
+
+
+class Own(Tiny):
+    filters = 1
+"""
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["compact"], ["list"], ["demo"]])
+def test_help_is_printed(capsys, command):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main([*command, "--help"])
+    assert exit_.value.code == 0
+    shown = capsys.readouterr().out
+    assert "usage: sgl-jax" in shown
+    for word in {"train": ["--group-lam", "--no-twin"], "": ["evaluate", "demo"]}.get(
+        "".join(command), []
+    ):
+        assert word in shown
+
+
+def test_list_names_every_entry_of_every_catalogue(typed):
+    from sgl_jax.cli._commands import _CATALOGUES
+
+    status, out, err = typed("list")
+    assert (status, err) == (0, [])
+    found, option = {}, None
+    for line in out:
+        if line.startswith("--"):
+            option = line.strip().removeprefix("--")
+        else:
+            name, _, said = line.strip().partition(" ")
+            found.setdefault(option, []).append(name)
+            assert said.strip()
+    assert found == {option: list(names) for option, names in _CATALOGUES.items()}
+
+
+def test_training_prints_both_runs_and_draws_a_figure(typed, tmp_path):
+    status, out, err = typed("train", *TINY, "--seed", 7, "--lam", 3, "--group-lam", 1)
+    assert (status, err) == (0, [])
+    text, folder = "\n".join(out), tmp_path / "runs" / "digits-Tiny-prox_adam-l1-seed7"
+    for part in ("sparse 2/2 loss ", "dense 1/2 loss ", "dense ┃ sparse ┃", "At the last epoch"):
+        assert part in text
+    assert "Without dead channels" in text
+    assert "prox_adam, l1, lam 3 / 1,397 = 0.00215, group_lam 1 / 1,397 = 0.000716, seed 7." in text
+    assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+    assert len((folder / "dense" / "record.jsonl").read_text().splitlines()) == 2
+    record = RunFolder(folder).read_records()[-1]
+    assert f"{record.error:.2%}" in text
+    evaluated = typed("evaluate", folder)
+    assert evaluated[::2] == (0, [])
+    for count in (layer.kept for layer in record.layers.values()):
+        assert any(f" {count:,} │" in line for line in evaluated[1])
+    assert errors_of(evaluated[1])[-1] == [f"{record.sparse_error:.2%}"] * 2
+    assert table(evaluated[1])[-7:] == table(typed("evaluate", folder)[1])[-7:]
+
+
+def test_a_model_of_ones_own_is_found_in_the_folder_one_stands_in(typed, tmp_path, monkeypatch):
+    (tmp_path / "own_model_here.py").write_text(OWN)
+    monkeypatch.delitem(sys.modules, "own_model_here", raising=False)
+    argv = ("--epochs", 1, "--batch-size", 512, "--no-twin")
+    status, out, err = typed("train", "--model", "own_model_here:Own", *argv)
+    assert (status, err) == (0, [])
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name == "digits-Own-prox_adam-l1-seed0"
+    assert RunFolder(folder).read_records()[-1].layers["conv/kernel"].groups == 1
+    assert "dense ┃" not in "\n".join(out)
+
+
+MISTAKES = {
+    "--penalty scadd": "unknown penalty 'scadd' (did you mean scad?); choose from capped_l1, ",
+    "--model lenet": "unknown model 'lenet' (did you mean lenet5?); choose from ",
+    "--data minst": "unknown data set 'minst' (did you mean mnist",
+    "--algorithm proxadam": "unknown algorithm 'proxadam' (did you mean prox_adam",
+    "--optimizer adm": "unknown optimizer 'adm' (did you mean adam",
+    "--schedule cosin": "unknown schedule 'cosin' (did you mean cosine?); choose from constant, ",
+    "--lam -1": "A run needs lam >= 0, got lam=-1.0.",
+    "--group-lam -0.5": "A run needs group_lam >= 0, got group_lam=-0.5.",
+    "--beta 0": "A run needs beta > 0, got beta=0.0.",
+    "--epochs 0": "A run needs epochs >= 1, got epochs=0.",
+    "--batch-size 5000": "got 5000",
+    "--holdout 1397": "A run needs holdout < 1397 training images, got holdout=1397.",
+    "--milestones 2 1": "in ascending order from 1 on, got milestones=(2, 1).",
+    "--shape 0.5 --penalty scad": "0.5",
+    "--data mnist": "neither --data-root (root=) nor the environment variable SGL_JAX_DATA",
+    "--data mnist --data-root nowhere": "got 'No such file or directory' for nowhere",
+    "--model nosuch_module:Net": "No module named 'nosuch_module'",
+    "--model support.tiny:Nosuch": "module 'support.tiny' has no attribute 'Nosuch'",
+    "--model support.tiny:jax": "which is of type module",
+    "--data os:getcwd": "got str from 'os:getcwd'",
+    "--model builtins:dict": "A model needs to be a flax.nnx.Module, got dict",
+    "--resume --overwrite": "got both --resume and --overwrite",
+}
+
+
+@pytest.mark.parametrize(("options", "said"), MISTAKES.items(), ids=MISTAKES)
+def test_a_mistake_is_said_in_one_line_before_anything_is_written(typed, tmp_path, options, said):
+    assert_refused(typed("train", *TINY, *options.split()), said)
+    assert snapshot(tmp_path) == {}
+
+
+IMAGES, LABELS = FILES[:2]
+
+
+@pytest.mark.parametrize("broken", ["magic", "gzip", "count"])
+def test_broken_data_is_said_in_one_line(typed, tmp_path, monkeypatch, broken):
+    files = draw()
+    load = SOURCES["mnist"]
+    monkeypatch.setattr(sys.modules["sgl_jax.data.mnist"], "SOURCE", published(load, files))
+    content, said = {
+        "magic": (b"\0\0\x09" + files[IMAGES][3:], "0x00000803, got 0x00000903"),
+        "gzip": (gzip.compress(files[IMAGES])[:-9], "gzip stream"),
+        "count": (b"\0\0\x08\x03\0\0\0\x1d" + files[IMAGES][8:-784], "29 images in "),
+    }[broken]
+    folder = write(tmp_path / "data", files, packed=False)
+    (folder / IMAGES).write_bytes(content)
+    before = snapshot(tmp_path)
+    assert_refused(typed("train", *TINY, "--data", "mnist", "--data-root", folder), said, IMAGES)
+    assert snapshot(tmp_path) == before
+
+
+def test_runs_that_cannot_be_written_are_said_in_one_line(typed, tmp_path):
+    (tmp_path / "runs").touch()
+    assert_refused(typed("train", *TINY), "got 'Not a directory'", "--runs")
+
+
+def test_evaluating_what_is_no_run_is_said_in_one_line(typed, tmp_path):
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        assert_refused(typed("evaluate", folder), f"got none in {folder}")
