@@ -108,7 +108,7 @@ def between(low: Point, high: Point, norm: ScaledNorm, rate: Array) -> tuple[Arr
     slow = rate * r
     bend = jnp.where(slow > 0, (radius - r) / jnp.where(slow > 0, slow, 1.0), jnp.inf)
     bend = jnp.where(rate > 0, jnp.clip(bend, high.bend, low.bend), high.bend)
-    # F(u) by its chord: share = (v_high - v) / (v_high - v_low) of the fall, above the cost at high.
+    # F(u) by its chord, above the cost at high: the share (v_high - v) / (v_high - v_low) of fall.
     share = steep * (1.0 - high.bend / bend) / (1.0 / bend + rate)
     share = jnp.where(bend > high.bend, jnp.clip(share, 0.0, 1.0), 0.0)
     # J >= F(u) + mu phi(r) - u r^2 / 2.
