@@ -1,7 +1,7 @@
 """Immutable pytrees and one normalised name per leaf."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
@@ -9,7 +9,7 @@ import jax
 from sgl_jax._util.typing import Path
 
 
-__all__ = ["flatten_by_path", "is_key", "path_of", "pytree_dataclass"]
+__all__ = ["check_arrays", "flatten_by_path", "is_key", "path_of", "pytree_dataclass"]
 
 T = TypeVar("T")
 
@@ -82,3 +82,13 @@ def flatten_by_path(tree: Any) -> tuple[dict[Path, Any], Callable[[dict[Path, An
     return leaves, lambda by_path: jax.tree_util.tree_unflatten(
         treedef, [by_path[path] for path in leaves]
     )
+
+
+def check_arrays(leaves: Mapping[Path, Any]) -> None:
+    """Refuses leaves without a shape and a dtype, such as the functions in a module of Equinox."""
+    for path, leaf in leaves.items():
+        if not (hasattr(leaf, "shape") and hasattr(leaf, "dtype")):
+            raise ValueError(
+                f"Parameters need arrays as leaves, got {type(leaf).__name__} at {path!r}: pass "
+                "the arrays alone, of an Equinox module eqx.filter(module, eqx.is_inexact_array)."
+            )

@@ -72,9 +72,9 @@ def fista(
     link = RegularizerLink(zero_if_none(regularizer), {"step_size": learning_rate}, zeros="copy")
 
     def init(params: Params) -> FistaState:
+        prox = init_state(link, params)
         x = jax.tree.map(jnp.copy, params)
-        prox = init_state(link, params, z=x, watch=Checksum.empty(params))
-        return FistaState(prox, jnp.ones((), float))
+        return FistaState(prox._replace(z=x, watch=Checksum.empty(params)), jnp.ones((), float))
 
     def update(updates, state, params=None, **extra_args):
         del extra_args

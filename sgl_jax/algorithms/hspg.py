@@ -7,7 +7,7 @@ from jaxtyping import Array
 from sgl_jax._util.typing import ArrayLike, Leaves, ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
 from sgl_jax.groups import resolved_groups
-from sgl_jax.regularizers import RegularizerLike
+from sgl_jax.regularizers import RegularizerLike, require_regularizer
 from sgl_jax.transforms import add_penalty_gradient
 from sgl_jax.transforms._links import GroupsLink, end_of_chain
 
@@ -52,6 +52,7 @@ def hspg(
         raise ValueError(
             f"hspg needs begin >= 0 and epsilon in [0, 1), got begin={begin}, epsilon={epsilon}."
         )
+    require_regularizer("hspg", regularizer)
     link = GroupsLink(regularizer.grouping, {"epsilon": epsilon})
 
     def target(link: GroupsLink, count: Array, w: Leaves, moved: Leaves) -> Leaves:

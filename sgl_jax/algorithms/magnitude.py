@@ -12,7 +12,7 @@ from sgl_jax._util.typing import Leaves, ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
 from sgl_jax.groups import GroupFamily
 from sgl_jax.penalties import TopK
-from sgl_jax.regularizers import Regularizer, RegularizerLike
+from sgl_jax.regularizers import Regularizer, RegularizerLike, require_regularizer
 from sgl_jax.transforms._links import RegularizerLink, end_of_chain
 from sgl_jax.transforms.schedules import ramp
 
@@ -53,6 +53,7 @@ def magnitude(
       Zhu and Gupta, To prune, or not to prune: exploring the efficacy of pruning for model
       compression, ICLR workshop 2018.
     """
+    require_regularizer("magnitude", regularizer)
     if not isinstance(regularizer, Regularizer) or not isinstance(regularizer.penalty, TopK):
         names = ", ".join(type(penalty).__name__ for penalty in regularizer.penalties)
         raise ValueError(

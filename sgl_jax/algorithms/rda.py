@@ -76,9 +76,9 @@ def rda(
     )
 
     def init(params: Params) -> RdaState:
+        prox = watch_zeros(init_state(link, params), params, sampled=True)
         start = jax.tree.map(jnp.copy, params)
         total = jax.tree.map(jnp.zeros_like, params)
-        prox = watch_zeros(init_state(link, params), params, sampled=True)
         return RdaState(prox, start, total, jnp.zeros((), float))
 
     def update(updates, state, params=None, **extra_args):

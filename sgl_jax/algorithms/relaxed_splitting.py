@@ -11,7 +11,7 @@ from jaxtyping import Array
 from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
 from sgl_jax._util.typing import Leaves, Params, Path, ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
-from sgl_jax.regularizers import RegularizerLike
+from sgl_jax.regularizers import RegularizerLike, require_regularizer
 from sgl_jax.transforms._links import (
     Link,
     LinkState,
@@ -110,6 +110,7 @@ def relaxed_splitting(
     check_sign("relaxed_splitting", positive=True, beta=beta)
     if period < 1:
         raise ValueError(f"relaxed_splitting needs period >= 1, got period={period}.")
+    require_regularizer("relaxed_splitting", regularizer)
     link = _Envelope(regularizer, beta)
     optimizer = optax.with_extra_args_support(base(learning_rate))
 

@@ -104,8 +104,8 @@ def _average(
     """Makes the transformation that averages the iterates of a proximal step."""
 
     def init(params: Params) -> ScheduleFreeState:
-        z = jax.tree.map(jnp.copy, params)
-        prox = init_state(link, params, z=z, watch=Checksum.empty(params))
+        prox = init_state(link, params)
+        prox = prox._replace(z=jax.tree.map(jnp.copy, params), watch=Checksum.empty(params))
         total, max_rate = (jnp.zeros((), float) for _ in range(2))
         share = jnp.asarray(b1, float)
         return ScheduleFreeState(prox, direction.init(params), total, max_rate, share)

@@ -8,7 +8,7 @@ from sgl_jax._util.typing import ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
 from sgl_jax.groups import Grouping, GroupingLike
 from sgl_jax.penalties import L1
-from sgl_jax.regularizers import RegularizerLike, SparseGroup
+from sgl_jax.regularizers import RegularizerLike, SparseGroup, require_regularizer
 from sgl_jax.transforms import sgl_transform
 
 
@@ -46,6 +46,7 @@ def splitting(
     References:
       Bui, Park, Zhang, Qi and Xin, Front. Appl. Math. Stat. 6:529564, 2021.
     """
+    require_regularizer("splitting", regularizer)
     if not isinstance(regularizer, SparseGroup) or not isinstance(regularizer.group, L1):
         raise ValueError(
             "splitting needs a SparseGroup with L1 on its groups, got "

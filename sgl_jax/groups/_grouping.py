@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 import jax
 import jax.numpy as jnp
 
-from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax._util.pytree import check_arrays, flatten_by_path
 from sgl_jax._util.typing import Axes, Params, Path
 from sgl_jax.groups._family import GroupFamily
 from sgl_jax.groups._groups import Groups
@@ -75,9 +75,11 @@ class Grouping:
         """Finds the groups of a tree of parameters (arrays, or anything with a shape and dtype).
 
         Raises:
-          ValueError: no leaf matches, or the layout of one that does cannot be decided.
+          ValueError: no leaf matches, the layout of one that does cannot be decided, or a leaf is
+            no array.
         """
         leaves, _ = flatten_by_path(params)
+        check_arrays(leaves)
         members = [
             Member(path, tuple(leaf.shape), axes)
             for path, leaf in leaves.items()

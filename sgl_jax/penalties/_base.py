@@ -53,6 +53,11 @@ def is_known(value: Any) -> bool:
     return not callable(value) and not isinstance(value, jax.core.Tracer)
 
 
+def _satisfies(value: np.ndarray, allowed: Range) -> bool:
+    real = np.issubdtype(value.dtype, np.number) and np.isrealobj(value)
+    return real and bool(np.all(allowed.holds(value)))
+
+
 class Penalty(abc.ABC):
     """A value and a proximal operator, for any grouping.
 
@@ -73,9 +78,9 @@ class Penalty(abc.ABC):
     def __post_init__(self):
         for name, allowed in self.ranges.items():
             value = getattr(self, name)
-            if is_known(value) and not np.all(allowed.holds(np.asarray(value))):
+            if is_known(value) and not _satisfies(np.asarray(value), allowed):
                 raise ValueError(
-                    f"{type(self).__name__} needs {name} {allowed.words}, got {name}={value}."
+                    f"{type(self).__name__} needs {name} {allowed.words}, got {name}={value!r}."
                 )
 
     def value(self, w: Float[Array, "..."], axes: Axes = (), weight: ArrayLike = 1.0) -> Array:

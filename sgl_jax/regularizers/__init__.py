@@ -5,12 +5,25 @@ groupings are rules until ``resolved(params)`` puts the plan, :class:`~sgl_jax.G
 place; an Optax link does that once, in ``init``.
 """
 
+from sgl_jax.regularizers._kinds import (
+    require_grouping as require_grouping,
+    require_penalty as require_penalty,
+)
 from sgl_jax.regularizers._regularizer import Regularizer as Regularizer
 from sgl_jax.regularizers._sparse_group import (
     RegularizerLike as RegularizerLike,
     SparseGroup as SparseGroup,
     entry_groups as entry_groups,
+    require_regularizer as require_regularizer,
 )
 
 
-__all__ = ["Regularizer", "RegularizerLike", "SparseGroup", "entry_groups"]
+__all__ = [
+    "Regularizer",
+    "RegularizerLike",
+    "SparseGroup",
+    "entry_groups",
+    "require_grouping",
+    "require_penalty",
+    "require_regularizer",
+]

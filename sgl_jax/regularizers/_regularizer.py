@@ -12,6 +12,7 @@ from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, Leaves, Params, Path
 from sgl_jax.groups import GroupFamily, GroupingLike, Groups, resolved_groups
 from sgl_jax.penalties import Penalty
+from sgl_jax.regularizers._kinds import require_grouping, require_penalty
 
 
 __all__ = ["Regularizer"]
@@ -43,7 +44,7 @@ class Regularizer:
         By default the penalty's own: ``"sqrt_size"`` for a function of the norm of a group.
 
     Raises:
-      ValueError: an unknown weight rule.
+      ValueError: an unknown weight rule, or an argument of another kind.
     """
 
     penalty: Penalty
@@ -51,6 +52,9 @@ class Regularizer:
     weight: Any = "default"
 
     def __post_init__(self):
+        require_penalty("Regularizer", self.penalty)
+        if self.grouping is not None:
+            require_grouping("Regularizer", self.grouping)
         weight = self.weight
         if isinstance(weight, str):
             weight = self.penalty.default_weight if weight == "default" else weight
@@ -133,10 +137,12 @@ class Regularizer:
         """Pairs every family of groups with its weight, a scalar or per group; once resolved.
 
         Raises:
-          ValueError: a leaf is missing or has another shape, or ``disjoint`` is asked for and the
-            groups overlap.
+          ValueError: a leaf is missing or has another shape, strengths do not broadcast against
+            the groups, or ``disjoint`` is asked for and the groups overlap.
         """
         groups = resolved_groups(self.grouping).check(leaves)
+        for family in groups:
+            _check_strengths(self.penalty, family)
         if disjoint and not groups.disjoint:
             raise ValueError(
                 "A prox needs disjoint groups, got a leaf in two families of groups; take the "
@@ -155,6 +161,18 @@ class Regularizer:
             )
             for family, weight in zip(groups, weights, strict=True)
         ]
+
+
+def _check_strengths(penalty: Penalty, family: GroupFamily) -> None:
+    """Refuses strengths that do not broadcast against the groups of a family."""
+    for shape in map(jnp.shape, jax.tree.leaves(penalty)):
+        try:
+            np.broadcast_shapes(shape, family.shape)
+        except ValueError:
+            raise ValueError(
+                f"{type(penalty).__name__} needs strengths that broadcast against {family.shape}, "
+                f"the groups of {family.members[0].path!r}, got an array of shape {shape}."
+            ) from None
 
 
 def _from_tree(tree: Any, groups: Groups) -> list[Array]:

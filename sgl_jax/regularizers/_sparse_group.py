@@ -10,10 +10,11 @@ from sgl_jax._util.typing import ArrayLike, Leaves, Params, Path
 from sgl_jax.groups import GroupingLike, Groups, by_neuron, resolved_groups
 from sgl_jax.penalties import L1, NormPenalty, Penalty
 from sgl_jax.penalties._search import joint_prox
+from sgl_jax.regularizers._kinds import describe, require_grouping, require_penalty
 from sgl_jax.regularizers._regularizer import Regularizer
 
 
-__all__ = ["RegularizerLike", "SparseGroup", "entry_groups"]
+__all__ = ["RegularizerLike", "SparseGroup", "entry_groups", "require_regularizer"]
 
 
 @pytree_dataclass()
@@ -45,11 +46,15 @@ class SparseGroup:
     entry_grouping: GroupingLike | None = None
 
     def __post_init__(self):
+        require_penalty("SparseGroup", self.group)
         if not isinstance(self.group, NormPenalty):
             raise ValueError(
                 f"SparseGroup needs a group penalty that is a function of the norm, got "
                 f"{type(self.group).__name__}."
             )
+        require_penalty("SparseGroup", self.entry)
+        if self.entry_grouping is not None:
+            require_grouping("SparseGroup", self.entry_grouping)
         object.__setattr__(self, "weight", self.groups_part.weight)
 
     @property
@@ -170,3 +175,10 @@ def entry_groups(
 
 
 RegularizerLike: TypeAlias = Regularizer | SparseGroup
+
+
+def require_regularizer(owner: str, regularizer: Any) -> None:
+    """Refuses what is no regularizer, such as a bare penalty."""
+    if not isinstance(regularizer, Regularizer | SparseGroup):
+        example = describe(regularizer, "Regularizer(L1(lam=0.1))")
+        raise ValueError(f"{owner} needs a regularizer, got {example}.")

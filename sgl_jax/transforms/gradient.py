@@ -4,7 +4,7 @@ import jax
 import optax
 
 from sgl_jax._util.typing import Params
-from sgl_jax.regularizers import RegularizerLike
+from sgl_jax.regularizers import RegularizerLike, require_regularizer
 from sgl_jax.transforms._links import (
     LinkState,
     RegularizerLink,
@@ -36,6 +36,7 @@ def add_penalty_gradient(regularizer: RegularizerLike) -> optax.GradientTransfor
     Raises:
       ValueError: a penalty without a gradient (l0), parameters missing, or no leaf matches.
     """
+    require_regularizer("add_penalty_gradient", regularizer)
     for penalty in regularizer.penalties:
         if not penalty.has_gradient:
             raise ValueError(

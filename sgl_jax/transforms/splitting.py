@@ -11,7 +11,12 @@ from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import Leaves, Params, Path, ScalarOrSchedule
 from sgl_jax.groups import GroupingLike, by_neuron
 from sgl_jax.penalties import L1, Constraint, Penalty
-from sgl_jax.regularizers import Regularizer, entry_groups
+from sgl_jax.regularizers import (
+    Regularizer,
+    entry_groups,
+    require_grouping,
+    require_penalty,
+)
 from sgl_jax.transforms._links import (
     Link,
     LinkState,
@@ -145,6 +150,10 @@ def sgl_transform(
     References:
       Bui, Park, Zhang, Qi and Xin, Front. Appl. Math. Stat. 6:529564, 2021.
     """
+    require_penalty("sgl_transform", penalty)
+    for each in (grouping, entry_grouping):
+        if each is not None:
+            require_grouping("sgl_transform", each)
     check_sign("sgl_transform", positive=True, beta=beta)
     check_sign("sgl_transform", group_lam=group_lam)
     if group_lam is None and isinstance(penalty, Constraint):

@@ -17,7 +17,7 @@ from jaxtyping import Array
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import Leaves, Params, Path
 from sgl_jax.groups import GroupingLike, resolved_groups
-from sgl_jax.regularizers import RegularizerLike
+from sgl_jax.regularizers import RegularizerLike, require_regularizer
 
 
 __all__ = ["GroupsLink", "Link", "RegularizerLink", "Zeros"]
@@ -70,6 +70,9 @@ class RegularizerLink(Link):
     regularizer: RegularizerLike
     numbers: dict[str, Any]
     zeros: Zeros
+
+    def __post_init__(self):
+        require_regularizer("An optimizer", self.regularizer)
 
     def resolved(self, params: Params) -> "RegularizerLink":
         return dataclasses.replace(self, regularizer=self.regularizer.resolved(params))

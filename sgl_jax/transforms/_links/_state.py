@@ -81,15 +81,13 @@ class LinkState(NamedTuple):
         return self.linkdef.merge(self.strengths)
 
 
-def init_state(
-    link: Link, params: Params, *, z: Params | None = None, watch: Checksum | None = None
-) -> LinkState:
+def init_state(link: Link, params: Params) -> LinkState:
     """Resolves a link on parameters and splits it into strengths and structure."""
     resolved, count = link.resolved(params), jnp.zeros((), jnp.int32)
     named = _named(resolved)
     linkdef = LinkDef(jax.tree.structure(resolved), tuple(named))
     strengths = {name: _evaluate(value, count) for name, value in named.items()}
-    return LinkState(count, strengths, linkdef, z, watch)
+    return LinkState(count, strengths, linkdef)
 
 
 def advance(link: L, state: LinkState) -> tuple[L, LinkState]:
