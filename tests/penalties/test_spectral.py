@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.test_util import check_grads
-from support import oracles
+from support import minima, oracles
 from support.tiers import usual
 
 import sgl_jax as sgl
@@ -54,7 +54,7 @@ def test_prox_is_the_argmin_at_every_step(name, shape, dtype):
         # Singular values are rounded; the zeros of the exact minimiser are still zeros.
         u, s, vt = np.linalg.svd(z, full_matrices=False)
         z = (u * np.where(s > 1e-6 * np.linalg.norm(w), s, 0)) @ vt
-        least = oracles.least_cost_of_matrix(name, w, step, 0.5, **shape)
+        least = minima.least_cost_of_matrix(name, w, step, 0.5, **shape)
         assert cost(name, z, w, step, 0.5, **shape) <= least + share * max(least, 1.0)
 
 
