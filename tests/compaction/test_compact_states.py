@@ -24,7 +24,14 @@ def loss(apply, params):
     return jnp.mean(apply(params, X) ** 2)
 
 
-X = jax.random.normal(jax.random.key(7), (4, 3))
+X = np.random.default_rng(7).standard_normal((4, 3))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def double():
+    """Two programs take the same steps."""
+    with jax.enable_x64(True):
+        yield
 
 
 def drawn():
@@ -32,7 +39,7 @@ def drawn():
     shapes = {"a": {"kernel": (3, 5), "bias": (5,)}, "c": {"kernel": (5, 2), "bias": (2,)}}
     generator = np.random.default_rng(3)
     params = jax.tree.map(
-        lambda shape: generator.standard_normal(shape).astype(np.float32),
+        lambda shape: generator.standard_normal(shape),
         shapes,
         is_leaf=lambda node: isinstance(node, tuple),
     )
@@ -41,14 +48,14 @@ def drawn():
 
 
 @pytest.fixture(scope="module")
-def small():
-    return sgl.compact(apply, drawn(), X)
+def small(double):
+    return sgl.compact(apply, drawn(), jnp.asarray(X))
 
 
 def assert_equal(found, expected):
     assert jax.tree.structure(found) == jax.tree.structure(expected)
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
 KERNELS = {"a": {"kernel": True, "bias": False}, "c": {"kernel": True, "bias": False}}

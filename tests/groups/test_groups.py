@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support import oracles
+from support import minima, oracles
 from support.tiers import paired
 
 import sgl_jax as sgl
@@ -132,7 +132,7 @@ def test_group_value_and_prox_are_those_of_the_gathered_entries(family, name, x6
         cost = step * oracles.value(name, new, 0.6, **shape) + ((new - w) ** 2).sum() / 2
         norm = np.linalg.norm(w)
         np.testing.assert_allclose(
-            cost, oracles.least_cost(name, norm, step, 0.6, **shape), rtol=1e-12
+            cost, minima.least_cost(name, norm, step, 0.6, **shape), rtol=1e-12
         )
 
 
@@ -144,7 +144,7 @@ def test_l1_prox_in_a_metric_is_optimal_on_the_gathered_entries(family, x64):
     found = prox(sgl.L1(0.6), parts, 1.5, group, metrics)
     trees = [gathered(leaves, groups) for leaves in (found, parts, metrics)]
     for z, w, d in zip(*trees, strict=True):
-        assert oracles.group_residual_in_metric(z, w, d, 0.9) < 1e-12
+        assert minima.group_residual_in_metric(z, w, d, 0.9) < 1e-12
 
 
 @pytest.mark.parametrize(("dtype", "most"), [("float32", 30), ("float64", 300)])
@@ -220,7 +220,7 @@ def test_group_prox_is_the_argmin_at_every_step(name, layout, dtype):
             _, values = one_by_one(penalty, jnp.asarray(z), jnp.asarray(steps), (0,))
         cost = steps * np.asarray(values) + ((z - rows) ** 2).sum(1) / 2
         norms = np.linalg.norm(rows, axis=1)
-        least = oracles.least_cost(name, norms, steps, 0.125, **shape)
+        least = minima.least_cost(name, norms, steps, 0.125, **shape)
         rounding = (8 * np.finfo(dtype).eps * norms) ** 2 + 1e-300
         share = {"float32": 1e-6, "float64": 1e-12}[dtype]
         np.testing.assert_array_less(cost - least, share * least + rounding, f"{shape}")

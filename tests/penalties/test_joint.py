@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 from jax.test_util import check_grads
-from support import oracles
+from support import minima, oracles
 
 import sgl_jax as sgl
 from sgl_jax.groups import Group
@@ -58,8 +58,8 @@ def test_joint_prox_is_the_least_of_a_grid(entry, group, dtype, seed, exponents)
         assert found.dtype == dtype
     z = np.asarray(found, float)
     problem = (entry, lam, shapes[0]), (group, group_lam, shapes[1])
-    cost = oracles.joint_cost(*problem, z, w, step, step, d)
-    least = oracles.least_joint_cost(*problem, w, step, step, d)
+    cost = minima.joint_cost(*problem, z, w, step, step, d)
+    least = minima.least_joint_cost(*problem, w, step, step, d)
     share = {"float32": 1e-6, "float64": 1e-12}[dtype]
     rounding = (8 * np.finfo(dtype).eps * np.abs(w).max(1)) ** 2 * d.max(1)
     np.testing.assert_array_less(cost - least, share * least + rounding + 1e-300)

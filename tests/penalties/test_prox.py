@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from support import oracles
+from support import minima, oracles
 from support.tiers import usual
 
 import sgl_jax as sgl
@@ -78,7 +78,7 @@ def test_prox_is_the_argmin_at_every_step(name, shape, lam, dtype):
     steps = np.float32([0.0, *bounds, *oracles.STEPS]).astype(float)
     w = np.float32(oracles.inputs(name, lam, shape, steps)).astype(float)
     z, cost = run(name, shape, lam, w, steps[:, None], dtype)
-    assert_least(cost, oracles.least_cost(name, w, steps[:, None], lam, **shape), w, dtype)
+    assert_least(cost, minima.least_cost(name, w, steps[:, None], lam, **shape), w, dtype)
     assert np.all(np.abs(z) <= np.abs(w))
 
 
@@ -91,7 +91,7 @@ def test_prox_is_the_argmin_next_to_its_bounds(name, shape, dtype):
     steps = neighbours(bounds, dtype)[:, None]
     w = np.tile(neighbours([*kinks, *(bounds * lam)], dtype), (len(steps), 1))
     _, cost = run(name, shape, lam, w, steps, dtype)
-    assert_least(cost, oracles.least_cost(name, w, steps, lam, **shape), w, dtype)
+    assert_least(cost, minima.least_cost(name, w, steps, lam, **shape), w, dtype)
 
 
 @pytest.mark.parametrize("shape", oracles.SHAPES["l1_minus_l2"])
@@ -101,7 +101,7 @@ def test_l1_minus_l2_is_the_argmin_at_every_step(size, lam, shape):
     # Around the threshold, where one, some or all entries survive.
     draw = np.random.default_rng(size).normal(size=(len(steps), size)) * (lam or 1.0)
     w = np.float32(draw * steps[:, None]).astype(float)
-    least = oracles.least_cost_l1_minus_l2(w, steps, lam, **shape)
+    least = minima.least_cost_l1_minus_l2(w, steps, lam, **shape)
     for dtype in DTYPES:
         with jax.enable_x64(dtype == "float64"):
             args = jnp.asarray(w, dtype), jnp.asarray(steps, dtype)
@@ -202,7 +202,7 @@ def test_prox_is_a_monotone_shrinkage_that_no_grid_beats(case, w, step, lam):
     assert np.all(z * w >= 0)
     slack = 8 * np.finfo(float).eps * np.abs(w).max()
     assert np.all(np.diff(z) >= -slack)
-    assert_least(cost, oracles.least_cost(name, w, step, lam, **shape), w, "float64")
+    assert_least(cost, minima.least_cost(name, w, step, lam, **shape), w, "float64")
 
 
 @quick

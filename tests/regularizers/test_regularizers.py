@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support import oracles
+from support import minima, oracles
 from support.tiers import usual
 
 import sgl_jax as sgl
@@ -149,7 +149,7 @@ def test_prox_in_a_metric_is_the_argmin_of_every_entry(name, x64):
     regularizer = sgl.Regularizer(make(name, 0.125), weight=None)
     z = np.asarray(prox(regularizer, {"w": w}, 1.0, {"w": d})["w"])
     penalty = oracles.SCALARS[name].phi(np.abs(z), 0.125, **oracles.SHAPES[name][0])
-    least = oracles.least_cost(name, w, 1.0, 0.125, d, **oracles.SHAPES[name][0])
+    least = minima.least_cost(name, w, 1.0, 0.125, d, **oracles.SHAPES[name][0])
     rounding = d * (8 * np.finfo(float).eps * w) ** 2 + 1e-300
     excess = penalty + d * (z - w) ** 2 / 2 - least
     np.testing.assert_array_less(excess, 1e-12 * least + rounding)
@@ -185,7 +185,7 @@ def test_group_prox_in_a_metric_is_optimal_for_wide_metrics(dtype):
         found = sgl.L1(1.0).prox(args[0], args[1], (1,), args[2])
         z = np.asarray(found, float)
     residuals = [
-        oracles.group_residual_in_metric(*row) for row in zip(z, w, d, steps[:, 0], strict=True)
+        minima.group_residual_in_metric(*row) for row in zip(z, w, d, steps[:, 0], strict=True)
     ]
     tolerance = 1e-10 if dtype == "float64" else 1e-5 * np.max(d * np.abs(w), axis=1)
     np.testing.assert_array_less(residuals, tolerance)
@@ -217,7 +217,7 @@ def test_sparse_group_prox_in_a_metric_is_optimal(x64):
     regularizer = sgl.SparseGroup(sgl.L1(0.3), sgl.L1(0.5), sgl.by_filter())
     z = np.asarray(prox(regularizer, w, step, d))
     residuals = [
-        oracles.group_residual_in_metric(*columns, step * 0.5 * np.sqrt(5), step * 0.3)
+        minima.group_residual_in_metric(*columns, step * 0.5 * np.sqrt(5), step * 0.3)
         for columns in zip(z.T, w.T, d.T, strict=True)
     ]
     np.testing.assert_array_less(residuals, 1e-10)
