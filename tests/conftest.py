@@ -5,9 +5,9 @@ import os
 from unittest import mock
 
 import jax
+import jaxtyping
 import optax
 import pytest
-from jaxtyping import install_import_hook
 
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -28,7 +28,7 @@ if jax.__version_info__ < (0, 11) and "XLA_FLAGS" not in os.environ:
 WITHOUT_PASSES = "jax_disable_most_optimizations"
 RUN_ONCE = ("compaction", "groups", "regularizers", "transforms")
 
-install_import_hook("sgl_jax", "beartype.beartype")
+jaxtyping.install_import_hook("sgl_jax", "beartype.beartype")
 
 
 _bias_correction = optax.tree.bias_correction
@@ -72,6 +72,15 @@ def standard_promotion():
     """Dtypes mix: Optax's Adam, schedules, MultiSteps and lookahead need it."""
     with jax.numpy_dtype_promotion("standard"):
         yield
+
+
+@pytest.fixture
+def as_for_users():
+    """No runtime type checker that refuses first; dtypes mix, as Optax's Adam has it."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture
