@@ -217,9 +217,9 @@ class NormPenalty(Penalty):
         if metrics is not None:
             return self.prox_norm_in_metric(parts, step_size, family, metrics)
         norm = family.norm(parts)
-        # A zero group takes the factor of a tiny one, so that its derivative is right, and not of
-        # so tiny a one that its prox underflows.
-        least = jnp.finfo(norm.dtype).tiny / jnp.finfo(norm.dtype).eps
+        # A zero group takes the factor of a tiny one, so that its derivative is right: below all
+        # thresholds but those next to underflow, and not so tiny that a smooth prox underflows.
+        least = 1024.0 * float(jnp.finfo(norm.dtype).tiny)
         safe = jnp.where(norm > 0, norm, least)
         factor = ratio(self.prox_phi(safe, step_size), safe)
         factor = jnp.where(norm == 0, jax.lax.stop_gradient(factor), factor)

@@ -38,6 +38,6 @@ def copied(folder: Path) -> Path:
     ignore = shutil.ignore_patterns("__pycache__")
     for name in ("sgl_jax", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-    for name in ("README.md", "pyproject.toml"):
+    for name in ("CONTRIBUTING.md", "README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     return folder
