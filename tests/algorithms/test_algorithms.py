@@ -7,27 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.problems import assert_same, draw, gradients, run, stepper, zeros
+from support.setups import SETUPS
 
 import sgl_jax as sgl
 
 
-BOTH = sgl.SparseGroup(sgl.L1(0.1), sgl.L1(0.02))
-
-
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
-
-SETUPS = {
-    "admm": (BOTH, {"rho": 1.0, "period": 2}),
-    "hspg": (BOTH, {"epsilon": 0.5}),
-    "magnitude": (
-        sgl.Regularizer(sgl.TopK(0.5), sgl.by_layer(only="kernel")),
-        {"steps": 4, "period": 1},
-    ),
-    "rda": (BOTH, {"power": 0.0}),
-    "relaxed_splitting": (BOTH, {"beta": 1.0, "period": 4}),
-}
-"""What an algorithm takes where ten steps with the others' regularizer would not show it."""
 
 AVERAGED = ("fista", "schedule_free")
 """Whose sparse parameters are another point than the parameters, biases too."""
@@ -35,8 +21,8 @@ AVERAGED = ("fista", "schedule_free")
 
 def built(name, rate=0.05):
     """An algorithm of the catalogue, ready for ten steps."""
-    regularizer, options = SETUPS.get(name, (BOTH, {}))
-    return sgl.ALGORITHMS[name](rate, regularizer, **options)
+    setup = SETUPS[name]
+    return sgl.ALGORITHMS[name](rate, setup.regularizer, **setup.options)
 
 
 @functools.cache

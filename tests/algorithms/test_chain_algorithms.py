@@ -4,15 +4,13 @@ import jax
 import jax.numpy as jnp
 import optax
 import pytest
-from support.lasso import CONVERGENT, ELSEWHERE, STEPS, assert_solved, figures, solve, start
+from support.lasso import STEPS, assert_solved, figures, solve, start
+from support.setups import CONVERGENT, SETUPS
 
 import sgl_jax as sgl
 
 
 pytestmark = pytest.mark.usefixtures("double", "standard_promotion")
-
-
-ALGORITHMS = CONVERGENT | {name: build for name, (build, *_) in ELSEWHERE.items()}
 
 
 def assert_stopped(w, expected_zeros, expected_objective):
@@ -21,21 +19,20 @@ def assert_stopped(w, expected_zeros, expected_objective):
     assert objective == pytest.approx(expected_objective, abs=1e-4)
 
 
-def test_every_algorithm_stands_in_a_table():
-    assert sorted(ALGORITHMS) == sorted(sgl.ALGORITHMS)
+def test_every_algorithm_stands_in_the_table():
+    assert sorted(SETUPS) == sorted(sgl.ALGORITHMS)
 
 
 @pytest.mark.parametrize("name", CONVERGENT)
 def test_algorithm_solves_the_lasso(name):
-    w, state = solve(CONVERGENT[name](), start())
+    w, state = solve(SETUPS[name].lasso(), start())
     assert_solved(sgl.sparse_params(state, w))
 
 
-@pytest.mark.parametrize("name", ELSEWHERE)
+@pytest.mark.parametrize("name", sorted(SETUPS.keys() - CONVERGENT))
 def test_algorithm_stops_where_its_own_objective_is_least(name):
-    build, expected_zeros, expected_objective = ELSEWHERE[name]
-    w, state = solve(build(), start())
-    assert_stopped(sgl.sparse_params(state, w), expected_zeros, expected_objective)
+    w, state = solve(SETUPS[name].lasso(), start())
+    assert_stopped(sgl.sparse_params(state, w), *SETUPS[name].ends)
 
 
 AFTERWARDS = {
@@ -50,7 +47,7 @@ BESIDE_AN_ITERATE = ("fista", "schedule_free")
 @pytest.mark.parametrize("after", AFTERWARDS)
 @pytest.mark.parametrize("name", IN_THE_WEIGHTS + BESIDE_AN_ITERATE)
 def test_algorithm_undone_by_what_follows_is_found_out(name, after):
-    tx = optax.chain(ALGORITHMS[name](), AFTERWARDS[after]())
+    tx = optax.chain(SETUPS[name].lasso(), AFTERWARDS[after]())
     steps = 520 if name == "hspg" else 100
     w, state = solve(tx, start(), steps)
     for look in (lambda: sgl.check(state), lambda: sgl.sparse_params(state, w)):
@@ -58,15 +55,15 @@ def test_algorithm_undone_by_what_follows_is_found_out(name, after):
             look()
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", SETUPS)
 def test_algorithm_stops_at_the_same_point_behind_wrappers(name):
-    tx = optax.apply_if_finite(optax.MultiSteps(optax.masked(ALGORITHMS[name](), True), 2), 5)
+    tx = optax.apply_if_finite(optax.MultiSteps(optax.masked(SETUPS[name].lasso(), True), 2), 5)
     w, state = solve(tx, start(), 2 * STEPS)
     sparse = sgl.sparse_params(state, w)
     if name in CONVERGENT:
         assert_solved(sparse)
     else:
-        assert_stopped(sparse, *ELSEWHERE[name][1:])
+        assert_stopped(sparse, *SETUPS[name].ends)
 
 
 INSIDE_LOOKAHEAD = {
@@ -81,13 +78,13 @@ RESET = ("hspg", "magnitude")
 
 
 def inside_lookahead(name):
-    tx = optax.lookahead(ALGORITHMS[name](), sync_period=5, slow_step_size=0.5)
+    tx = optax.lookahead(SETUPS[name].lasso(), sync_period=5, slow_step_size=0.5)
     # A synchronisation halves what is not zero yet; the step behind it ends at the zeros.
     params, state = solve(tx, optax.LookaheadParams.init_synced(start()), STEPS + 1)
     return sgl.sparse_params(state, params.fast)
 
 
-@pytest.mark.parametrize("name", sorted(ALGORITHMS.keys() - RESET))
+@pytest.mark.parametrize("name", sorted(SETUPS.keys() - RESET))
 def test_algorithm_works_inside_lookahead(name):
     sparse = inside_lookahead(name)
     if name in CONVERGENT:
@@ -102,9 +99,9 @@ def test_zeros_that_lookahead_resets_are_found_out(name):
         inside_lookahead(name)
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", SETUPS)
 def test_algorithm_ignores_extra_arguments(name):
-    tx = optax.with_extra_args_support(ALGORITHMS[name]())
+    tx = optax.with_extra_args_support(SETUPS[name].lasso())
     state, gradient = tx.init(start()), jnp.ones(100)
     plain = tx.update(gradient, state, start())
     given = tx.update(gradient, state, start(), value=jnp.ones(()), unheard_of=3)

@@ -9,7 +9,8 @@ import optax
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from support import oracles
-from support.problems import METHODS, SUBGRADIENT, assert_same, draw, run
+from support.problems import assert_same, draw, run
+from support.setups import METHODS, SUBGRADIENT
 from support.tiers import paired, usual
 
 import sgl_jax as sgl

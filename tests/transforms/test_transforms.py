@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from support.problems import METHODS, assert_same, draw, gradients, stepper
+from support.problems import assert_same, draw, gradients, stepper
+from support.setups import METHODS
 from support.tiers import paired
 
 import sgl_jax as sgl

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from support.problems import METHODS, RATE, SUBGRADIENT, assert_same, draw, gradients, run
+from support.problems import RATE, assert_same, draw, gradients, run
+from support.setups import METHODS, SUBGRADIENT
 from support.tiers import paired, usual
 
 import sgl_jax as sgl
