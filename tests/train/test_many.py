@@ -11,7 +11,7 @@ from support.lanes import KEYS, LASSO, SEEDS, Problem, assert_same_training, zer
 
 import sgl_jax as sgl
 from sgl_jax.models import LeNet5
-from sgl_jax.train.many import grid, memory_of
+from sgl_jax.train.many import grid, lane, memory_of
 from sgl_jax.train.many._program import compiled_epoch
 
 

@@ -78,14 +78,12 @@ def test_prox_undone_by_what_follows_is_found_out(order):
             look()
 
 
-@pytest.mark.parametrize(
-    ("factor", "steps", "zeros"), [(0.5, 100, 0), (0.5, 2 * STEPS, 95), (0.1, STEPS, 0)]
-)
-def test_prox_scaled_afterwards_is_found_out(factor, steps, zeros):
-    # Halved a thousand times a number is zero, too.
+@pytest.mark.parametrize("factor", [0.5, 0.1])
+def test_prox_scaled_afterwards_is_found_out(factor):
     tx = optax.chain(optax.sgd(RATE), prox(), optax.scale(factor))
-    w, state = solve(tx, start(), steps)
-    assert figures(w)[0] == zeros
+    # Few steps: halved a thousand times a number underflows.
+    w, state = solve(tx, start(), 100)
+    assert figures(w)[0] == 0
     with pytest.raises(ValueError, match="must be the last link"):
         sgl.sparse_params(state, w)
 
