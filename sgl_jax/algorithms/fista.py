@@ -95,8 +95,7 @@ def fista(
             lambda x, old, y: x + momentum.astype(x.dtype) * (x - old) - y, x, old, y
         )
         watch = cast(Checksum, prox.watch).follow(y, updates)
-        prox = prox._replace(z=x, watch=watch)
-        return updates, FistaState(prox, t)
+        return updates, FistaState(prox._replace(z=x, watch=watch), t)
 
     return optax.GradientTransformationExtraArgs(init, update)
 

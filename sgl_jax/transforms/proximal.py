@@ -121,13 +121,7 @@ def proximal(
         or a grouping that matches no leaf.
     """
     check_sign("proximal", learning_rate=learning_rate)
-    if not isinstance(direction, Direction):
-        if metric is _NOT_GIVEN:
-            raise ValueError(
-                "proximal needs to know the metric of a bare Optax transformation, got none; "
-                "give metric=None for Euclidean steps, or a direction of sgl_jax.directions."
-            )
-        direction = Direction(direction.init, direction.update, metric)
+    direction = _with_metric(direction, metric)
     if regularizer is None:
         plain = optax.GradientTransformation(direction.init, direction.update)
         return optax.chain(plain, optax.scale_by_learning_rate(learning_rate))
@@ -152,3 +146,15 @@ def proximal(
         return updates, ProximalState(inner, prox)
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _with_metric(direction: Direction | optax.GradientTransformation, metric: Any) -> Direction:
+    """Makes a direction of a bare Optax transformation and its metric."""
+    if isinstance(direction, Direction):
+        return direction
+    if metric is _NOT_GIVEN:
+        raise ValueError(
+            "proximal needs to know the metric of a bare Optax transformation, got none; "
+            "give metric=None for Euclidean steps, or a direction of sgl_jax.directions."
+        )
+    return Direction(direction.init, direction.update, metric)
