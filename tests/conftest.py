@@ -24,9 +24,11 @@ if jax.__version_info__ < (0, 11) and "XLA_FLAGS" not in os.environ:
         jax.block_until_ready(jax.jit(lambda: 0)())  # reads the flags, once and for all
 
 # Networks compile in less than half the time without LLVM's passes, and run for three times as
-# long: right where each is compiled to run once.
+# long: right in the folders and files where each program is compiled to run once.
 WITHOUT_PASSES = "jax_disable_most_optimizations"
-RUN_ONCE = ("compaction", "groups", "regularizers", "transforms")
+RUN_ONCE = {"compaction", "groups", "regularizers", "transforms"}
+RUN_ONCE |= {f"test_{name}" for name in ("audit", "constraints", "exclusive", "joint", "penalties")}
+RUN_ONCE |= {f"test_{name}" for name in ("scalar", "spectral")}
 
 jaxtyping.install_import_hook("sgl_jax", "beartype.beartype")
 
@@ -50,7 +52,8 @@ def compiler(request):
     Each program holds some memory mappings, of which Linux allows a process 65,530; the compiler
     crashes for want of one.
     """
-    jax.config.update(WITHOUT_PASSES, request.path.parent.name in RUN_ONCE)
+    names = {request.path.parent.name, request.path.stem}
+    jax.config.update(WITHOUT_PASSES, not RUN_ONCE.isdisjoint(names))
     yield
     jax.clear_caches()
 

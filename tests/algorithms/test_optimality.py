@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.problems import descend
-from support.tiers import paired
 
 import sgl_jax as sgl
 
@@ -166,7 +165,9 @@ STEPS = {
 """Step size and metric of a solver's own prox."""
 
 
-@pytest.mark.parametrize(("name", "solver"), paired(NONCONVEX, SOLVERS))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NONCONVEX)
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_solver_stops_at_a_fixed_point_of_the_nonconvex_prox(solver, name):
     both, (build, steps) = NONCONVEX[name], SOLVERS[solver]
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):

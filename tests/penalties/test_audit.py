@@ -15,6 +15,8 @@ from support import minima, oracles
 import sgl_jax as sgl
 
 
+pytestmark = pytest.mark.slow
+
 WIDTH = 4.0
 
 

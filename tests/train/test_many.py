@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 from support.lanes import KEYS, LASSO, SEEDS, Problem, assert_same_training, zeros
+from support.tiers import usual
 
 import sgl_jax as sgl
 from sgl_jax.models import LeNet5
@@ -44,7 +45,7 @@ def test_grid_of_narrow_lenet5_is_its_single_runs(vectorize, adam):
     assert np.all(np.diff(zeros(found[0]).reshape(SEEDS, 4)) > 0)
 
 
-@pytest.mark.parametrize("vectorize", [None, True])
+@pytest.mark.parametrize("vectorize", usual([None, True], [None]))
 def test_dropout_and_epochs_are_those_of_the_single_runs(vectorize, tiny, adam, expected):
     states = tiny.states(adam)
     tiny.traces = 0
@@ -55,14 +56,14 @@ def test_dropout_and_epochs_are_those_of_the_single_runs(vectorize, tiny, adam, 
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(states))
 
 
-@pytest.mark.parametrize("vectorize", [False, True])
+@pytest.mark.parametrize("vectorize", usual([False, True], [True]))
 def test_training_goes_on_where_it_ended(vectorize, tiny, adam, expected):
     states, first = tiny.train(adam, tiny.states(adam), vectorize=vectorize)
     states, second = tiny.train(adam, states, done=1, vectorize=vectorize)
     assert_same_training((states, jnp.hstack([first, second])), expected)
 
 
-@pytest.mark.parametrize("vectorize", [False, True])
+@pytest.mark.parametrize("vectorize", usual([False, True], [False]))
 def test_lanes_have_an_order_of_their_own(vectorize, tiny, adam):
     states = functools.partial(tiny.states, adam, [0, 0, 0], {})
     keys = jax.vmap(jax.random.key)(jnp.array([7, 8, 7]))
@@ -70,7 +71,7 @@ def test_lanes_have_an_order_of_their_own(vectorize, tiny, adam):
     assert losses[0] == losses[2] != losses[1]
 
 
-@pytest.mark.parametrize("chunk_size", [8, 10])
+@pytest.mark.parametrize("chunk_size", usual([8, 10], [8]))
 def test_chunks_change_nothing_and_share_one_program(chunk_size, tiny, adam, expected):
     states = tiny.states(adam)
     tiny.traces = 0
@@ -89,9 +90,9 @@ def mesh_of(devices):
     ("devices", "options"),
     [
         pytest.param(8, {}, id="in turn", marks=pytest.mark.slow),
-        pytest.param(8, {"vectorize": True}, id="padded"),
+        pytest.param(8, {"vectorize": True}, id="padded", marks=pytest.mark.slow),
         pytest.param(4, {"vectorize": True}, id="even"),
-        pytest.param(2, {"chunk_size": 8}, id="in chunks"),
+        pytest.param(2, {"chunk_size": 8}, id="in chunks", marks=pytest.mark.slow),
     ],
 )
 def test_mesh_changes_nothing(devices, options, tiny, adam, expected):
@@ -139,6 +140,7 @@ def test_any_number_of_the_optimizer_is_a_lane(name, tiny):
     assert np.all(np.abs(np.asarray(same[1] - found[1]))[1:3] > 0)
 
 
+@pytest.mark.slow
 def test_estimated_memory_is_what_the_program_takes(tiny, adam):
     states = tiny.states(adam)
     x, y = map(jnp.asarray, (tiny.x, tiny.y))

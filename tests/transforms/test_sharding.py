@@ -152,6 +152,7 @@ def test_metric_is_the_same_on_eight_devices(place):
     assert_placed(found, place)
 
 
+@pytest.mark.slow
 def test_prox_works_within_shard_map():
     mesh = jax.make_mesh((8,), ("d",), axis_types=(AxisType.Auto,))
     split = PartitionSpec(None, "d")
