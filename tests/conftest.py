@@ -8,6 +8,7 @@ import jax
 import jaxtyping
 import optax
 import pytest
+from support.compiler import faster_flags
 
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -16,12 +17,9 @@ jax.config.update("jax_num_cpu_devices", 8)
 if not jax.config.jax_platforms:
     jax.config.update("jax_platforms", "cpu")
 
-# The tests mostly wait for the compiler, for a third less without the fusion emitters of XLA's CPU
-# backend, which can be switched off up to jax 0.10. Processes that tests start have them.
-FASTER = "--xla_cpu_use_fusion_emitters=false"
-if jax.__version_info__ < (0, 11) and "XLA_FLAGS" not in os.environ:
-    with mock.patch.dict(os.environ, XLA_FLAGS=FASTER):
-        jax.block_until_ready(jax.jit(lambda: 0)())  # reads the flags, once and for all
+# For this process alone: most processes that tests start compile as users' do.
+with mock.patch.dict(os.environ, faster_flags()):
+    jax.block_until_ready(jax.jit(lambda: 0)())  # reads the flags, once and for all
 
 # Networks compile in less than half the time without LLVM's passes, and run for three times as
 # long: right in the folders and files where each program is compiled to run once.

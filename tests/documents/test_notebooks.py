@@ -1,11 +1,9 @@
 """Every notebook runs from top to bottom, and is short."""
 
-import os
-
-import jax
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from support.compiler import faster_flags
 from support.documents import ROOT
 
 
@@ -15,9 +13,6 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 def test_there_are_notebooks():
     assert NOTEBOOKS
 
-
-FASTER = "--xla_cpu_use_fusion_emitters=false"
-"""As in ``conftest``, for the process of a notebook."""
 
 SHORTER = {
     "00_quickstart": {"key(0), 15)": "key(0), 3)", "range(1, 16)": "range(1, 4)"},
@@ -29,8 +24,8 @@ SHORTER = {
 
 
 def run(notebook, monkeypatch, folder):
-    if jax.__version_info__ < (0, 11) and "XLA_FLAGS" not in os.environ:
-        monkeypatch.setenv("XLA_FLAGS", FASTER)
+    for name, value in faster_flags().items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setenv("IPYTHONDIR", str(folder))
     NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
