@@ -19,6 +19,7 @@ from sgl_jax.groups._grouping import (
     GroupingLike as GroupingLike,
     Layout as Layout,
     resolved_groups as resolved_groups,
+    resolved_paths as resolved_paths,
 )
 from sgl_jax.groups._groups import Groups as Groups
 from sgl_jax.groups._member import Member as Member
@@ -50,4 +51,5 @@ __all__ = [
     "by_neuron",
     "by_tree",
     "resolved_groups",
+    "resolved_paths",
 ]

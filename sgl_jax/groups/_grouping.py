@@ -28,6 +28,7 @@ __all__ = [
     "Layout",
     "Role",
     "resolved_groups",
+    "resolved_paths",
 ]
 
 Layout: TypeAlias = Literal["HWIO", "OIHW"]
@@ -151,3 +152,8 @@ def resolved_groups(grouping: GroupingLike | None) -> Groups:
             f"Groups by path need a resolved grouping, got {grouping}; call resolved(params) first."
         )
     return grouping
+
+
+def resolved_paths(*groupings: GroupingLike | None) -> frozenset[Path]:
+    """Returns the names of the leaves of groupings that are resolved."""
+    return frozenset[Path]().union(*(resolved_groups(each).paths for each in groupings))

@@ -7,7 +7,7 @@ from jaxtyping import Array
 
 from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, Leaves, Params, Path
-from sgl_jax.groups import GroupingLike, Groups, by_neuron, resolved_groups
+from sgl_jax.groups import GroupingLike, Groups, by_neuron, resolved_groups, resolved_paths
 from sgl_jax.penalties import L1, NormPenalty, Penalty
 from sgl_jax.penalties._search import joint_prox
 from sgl_jax.regularizers._kinds import describe, require_grouping, require_penalty
@@ -65,7 +65,7 @@ class SparseGroup:
     @property
     def entries_part(self) -> Regularizer:
         """The penalty of the entries alone."""
-        return Regularizer(self.entry, self.entry_grouping or self.entry.default_grouping)
+        return Regularizer(self.entry, self.entry_grouping)  # pyrefly: ignore[bad-argument-type]
 
     def resolved(self, params: Params) -> "SparseGroup":
         """Finds the groups of these parameters; see :meth:`Regularizer.resolved`."""
@@ -81,7 +81,7 @@ class SparseGroup:
     @property
     def paths(self) -> frozenset[Path]:
         """Names of the leaves that have a group; once resolved."""
-        return self.groups_part.paths | self.entries_part.paths
+        return resolved_paths(self.grouping, self.entry_grouping)
 
     def value(self, params: Params) -> Array:
         """Computes the penalty of a tree of parameters, a scalar."""

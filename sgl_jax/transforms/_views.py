@@ -49,9 +49,8 @@ class _Found(NamedTuple):
 def _links(opt_state: Any, params: Params) -> Iterator[_Found]:
     """Finds every link in an Optax state, with its leaves."""
     for state in _states(opt_state):
-        z = None if state.z is None else flatten_by_path(state.z)[0]
-        paths = state.link.paths if z is None else frozenset(z)
-        yield _Found(state.link, select(params, paths), z)
+        link, z = state.link, None if state.z is None else flatten_by_path(state.z)[0]
+        yield _Found(link, select(params, link.paths if z is None else frozenset(z)), z)
 
 
 def check(opt_state: Any) -> None:

@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import Leaves, Params, Path, ScalarOrSchedule
-from sgl_jax.groups import GroupingLike, by_neuron
+from sgl_jax.groups import GroupingLike, by_neuron, resolved_paths
 from sgl_jax.penalties import L1, Constraint, Penalty
 from sgl_jax.regularizers import (
     Regularizer,
@@ -57,7 +57,7 @@ class Splitting(Link):
 
     @property
     def paths(self) -> frozenset[Path]:
-        return self.group_lasso.paths | self.entries.paths
+        return resolved_paths(self.grouping, self.entry_grouping)
 
     @property
     def group_lasso(self) -> Regularizer:
@@ -68,8 +68,8 @@ class Splitting(Link):
     @property
     def entries(self) -> Regularizer:
         r"""The penalty at :math:`1/\beta` of its strength; its prox at step 1 is ``v``."""
-        grouping = self.entry_grouping or self.penalty.default_grouping
-        return Regularizer(self.penalty.rescaled(1.0 / self.beta), grouping)
+        penalty = self.penalty.rescaled(1.0 / self.beta)
+        return Regularizer(penalty, self.entry_grouping)  # pyrefly: ignore[bad-argument-type]
 
     def sparse(self, leaves: Leaves, z: Leaves | None) -> Leaves:
         """Computes the auxiliary copy ``v``, in which the exact zeros are."""

@@ -243,3 +243,15 @@ def test_sparse_group_entries_live_in_the_leaves_of_the_groups():
     np.testing.assert_array_equal(found["conv"]["bias"], PARAMS["conv"]["bias"])
     with pytest.raises(ValueError, match="L1MinusL2"):
         sgl.SparseGroup.__post_init__(type("Asked", (), {"group": sgl.L1MinusL2(1.0)})())
+
+
+def test_entry_penalty_without_a_group_among_the_leaves_adds_nothing():
+    # Exclusive sparsity groups kernels alone, and the only leaf here is no kernel.
+    params = {"kernel": jnp.ones((4, 2)), "scale": jnp.array([0.25, -0.5])}
+    grouping = sgl.by_entry(only="scale")
+    both = sgl.SparseGroup(sgl.Exclusive(0.1), sgl.L1(0.1), grouping)
+    groups = sgl.Regularizer(sgl.L1(0.1), grouping)
+    assert both.value(params) == groups.value(params)
+    link = sgl.sgl_transform(sgl.Exclusive(0.1), beta=0.1, group_lam=0.1, grouping=grouping)
+    sparse = sgl.sparse_params(link.init(params), params)
+    jax.tree.map(np.testing.assert_array_equal, sparse, params)
