@@ -5,7 +5,11 @@ from typing import Any
 
 from sgl_jax import algorithms, directions as directions, penalties, prox as prox
 from sgl_jax.algorithms import *
-from sgl_jax.compaction import Compacted as Compacted, compact as compact
+from sgl_jax.compaction import (
+    Compacted as Compacted,
+    compact as compact,
+    compacted_size as compacted_size,
+)
 from sgl_jax.compaction.artifacts import (
     EXPORTERS as EXPORTERS,
     export as export,
@@ -74,6 +78,7 @@ __all__ = [
     "check",
     "compact",
     "compact_module",
+    "compacted_size",
     "directions",
     "export",
     "keep_support",

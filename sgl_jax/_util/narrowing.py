@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from sgl_jax._util.pytree import is_key
@@ -46,6 +47,28 @@ class LeafPlan:
     def take(self, leaf: Any) -> Any:
         """Slices a leaf."""
         return take(leaf, self.kept)
+
+    def put(self, narrow: Any) -> Any:
+        """Inverts :meth:`take`, with zeros in the positions that were removed."""
+        where = np.ix_(*map(_positions, self.shape, self.kept))
+        return jnp.zeros(self.shape, narrow.dtype).at[where].set(narrow)
+
+    def then(self, further: "LeafPlan") -> "LeafPlan":
+        """Joins two parts: that of a whole leaf that stays if ``further`` narrows it once more."""
+        pairs = zip(self.shape, self.kept, further.kept, strict=True)
+        return LeafPlan(self.shape, tuple(_join(*pair) for pair in pairs))
+
+
+def _positions(size: int, kept: Kept) -> np.ndarray:
+    """Lists the positions of an axis that stay."""
+    return np.arange(size) if kept is None else np.asarray(kept, int)
+
+
+def _join(size: int, first: Kept, second: Kept) -> Kept:
+    """Lists the positions of an axis that stay after two removals."""
+    if second is None:
+        return first
+    return tuple(_positions(size, first)[np.asarray(second, int)].tolist())
 
 
 @runtime_checkable

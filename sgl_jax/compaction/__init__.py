@@ -15,17 +15,23 @@ In the order in which data flow:
 - ``_folding``, ``_search``: the biases that can take up constants, and the greatest set of
   positions whose removal changes nothing;
 - ``_plan``: the positions that stay of every leaf;
+- ``_removal``: the steps so far, from a network to its narrow parameters;
 - ``_evaluation``, ``_narrow``: the network as a function of narrow parameters;
 - ``_equality``: compares its answers with those of the full network;
 - ``_report``: sizes before and after, and the channels that stay, with reasons;
 - ``_states``: narrows the state of an optimizer;
-- ``_compact``: :func:`compact`, which takes these steps;
+- ``_compact``: :func:`compact`, which takes these steps, and :func:`compacted_size`, which takes
+  those that run nothing;
 - ``flax``: the same for a Flax module, which stays one;
 - ``artifacts``: compacted networks on disk, and exported to other formats.
 """
 
 from sgl_jax._util.narrowing import LeafPlan as LeafPlan
-from sgl_jax.compaction._compact import Compacted as Compacted, compact as compact
+from sgl_jax.compaction._compact import (
+    Compacted as Compacted,
+    compact as compact,
+    compacted_size as compacted_size,
+)
 from sgl_jax.compaction._equality import (
     UnequalError as UnequalError,
     check_equal as check_equal,
@@ -47,6 +53,7 @@ __all__ = [
     "UnequalError",
     "check_equal",
     "compact",
+    "compacted_size",
     "full_precision",
     "narrow_state",
     "shapes_of",

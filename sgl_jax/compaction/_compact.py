@@ -6,32 +6,19 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from sgl_jax._util.narrowing import LeafPlan
-from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
-from sgl_jax.compaction._constants import propagate_constants
 from sgl_jax.compaction._equality import check_equal, full_precision
-from sgl_jax.compaction._narrow import Narrowed
 from sgl_jax.compaction._plan import Plan
-from sgl_jax.compaction._refusals import (
-    checked_leaves,
-    leaves_of,
-    protect_leaves,
-    refuse_closed_over,
-    refuse_unknown,
-    unknown_operations,
-)
+from sgl_jax.compaction._refusals import leaves_of, unknown_operations
+from sgl_jax.compaction._removal import remove_channels
 from sgl_jax.compaction._report import Report, Size, shapes_of
-from sgl_jax.compaction._search import Search
 from sgl_jax.compaction._states import narrow_state
 from sgl_jax.compaction.axes import Structure
-from sgl_jax.compaction.channels import read_network
 from sgl_jax.compaction.program import Program, products_of, trace
 
 
-__all__ = ["Compacted", "compact"]
+__all__ = ["Compacted", "compact", "compacted_size"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +45,7 @@ class Compacted:
 
         Training goes on with the state of its optimizer, of this package or of Optax. A weight of
         groups that is a rule, such as the square root of their size, is that of the narrow groups
-        from then on; one that is a tree of numbers per group has to be narrowed by hand.
+        from then on; of one that is a tree of numbers per group those of the groups left stay.
 
         Args:
           tree: the full parameters, or any tree with such trees in it, as the state of an optimizer
@@ -123,60 +110,50 @@ def compact(
       >>> sgl.compact(apply, params, jnp.ones((1, 3))).params["a"].shape
       (3, 3)
     """
-    leaves = checked_leaves(params, inputs)
-    structure, values = read_network(apply, params, *inputs)
-    protect_leaves(structure, values, protect)
-    refuse_unknown(structure, values, strict)
-    facts = propagate_constants(structure, {values[path]: leaf for path, leaf in leaves.items()})
-    search = Search(structure, facts, tuple(values.values()), round_to)
-    search.run()
-    refuse_closed_over(structure, values, search)
-    plan = _plan(structure, values, search)
-    folded = _fold_constants(structure, values, search, leaves)
-    _, rebuild = flatten_by_path(params)
-    narrow = plan.narrow(rebuild(leaves | folded))
-    narrowed = Narrowed(apply, plan)
+    found = remove_channels(apply, params, inputs, protect, round_to, strict)
+    structure, values, search = found.structure, found.values, found.search
     with full_precision():
-        error, scale = check_equal(apply, params, narrowed, narrow, inputs, tolerance)
+        error, scale = check_equal(apply, params, found.apply, found.params, inputs, tolerance)
     report = Report(
-        shapes_of(plan),
+        shapes_of(found.plan),
         before=_size(params, structure.program),
-        after=_size(narrow, trace(narrowed, narrow, *inputs)[0]),
+        after=_size(found.params, trace(found.apply, found.params, *inputs)[0]),
         error=error,
         scale=scale,
         kept=_constants_kept(structure, values, search.constant),
         revived=_first_leaves(structure, values, search.revived),
-        folded=tuple(folded),
+        folded=found.folded,
         unknown=unknown_operations(structure, values),
     )
-    return Compacted(narrow, narrowed, report, plan, _shapes(inputs))
+    return Compacted(found.params, found.apply, report, found.plan, _shapes(inputs))
 
 
-def _plan(structure: Structure, values: dict[Path, int], search: Search) -> Plan:
-    plans = []
-    for path, value in values.items():
-        masks = [search.mask(axis) for axis in structure.axes[value]]
-        kept = tuple(None if m is None else tuple(np.flatnonzero(m).tolist()) for m in masks)
-        plans.append((path, LeafPlan(structure.shape(value), kept)))
-    return Plan(tuple(plans))
+def compacted_size(
+    apply: Callable[..., Any], params: Params, *inputs: Any, protect: str | None = None
+) -> Size:
+    """Measures the size that :func:`compact` would leave of a network, and runs nothing.
 
+    It takes a trace, and no compilation, so it can be asked for after every epoch of a training.
 
-def _fold_constants(
-    structure: Structure, values: dict[Path, int], search: Search, leaves: dict[Path, Any]
-) -> dict[Path, Any]:
-    """Adds the constants of removed channels to biases; the biases that change, by path."""
-    paths = {value: path for path, value in values.items()}
-    found: dict[Path, Any] = {}
-    for term in search.terms:
-        mask = search.mask(term.axis)
-        if mask is None or term.fold is None or term.fold.bias is None:
-            continue
-        added = term.fold.added(~mask)
-        if added.any():
-            path = paths[term.fold.bias]
-            leaf = found.get(path, leaves[path])
-            found[path] = leaf + jnp.asarray(added.reshape(leaf.shape), leaf.dtype)
-    return found
+    Args:
+      apply: as for :func:`compact`, and so are the others.
+      params: the parameters, with their exact zeros.
+      *inputs: example inputs; FLOPs are counted for them.
+      protect: a regular expression; leaves whose path it finds are not sliced.
+
+    Raises:
+      ValueError: :func:`compact` refuses the network.
+
+    Example:
+      >>> import jax.numpy as jnp, sgl_jax as sgl
+      >>> params = {"a": jnp.ones((3, 4)).at[:, 1].set(0), "b": jnp.ones((4, 2))}
+      >>> sgl.compacted_size(
+      ...     lambda params, x: x @ params["a"] @ params["b"], params, jnp.ones((1, 3))
+      ... )
+      Size(parameters=15, flops=30, bytes=60)
+    """
+    found = remove_channels(apply, params, inputs, protect, round_to=1, strict=False)
+    return _size(found.params, trace(found.apply, found.params, *inputs)[0])
 
 
 def _constants_kept(

@@ -71,6 +71,24 @@ class Plan:
                 leaves[path] = plan[path].take(leaf)
         return rebuild(leaves)
 
+    def widen(self, tree: Any) -> Any:
+        """Inverts :meth:`narrow_leaves`, with zeros in the positions that were removed."""
+        plan = dict(self.leaves)
+        leaves, rebuild = flatten_by_path(tree)
+        for path, leaf in leaves.items():
+            if plan[path].removed:
+                leaves[path] = plan[path].put(leaf)
+        return rebuild(leaves)
+
+    def then(self, further: "Plan") -> "Plan":
+        """Joins two plans, of which the second narrows what the first has left.
+
+        Args:
+          further: a plan of the narrow leaves.
+        """
+        second = dict(further.leaves)
+        return Plan(tuple((path, leaf.then(second[path])) for path, leaf in self.leaves))
+
     def full(self, params: Params) -> Params:
         """The shapes of the full tree, with the dtypes of a narrow one."""
         self.check(params, narrow=True)

@@ -3,15 +3,16 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.numerics import magnitude, power_of_two, working_dtype
-from sgl_jax._util.typing import Axes
+from sgl_jax._util.typing import Axes, Path
 from sgl_jax.groups._member import Member
 
 
@@ -78,6 +79,25 @@ class GroupFamily:
     def shape(self) -> tuple[int, ...]:
         """Shape of an array per group: that of the leaf with reduced axes if plain, or (count,)."""
         return self.members[0].keepdims if self.plain else (self.count,)
+
+    def find_left(self, kept: Mapping[Path, LeafPlan]) -> np.ndarray:
+        """Finds the groups that have an entry left, ascending.
+
+        Args:
+          kept: for every leaf, by its path, the part that stays.
+        """
+        owners = [member.owners_of(kept[member.path].kept) for member in self.members]
+        return np.unique(np.concatenate(owners))
+
+    def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "GroupFamily":
+        """Narrows the groups to the positions of the leaves that are left.
+
+        Args:
+          kept: for every leaf, by its path, the part that stays.
+        """
+        left = self.find_left(kept)
+        members = [member.narrowed(kept[member.path].kept, left) for member in self.members]
+        return GroupFamily(tuple(members))
 
     def sum(self, parts: Sequence[jax.Array]) -> jax.Array:
         """Sums the entries of each group, per group."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.pytree import flatten_by_path
@@ -70,13 +69,7 @@ class Groups:
         Args:
           kept: for every leaf, by its path, the part that stays.
         """
-        families = []
-        for family in self:
-            pairs = [(member, kept[member.path].kept) for member in family.members]
-            left = np.unique(np.concatenate([member.owners_of(axes) for member, axes in pairs]))
-            members = [member.narrowed(axes, left) for member, axes in pairs]
-            families.append(GroupFamily(tuple(members)))
-        return Groups(tuple(families))
+        return Groups(tuple(family.narrowed(kept) for family in self))
 
     def restrict(self, paths: frozenset[Path]) -> "Groups":
         """Keeps the families all of whose members are among ``paths``."""

@@ -1,6 +1,6 @@
 """A penalty on the groups of a whole tree of parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, Leaves, Params, Path
 from sgl_jax.groups import GroupFamily, GroupingLike, Groups, resolved_groups
@@ -76,6 +77,18 @@ class Regularizer:
           ValueError: no leaf matches, or one is refused; see :mod:`sgl_jax.groups`.
         """
         return Regularizer(self.penalty, self.grouping.resolve(params), self.weight)
+
+    def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "Regularizer":
+        """Narrows the groups, and weights of single groups, to what is left; once resolved.
+
+        Args:
+          kept: for every leaf of the parameters, by its path, the part that stays.
+        """
+        groups = resolved_groups(self.grouping)
+        weight = self.weight
+        if not isinstance(weight, WeightRule | None):
+            weight = _narrow_weights(weight, groups, kept)
+        return Regularizer(self.penalty, groups.narrowed(kept), weight)
 
     @property
     def paths(self) -> frozenset[Path]:
@@ -173,6 +186,16 @@ def _check_strengths(penalty: Penalty, family: GroupFamily) -> None:
                 f"{type(penalty).__name__} needs strengths that broadcast against {family.shape}, "
                 f"the groups of {family.members[0].path!r}, got an array of shape {shape}."
             ) from None
+
+
+def _narrow_weights(tree: Any, groups: Groups, kept: Mapping[Path, LeafPlan]) -> Any:
+    """Narrows a tree of weights to the groups that are left."""
+    weights, rebuild = flatten_by_path(tree)
+    for family in groups:
+        path = family.members[0].path
+        if jnp.size(weights[path]) > 1:
+            weights[path] = jnp.ravel(weights[path])[family.find_left(kept)]
+    return rebuild(weights)
 
 
 def _from_tree(tree: Any, groups: Groups) -> list[Array]:

@@ -1,10 +1,12 @@
 """Penalties of entries and of groups together."""
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, Leaves, Params, Path
 from sgl_jax.groups import GroupingLike, Groups, by_neuron, resolved_groups, resolved_paths
@@ -72,6 +74,12 @@ class SparseGroup:
         groups = self.grouping.resolve(params)
         entries = entry_groups(self.entry, self.entry_grouping, groups, params)
         return SparseGroup(self.entry, self.group, groups, self.weight, entries)
+
+    def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "SparseGroup":
+        """Narrows groups and weights to what is left; see :meth:`Regularizer.narrowed`."""
+        groups, entries = self.groups_part.narrowed(kept), self.entries_part.narrowed(kept)
+        grouping, weight = groups.grouping, groups.weight
+        return SparseGroup(self.entry, self.group, grouping, weight, entries.grouping)
 
     @property
     def penalties(self) -> tuple[Penalty, ...]:

@@ -82,6 +82,17 @@ GROUPED = {
     "columns": sgl.Regularizer(sgl.L1(0.01), sgl.by_input_channel(only="kernel"), weight=None),
     "leaf": sgl.Regularizer(sgl.L1(0.01), sgl.by_layer(only="kernel"), weight=None),
     "tree": sgl.Regularizer(sgl.L1(0.01), sgl.by_tree(only="kernel"), weight=None),
+    "weights": sgl.Regularizer(
+        sgl.L1(0.01),
+        sgl.by_filter(only="a/kernel"),
+        weight={"a/kernel": jnp.asarray([0.1, 0.2, 0.3, 0.4, 0.5])},
+    ),
+    "weights beside entries": sgl.SparseGroup(
+        sgl.L1(0.01),
+        sgl.TransformedL1(0.01),
+        sgl.by_filter(only="kernel"),
+        weight={"a/kernel": jnp.asarray([0.1, 0.2, 0.3, 0.4, 0.5]), "c/kernel": 0.3},
+    ),
 }
 
 

@@ -23,7 +23,7 @@ from sgl_jax.compaction import (
 from sgl_jax.compaction.flax._sizes import counting, resize
 
 
-__all__ = ["CompactedModule", "compact_module"]
+__all__ = ["CompactedModule", "compact_module", "narrow_module"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,9 +113,7 @@ def compact_module(
         strict=strict,
         tolerance=tolerance,
     )
-    graphdef, _, rest = nnx.split(module, _is_sliceable, ...)
-    small = nnx.merge(graphdef, compacted.params, rest, copy=True)
-    resize(small)
+    small, rest = _rebuild(module, lambda state: compacted.params)
     try:
         with full_precision():
             error, scale = check_equal(apply, state, *_in_use(small, call), inputs, tolerance)
@@ -127,6 +125,31 @@ def compact_module(
         raise ValueError(_refusal(module, compacted.plan, why)) from cause
     report = dataclasses.replace(compacted.report, error=error, scale=scale)
     return CompactedModule(small, report, _with_rest(compacted.plan, rest))
+
+
+def narrow_module(module: nnx.Module, plan: Plan) -> nnx.Module:
+    """Makes the module that :func:`compact_module` made with a plan, of other numbers; unchecked.
+
+    Args:
+      module: a module like the full one; it stays as it is.
+      plan: the positions that stay of every leaf of its state.
+
+    Raises:
+      ValueError: a leaf has another shape than the full one.
+    """
+    return _rebuild(module, plan.narrow_leaves)[0]
+
+
+def _rebuild(module: nnx.Module, narrow: Callable[[Any], Any]) -> tuple[nnx.Module, Any]:
+    """Makes a module with narrow arrays, and the sizes of its layers to match.
+
+    Returns:
+      The module, and that part of the state of the full one that is never sliced.
+    """
+    graphdef, state, rest = nnx.split(module, _is_sliceable, ...)
+    small = nnx.merge(graphdef, narrow(state), rest, copy=True)
+    resize(small)
+    return small, rest
 
 
 def _is_sliceable(path: tuple[Any, ...], leaf: Any) -> bool:

@@ -10,7 +10,8 @@ import optax
 from jaxtyping import Array
 
 from sgl_jax._util.narrowing import LeafPlan, narrow_parts
-from sgl_jax._util.typing import Params
+from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax._util.typing import Params, Path
 from sgl_jax.transforms._links._link import Link
 from sgl_jax.transforms._links._watch import Checksum, Footprint
 
@@ -47,11 +48,6 @@ class LinkDef(Generic[L]):
         leaves = [jax.tree.leaves(strengths[name])[0] for name in self.names]
         return jax.tree.unflatten(self.structure, leaves)
 
-    def narrowed(self, kept: Mapping[str, LeafPlan]) -> "LinkDef[L]":
-        """Narrows the groups of the link to the positions that stay."""
-        link = jax.tree.unflatten(self.structure, [0.0] * self.structure.num_leaves)
-        return LinkDef(jax.tree.structure(narrow_parts(link, kept)), self.names)
-
 
 class LinkState(NamedTuple):
     """State of a link, of whatever kind.
@@ -80,6 +76,26 @@ class LinkState(NamedTuple):
         """The link with its strengths in force."""
         return self.linkdef.merge(self.strengths)
 
+    def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "LinkState":
+        """Narrows the groups of the link, their weights, the copy and the watch to what stays.
+
+        Args:
+          kept: for every leaf of the parameters, by its path, the part that stays.
+        """
+        link = narrow_parts(self.link, kept)
+        linkdef = dataclasses.replace(self.linkdef, structure=jax.tree.structure(link))
+        pairs = zip(self.linkdef.names, jax.tree.leaves(link), strict=True)
+        # A container such as nnx.Optimizer wraps every array, and finds it wrapped again.
+        strengths = {name: _fill(self.strengths[name], leaf) for name, leaf in pairs}
+        z, rebuild = flatten_by_path(self.z)
+        z = rebuild({path: kept[path].take(leaf) for path, leaf in z.items()})
+        return LinkState(self.count, strengths, linkdef, z, narrow_parts(self.watch, kept))
+
+
+def _fill(wrapped: Any, array: Array) -> Any:
+    """Puts an array in the place of the one array of a tree."""
+    return jax.tree.map(lambda _: array, wrapped)
+
 
 def init_state(link: Link, params: Params) -> LinkState:
     """Resolves a link on parameters and splits it into strengths and structure."""
@@ -106,12 +122,17 @@ def advance(link: L, state: LinkState) -> tuple[L, LinkState]:
     """
 
     def read(given, stored):
-        anew = callable(given) or isinstance(given, jax.Array)
+        anew = callable(given) or (isinstance(given, jax.Array) and _fits(given, stored))
         return _evaluate(given if anew else stored, state.count)
 
     strengths = {name: read(given, state.strengths[name]) for name, given in _named(link).items()}
     count = optax.safe_increment(state.count)
     return state.linkdef.merge(strengths), state._replace(count=count, strengths=strengths)
+
+
+def _fits(given: Array, stored: Any) -> bool:
+    """True unless the stored weights were narrowed with their groups, and those given were not."""
+    return jnp.shape(given) == jnp.shape(jax.tree.leaves(stored)[0])
 
 
 def _named(link: Link) -> dict[str, Any]:
