@@ -33,6 +33,18 @@ class LeafPlan:
     shape: tuple[int, ...]
     kept: tuple[Kept, ...]
 
+    @classmethod
+    def from_json(cls, shape: Sequence[int], kept: Sequence[Sequence[int] | None]) -> "LeafPlan":
+        """Makes a part of what JSON has of its attributes.
+
+        Raises:
+          ValueError: positions that are no ascending ones of their axis.
+        """
+        for size, some in zip(shape, kept, strict=True):
+            if some is not None and list(some) != sorted({k for k in some if 0 <= k < size}):
+                raise ValueError(f"kept positions {some} of an axis of {size}")
+        return cls(tuple(shape), tuple(None if some is None else tuple(some) for some in kept))
+
     @property
     def narrow_shape(self) -> tuple[int, ...]:
         """Shape of the part that stays."""

@@ -200,7 +200,7 @@ def _load(path: Path, data_root: str | None, download: bool) -> tuple[RunFolder,
     config = folder.read_config()
     root = data_root or config.data_root
     experiment = prepare(dataclasses.replace(config, data_root=root, download=download))
-    return folder, Run(experiment, folder.read_state(experiment), folder.read_records())
+    return folder, folder.read_run(experiment)
 
 
 def _tabulate_compact(folder: RunFolder, runs: Mapping[str, Run]) -> list[Any]:

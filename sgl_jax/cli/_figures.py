@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 
-import jax
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
@@ -12,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax.compaction.program import products
-from sgl_jax.runs.experiment import Run, get_sparse_params
+from sgl_jax.runs.costs import make_predictor
+from sgl_jax.runs.experiment import Run
 from sgl_jax.runs.records import Record
 
 
@@ -44,12 +44,10 @@ def draw_history(
 
 def find_first_filters(run: Run) -> np.ndarray | None:
     """Finds the kernel of the convolution that runs first, averaged over its inputs, if any."""
-    network, images = run.experiment.network, run.experiment.data.x_test
-    sparse = get_sparse_params(run.experiment.config, run.state)
+    apply, (sparse, rest) = make_predictor(run)
     leaves, _ = flatten_by_path(sparse)
-    image = jax.ShapeDtypeStruct((1, *images.shape[1:]), "float32")
     try:
-        found = products(lambda w, x: network.apply((w, run.state.rest), x), sparse, image)
+        found = products(lambda w, x: apply((w, rest), x), sparse, run.experiment.image)
     except ValueError:  # a loop or a branch
         return None
     kernels = [leaves[product.kernel] for product in found if product.kernel]

@@ -31,6 +31,7 @@ from sgl_jax.compaction._compact import (
     Compacted as Compacted,
     compact as compact,
     compacted_size as compacted_size,
+    measure_size as measure_size,
 )
 from sgl_jax.compaction._equality import (
     UnequalError as UnequalError,
@@ -55,6 +56,7 @@ __all__ = [
     "compact",
     "compacted_size",
     "full_precision",
+    "measure_size",
     "narrow_state",
     "shapes_of",
 ]

@@ -18,7 +18,7 @@ from sgl_jax.compaction.axes import Structure
 from sgl_jax.compaction.program import Program, products_of, trace
 
 
-__all__ = ["Compacted", "compact", "compacted_size"]
+__all__ = ["Compacted", "compact", "compacted_size", "measure_size"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +117,7 @@ def compact(
     report = Report(
         shapes_of(found.plan),
         before=_size(params, structure.program),
-        after=_size(found.params, trace(found.apply, found.params, *inputs)[0]),
+        after=measure_size(found.apply, found.params, *inputs),
         error=error,
         scale=scale,
         kept=_constants_kept(structure, values, search.constant),
@@ -153,7 +153,18 @@ def compacted_size(
       Size(parameters=15, flops=30, bytes=60)
     """
     found = remove_channels(apply, params, inputs, protect, round_to=1, strict=False)
-    return _size(found.params, trace(found.apply, found.params, *inputs)[0])
+    return measure_size(found.apply, found.params, *inputs)
+
+
+def measure_size(apply: Callable[..., Any], params: Params, *inputs: Any) -> Size:
+    """Measures the size of a network as it is.
+
+    Args:
+      apply: ``(params, *inputs) -> outputs``.
+      params: its parameters.
+      *inputs: example inputs; FLOPs are counted for them, as 0 if a loop or a branch has some.
+    """
+    return _size(params, trace(apply, params, *inputs)[0])
 
 
 def _constants_kept(

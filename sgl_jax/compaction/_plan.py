@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -29,6 +30,20 @@ class Plan:
     def paths(self) -> frozenset[Path]:
         """Names of the leaves."""
         return frozenset(path for path, _ in self.leaves)
+
+    def to_json(self) -> dict[Path, dict[str, Any]]:
+        """Converts the plan to JSON's own types."""
+        return {path: {"shape": leaf.shape, "kept": leaf.kept} for path, leaf in self.leaves}
+
+    @classmethod
+    def from_json(cls, found: Mapping[Path, Mapping[str, Any]]) -> "Plan":
+        """Inverts :meth:`to_json`; keys that are no attribute of a leaf are left out.
+
+        Raises:
+          ValueError: positions that are no ascending ones of their axis.
+        """
+        leaves = {p: LeafPlan.from_json(leaf["shape"], leaf["kept"]) for p, leaf in found.items()}
+        return cls(tuple(leaves.items()))
 
     def check(self, params: Params, narrow: bool) -> dict[Path, Any]:
         """The leaves of a tree by path, after a look at their shapes.

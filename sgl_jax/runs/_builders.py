@@ -119,7 +119,8 @@ def build_transformation(
     """
     milestones = [steps * epoch for epoch in config.milestones]
     schedule = look_up("schedule", SCHEDULES, config.schedule)
-    rate = schedule(config.learning_rate, steps * config.epochs, milestones, config.decay)
+    epochs = config.epochs - config.finish_epochs
+    rate = schedule(config.learning_rate, steps * epochs, milestones, config.decay)
     algorithm = look_up("algorithm", ALGORITHMS, config.algorithm)
     optimizer = look_up("optimizer", OPTIMIZERS, config.optimizer)
     base = bind_accepted(optimizer, momentum=config.momentum, weight_decay=config.weight_decay)

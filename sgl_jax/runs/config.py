@@ -53,6 +53,10 @@ class Config:
       milestones: epochs after which the staircase takes a step and beta grows.
       decay: factor on the learning rate at each milestone of the staircase.
       epochs: passes over the training images.
+      finish: share of the epochs, the last ones, that train the sparse network on without a
+        penalty, its zeros kept; the trained weights of a splitting become v before.
+      shrink_at: let dead channels leave during training, whenever the rest costs less than this
+        share of the FLOPs; what has left cannot come back.
       batch_size: images per step.
       seed: seed of the initial weights and of the order of the images.
       holdout: training images to hold out and to test on, instead of the test images.
@@ -84,6 +88,8 @@ class Config:
     milestones: tuple[int, ...] = ()
     decay: float = 0.1
     epochs: int = 30
+    finish: float | None = None
+    shrink_at: float | None = None
     batch_size: int = 64
     seed: int = 0
     holdout: int = 0
@@ -97,6 +103,13 @@ class Config:
             self._require(name, ">= 0", lambda value: value >= 0)
         for name in ("beta", "beta_growth", "learning_rate", "decay"):
             self._require(name, "> 0", lambda value: value > 0)
+        for name in ("finish", "shrink_at"):
+            self._require(name, "between 0 and 1", lambda value: 0 < value < 1)
+        if self.finish is not None and not self.finish_epochs:
+            raise ValueError(
+                f"A run needs finish to be an epoch or more, got finish={self.finish} of "
+                f"{self.epochs} epochs."
+            )
         for name in ("epochs", "batch_size"):
             self._require(name, ">= 1", lambda value: value >= 1)
         self._require(
@@ -115,6 +128,11 @@ class Config:
         if value is not None and not holds(value):
             raise ValueError(f"A run needs {name} {words}, got {name}={value}.")
 
+    @property
+    def finish_epochs(self) -> int:
+        """Number of epochs without a penalty at the end."""
+        return round((self.finish or 0) * self.epochs)
+
     def strengths(self, images: int) -> Strengths:
         """Computes the strengths in force from the number of training images."""
         group_lam = self.lam if self.group_lam is None else self.group_lam
@@ -123,4 +141,4 @@ class Config:
 
     def twin(self) -> "Config":
         """Makes the config of the dense network that is trained the same way."""
-        return dataclasses.replace(self, dense=True)
+        return dataclasses.replace(self, dense=True, finish=None, shrink_at=None)

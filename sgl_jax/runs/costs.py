@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Compacted, Size, compact
-from sgl_jax.data import Dataset, take_batch
-from sgl_jax.runs.experiment import Run, get_sparse_params
+from sgl_jax.data import Dataset
+from sgl_jax.runs.experiment import Run, get_sparse_params, take_images
 from sgl_jax.train import evaluate
 
 
@@ -56,8 +54,9 @@ class Cost(NamedTuple):
 
 def make_predictor(run: Run) -> Predictor:
     """Makes a predictor of the sparse network of a run, with its dead channels."""
-    sparse = get_sparse_params(run.experiment.config, run.state)
-    return run.experiment.network.apply, (sparse, run.state.rest)
+    experiment, state = run.experiment, run.state
+    variables = (get_sparse_params(experiment.config, state), state.rest)
+    return experiment.full.apply, tuple(map(experiment.widen, variables))
 
 
 def compact_network(run: Run) -> Compacted:
@@ -69,7 +68,7 @@ def compact_network(run: Run) -> Compacted:
     Raises:
       ValueError: the network cannot be compacted.
     """
-    return compact(*make_predictor(run), _take_images(run.experiment.data, 1))
+    return compact(*make_predictor(run), take_images(run.experiment.data, 1))
 
 
 def measure_costs(dense: Run, sparse: Mapping[str, Run]) -> dict[str, Cost]:
@@ -113,7 +112,7 @@ def measure_latencies(
     found: dict[str, dict[int, float]] = {name: {} for name in networks}
     calls = {name: (jax.jit(apply), params) for name, (apply, params) in networks.items()}
     for batch in BATCHES:
-        images = _take_images(data, batch)
+        images = take_images(data, batch)
         for name, seconds in _time_in_turn(calls, images).items():
             found[name][batch] = statistics.median(seconds)
     return found
@@ -133,10 +132,3 @@ def _time_in_turn(networks: Mapping[str, Predictor], images: jax.Array) -> dict[
             jax.block_until_ready(apply(params, images))
             taken[name].append(time.perf_counter() - start)
     return taken
-
-
-def _take_images(data: Dataset, count: int) -> jax.Array:
-    """Takes the first test images, over again if there are not enough."""
-    indices = np.arange(count) % len(data.y_test)
-    few = jnp.asarray(data.x_test[indices]), jnp.asarray(data.y_test[indices])
-    return take_batch(*few, jnp.arange(count))[0]

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,56 +9,31 @@ import optax
 
 from sgl_jax import train
 from sgl_jax._util.typing import Params
-from sgl_jax.data import Dataset, batch_indices
+from sgl_jax.data import batch_indices
 from sgl_jax.runs._builders import (
     build_dataset,
     build_grouping,
     build_model,
     build_transformation,
 )
-from sgl_jax.runs.config import Config, Strengths
+from sgl_jax.runs._run import Experiment, Run, get_sparse_params, take_images
+from sgl_jax.runs._stages import change_stage, check_stages
+from sgl_jax.runs.config import Config
 from sgl_jax.runs.records import Record, count_layers, measure_shares
 from sgl_jax.train.placement import Placement, gathered
-from sgl_jax.transforms import sparse_params, splitting_gap
+from sgl_jax.transforms import splitting_gap
 
 
-__all__ = ["Experiment", "Run", "get_sparse_params", "measure", "prepare", "run", "train_epochs"]
-
-
-class Experiment(NamedTuple):
-    """A run that is ready to start: the objects that its config names, checked.
-
-    Attributes:
-      config: the config.
-      strengths: the strengths in force, undivided.
-      data: the images to train and to test on.
-      network: the model as functions.
-      tx: the optimizer.
-      state: the state before the first step.
-      placement: the devices to train on, if many.
-    """
-
-    config: Config
-    strengths: Strengths
-    data: Dataset
-    network: train.Network
-    tx: optax.GradientTransformation
-    state: train.TrainState
-    placement: Placement | None = None
-
-
-class Run(NamedTuple):
-    """A run as far as it has come.
-
-    Attributes:
-      experiment: its objects.
-      state: the state after the newest epoch.
-      records: the records of all epochs so far.
-    """
-
-    experiment: Experiment
-    state: train.TrainState
-    records: list[Record]
+__all__ = [
+    "Experiment",
+    "Run",
+    "get_sparse_params",
+    "measure",
+    "prepare",
+    "run",
+    "take_images",
+    "train_epochs",
+]
 
 
 def prepare(config: Config, placement: Placement | None = None) -> Experiment:
@@ -80,46 +54,44 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     data = build_dataset(config)
     count = len(data.y_train)
     order = jax.eval_shape(lambda: batch_indices(jax.random.key(0), count, config.batch_size))
-    network, params, rest = train.split(build_model(config, data.classes))
+    model = build_model(config, data.classes)
+    network, params, rest = train.split(model)
     strengths = config.strengths(count)
     image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
     groups = build_grouping(config, network.apply, (params, rest), image)
     tx = build_transformation(config, strengths, params, len(order), groups)
     state = train.init_state(tx, params, rest)
     _check_step(config, network, tx, state, image)
-    return Experiment(config, strengths, data, network, tx, state, placement)
+    found = Experiment(config, strengths, data, model, network, network, tx, state, placement)
+    check_stages(found)
+    return found
 
 
-def train_epochs(
-    experiment: Experiment, state: train.TrainState | None = None, done: int = 0
-) -> Iterator[tuple[train.TrainState, Record]]:
+def train_epochs(start: Run) -> Iterator[Run]:
     """Trains epoch by epoch.
 
     Args:
-      experiment: the run.
-      state: the state to go on from; by default that before the first step. It is consumed, and so
-        is every state that is yielded, once the next is asked for.
-      done: epochs that led to ``state``.
+      start: the run so far. Its state is consumed, and so is that of every run that is yielded,
+        once the next is asked for.
 
     Yields:
-      The state after each further epoch, whole on one device of every process, and its record.
+      The run after each further epoch, with its state whole on one device of every process.
 
     Raises:
       FloatingPointError: the loss is no finite number.
+      ValueError: dead channels cannot leave the network.
     """
-    config, data = experiment.config, experiment.data
-    state = experiment.state if state is None else state
+    run, (config, data) = start, (start.experiment.config, start.experiment.data)
     images, labels = jnp.asarray(data.x_train), jnp.asarray(data.y_train)
-    forward, tx, placement = experiment.network.forward, experiment.tx, experiment.placement
-    if placement is not None:
+    if (placement := run.experiment.placement) is not None:
         images, labels = placement.copy((images, labels))
-    for epoch in range(done + 1, config.epochs + 1):
-        key = jax.random.fold_in(jax.random.key(config.seed), epoch)
+    for epoch in range(len(run.records) + 1, config.epochs + 1):
+        experiment = run.experiment
         state, loss = train.train_epoch(
-            key,
-            forward,
-            tx,
-            state,
+            jax.random.fold_in(jax.random.key(config.seed), epoch),
+            experiment.network.forward,
+            experiment.tx,
+            run.state,
             images,
             labels,
             batch_size=config.batch_size,
@@ -131,7 +103,9 @@ def train_epochs(
                 f"learning rate (now {config.learning_rate})."
             )
         whole = gathered(state)
-        yield whole, measure(experiment, whole, epoch, float(loss))
+        record = measure(experiment, whole, epoch, float(loss))
+        run = change_stage(Run(experiment, whole, [*run.records, record]))
+        yield run
 
 
 def run(config: Config, on_epoch: Callable[[Record], None] = lambda record: None) -> Run:
@@ -145,10 +119,9 @@ def run(config: Config, on_epoch: Callable[[Record], None] = lambda record: None
       ValueError: an unknown name, or a value out of its range.
     """
     experiment = prepare(config)
-    found = Run(experiment, experiment.state, [])
-    for state, record in train_epochs(experiment):
-        found = Run(experiment, state, [*found.records, record])
-        on_epoch(record)
+    found = start = Run(experiment, experiment.state, [])
+    for found in train_epochs(start):
+        on_epoch(found.records[-1])
     return found
 
 
@@ -162,7 +135,8 @@ def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: f
 
     sparse = get_sparse_params(config, state)
     gap = 0.0 if config.dense else float(splitting_gap(state.opt_state, state.params))
-    tested, shares = test(state.params), measure_shares(state.params)
+    tested, shares = test(state.params), measure_shares(experiment.widen(state.params))
+    wide = experiment.widen(sparse)
     return Record(
         epoch,
         loss,
@@ -170,15 +144,10 @@ def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: f
         tested.loss,
         test(sparse).error if gap else tested.error,
         gap,
-        measure_shares(sparse) if gap else shares,
+        measure_shares(wide) if gap else shares,
         shares,
-        count_layers(sparse),
+        count_layers(wide),
     )
-
-
-def get_sparse_params(config: Config, state: train.TrainState) -> Params:
-    """Reads the parameters with their exact zeros; those of a dense twin as they are."""
-    return state.params if config.dense else sparse_params(state.opt_state, state.params)
 
 
 def _check_step(

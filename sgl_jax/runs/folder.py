@@ -2,10 +2,11 @@
 
 ``config.json`` has the config and where the run began; ``record.jsonl`` a line of results per
 epoch, the same on every machine of the same kind; ``timing.jsonl`` a line of seconds per epoch;
-``checkpoints/`` the whole state after the newest epoch; ``compact/``, at the end, the network
-without its dead channels. The line of an epoch is written before its checkpoint, and lines beyond
-the checkpoint are dropped on resuming, so that the folder is right at every moment at which it may
-be left. Of several processes only the first reads and writes it.
+``checkpoints/`` the whole state after the newest epoch; ``shrinks/`` a file for every epoch after
+which channels left; ``compact/``, at the end, the network without its dead channels. The lines of
+an epoch are written before its checkpoint, and those beyond the checkpoint are dropped on resuming,
+so that the folder is right at every moment at which it may be left. Of several processes only the
+first reads and writes it.
 """
 
 import dataclasses
@@ -16,12 +17,14 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from sgl_jax._util.files import append_json, read_first_lines, replace_folder, write_whole
+from sgl_jax.compaction import Plan
 from sgl_jax.runs import _checkpoint as checkpoint
 from sgl_jax.runs._config_file import check_same_config, describe, read_config
+from sgl_jax.runs._plan_files import find_plan, write_plan
+from sgl_jax.runs._stages import restore_stage
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.experiment import Experiment, Run, prepare, train_epochs
 from sgl_jax.runs.records import Record
-from sgl_jax.train import TrainState
 from sgl_jax.train.placement import Placement
 from sgl_jax.train.processes import run_on_first
 
@@ -127,8 +130,8 @@ class RunFolder:
         lines = read_first_lines(self.path / "record.jsonl", done)
         return [Record.from_json(json.loads(line)) for line in lines]
 
-    def read_state(self, experiment: Experiment) -> TrainState:
-        """Reads the state after the newest epoch.
+    def read_run(self, experiment: Experiment) -> Run:
+        """Reads the run as of its newest epoch.
 
         Args:
           experiment: the run of :meth:`read_config`, prepared.
@@ -143,11 +146,15 @@ class RunFolder:
                 f"An evaluation needs a run with an epoch done, got none in {self.path}: go on "
                 "with it by --resume."
             )
-        return checkpoint.load(self._checkpoints, done, experiment.state)
+        return self._load(experiment, self.read_records())
 
     @property
     def _config_path(self) -> Path:
         return self.path / "config.json"
+
+    @property
+    def _shrinks(self) -> Path:
+        return self.path / "shrinks"
 
     @property
     def _checkpoints(self) -> Path:
@@ -168,10 +175,16 @@ class RunFolder:
 
     def _restore(self, experiment: Experiment) -> Run:
         """Restores the run as of its newest checkpoint; lines beyond it are dropped."""
-        records = run_on_first(self._trim)
+        return self._load(experiment, run_on_first(self._trim))
+
+    def _load(self, experiment: Experiment, records: list[Record]) -> Run:
+        """Loads the state after the last of some records, which may be none."""
+        done = len(records)
+        plan = run_on_first(lambda: find_plan(self._shrinks, done))
+        experiment = restore_stage(experiment, done, plan)
         state = experiment.state
         if records:
-            state = checkpoint.load(self._checkpoints, len(records), experiment.state)
+            state = checkpoint.load(self._checkpoints, done, state)
         return Run(experiment, state, records)
 
     def _trim(self) -> list[Record]:
@@ -191,20 +204,21 @@ class RunFolder:
 
     def _continue(self, start: Run) -> Iterator[Run]:
         """Trains the epochs that are left, each of them on disk before it is yielded."""
-        experiment, records = start.experiment, list(start.records)
-        began = time.perf_counter()
-        for state, record in train_epochs(experiment, start.state, len(records)):
-            seconds = round(time.perf_counter() - began, 3)
-            self._append(record, seconds)
-            checkpoint.save(self._checkpoints, record.epoch, state)
-            records.append(record)
-            yield Run(experiment, state, records)
-            began = time.perf_counter()
+        plan, began = start.experiment.plan, time.perf_counter()
+        for run in train_epochs(start):
+            seconds, record = round(time.perf_counter() - began, 3), run.records[-1]
+            new = None if run.experiment.plan is plan else run.experiment.plan
+            self._append(record, seconds, new)
+            checkpoint.save(self._checkpoints, record.epoch, run.state)
+            yield run
+            plan, began = run.experiment.plan, time.perf_counter()
 
-    def _append(self, record: Record, seconds: float) -> None:
-        """Appends the lines of an epoch."""
+    def _append(self, record: Record, seconds: float, plan: Plan | None) -> None:
+        """Appends the lines of an epoch, and writes its plan if channels have left after it."""
 
         def append() -> None:
+            if plan is not None:
+                write_plan(self._shrinks, record.epoch, plan)
             append_json(self.path / "record.jsonl", record.to_json())
             append_json(self.path / "timing.jsonl", {"epoch": record.epoch, "seconds": seconds})
 

@@ -18,7 +18,7 @@ from sgl_jax.train._compile import compiled
 from sgl_jax.train._epoch import train_epoch
 from sgl_jax.train._evaluation import Evaluation, evaluate
 from sgl_jax.train._images import Images, Labels
-from sgl_jax.train._step import Network, TrainState, init_state, split, train_step
+from sgl_jax.train._step import Network, TrainState, init_state, join, split, train_step
 
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "compiled",
     "evaluate",
     "init_state",
+    "join",
     "split",
     "train_epoch",
     "train_step",

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, Int32
 from sgl_jax._util.typing import Params
 
 
-__all__ = ["Network", "TrainState", "cross_entropy", "init_state", "split", "train_step"]
+__all__ = ["Network", "TrainState", "cross_entropy", "init_state", "join", "split", "train_step"]
 
 
 class Network(NamedTuple):
@@ -66,6 +66,17 @@ def split(model: nnx.Module) -> tuple[Network, Params, Any]:
         return nnx.merge(use, *variables, copy=True)(images)
 
     return Network(forward, apply), params, rest
+
+
+def join(model: nnx.Module, params: Params, rest: Any) -> nnx.Module:
+    """Puts arrays into a module, as :func:`split` took them out; the module itself stays as it is.
+
+    Args:
+      model: a module with arrays of these shapes.
+      params: its parameters.
+      rest: the rest of its arrays.
+    """
+    return nnx.merge(nnx.graphdef(model), params, rest, copy=True)
 
 
 def init_state(tx: optax.GradientTransformation, params: Params, rest: Any = ()) -> TrainState:

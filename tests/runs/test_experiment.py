@@ -9,7 +9,7 @@ import pytest
 
 from sgl_jax.runs import _builders as builders
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.experiment import prepare, run, train_epochs
+from sgl_jax.runs.experiment import Run, prepare, run, train_epochs
 from sgl_jax.runs.records import Record
 
 
@@ -64,7 +64,7 @@ def test_groups_of_channels_die_as_wholes():
         lam=0.0,
         group_lam=2000.0,
     )
-    *_, (state, _) = train_epochs(prepare(config))
+    state = run(config).state
     filters, biases = state.params["conv"]["kernel"][...], state.params["conv"]["bias"][...]
     dead = np.asarray(jnp.abs(filters).max((0, 1, 2)) == 0)
     assert dead.any()
@@ -82,9 +82,9 @@ def test_same_seed_gives_the_same_record(records):
 
 def test_a_run_goes_on_from_any_epoch(records):
     experiment = prepare(SHORT)
-    state, _ = next(train_epochs(experiment))
-    *_, (_, last) = train_epochs(experiment, state, done=1)
-    assert last == records["prox_adam"]
+    first = next(train_epochs(Run(experiment, experiment.state, [])))
+    *_, last = train_epochs(first)
+    assert last.records[-1] == records["prox_adam"]
 
 
 def test_strengths_are_divided_by_the_number_of_training_images():

@@ -70,8 +70,8 @@ def assert_same_run(folder, whole):
     other, reached = whole
     assert lines(folder) == lines(other)
     assert len(lines(folder, "timing.jsonl")) == CONFIG.epochs
-    state = folder.read_state(reached.experiment)
-    assert bits(state) == bits(other.read_state(reached.experiment)) == bits(reached.state)
+    state = folder.read_run(reached.experiment).state
+    assert bits(state) == bits(other.read_run(reached.experiment).state) == bits(reached.state)
     assert {path.name for path in folder.path.iterdir()} == FILES
     assert [path.name for path in (folder.path / "checkpoints").iterdir()] == ["3"]
 
@@ -218,5 +218,5 @@ def test_what_an_interrupted_start_or_deletion_left_is_no_obstacle(whole, copied
 
 def test_a_run_without_an_epoch_has_no_state(tmp_path, experiment):
     with pytest.raises(FileNotFoundError, match="an epoch done") as error:
-        RunFolder(tmp_path).read_state(experiment)
+        RunFolder(tmp_path).read_run(experiment)
     assert_sentence(error, tmp_path, "--resume")

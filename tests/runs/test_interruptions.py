@@ -100,7 +100,7 @@ def assert_same_run(path, other):
     assert (path / "record.jsonl").read_bytes() == (other / "record.jsonl").read_bytes()
     folders = RunFolder(path), RunFolder(other)
     experiment = prepare(folders[0].read_config())
-    mine, theirs = (bits(folder.read_state(experiment)) for folder in folders)
+    mine, theirs = (bits(folder.read_run(experiment).state) for folder in folders)
     assert mine == theirs
     names = [sorted(str(each.relative_to(f)) for each in f.glob("*")) for f in (path, other)]
     assert names[0] == names[1]

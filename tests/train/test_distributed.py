@@ -115,7 +115,7 @@ def test_two_processes_train_what_one_device_trains(tmp_path, on_one_device, dev
     written = json.loads((path / "config.json").read_text())["placement"]
     assert written == {"devices": 8, "processes": 2, "shard_params": devices == "params"}
     assert (path / "figure.png").exists()
-    state, expected = found.read_state(on_one_device.experiment), on_one_device.state
+    state, expected = found.read_run(on_one_device.experiment).state, on_one_device.state
     assert int(state.step) == int(expected.step) >= 30
     assert_close(state.params, expected.params)
     assert_same_support(
@@ -146,7 +146,7 @@ def test_a_process_that_is_killed_ends_the_other_and_leaves_a_checkpoint(tmp_pat
     folder = RunFolder(path)
     done = len(folder.read_records())
     assert done >= 2
-    assert int(folder.read_state(prepare(folder.read_config())).step) == done * 29
+    assert int(folder.read_run(prepare(folder.read_config())).state.step) == done * 29
     config = json.loads((path / "config.json").read_text())
     config["config"]["epochs"] = done + 1
     (path / "config.json").write_text(json.dumps(config))

@@ -11,7 +11,7 @@ from sgl_jax._util.orbax import Mismatch, compare
 from sgl_jax._util.provenance import collect_versions
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Path
-from sgl_jax.compaction import Compacted, LeafPlan, Plan, Report, Size, shapes_of
+from sgl_jax.compaction import Compacted, Plan, Report, Size, shapes_of
 
 
 __all__ = ["Description", "describe", "read_description"]
@@ -121,7 +121,7 @@ def read_description(text: str, where: str) -> Description:
 
 
 def _parsed(found: dict[str, Any]) -> Description:
-    plan = Plan(tuple((path, _leaf(**leaf)) for path, leaf in found["leaves"].items()))
+    plan = Plan.from_json(found["leaves"])
     parts: dict[str, Any] = {"shapes": shapes_of(plan), **found["report"]}
     parts |= {name: Size(**parts[name]) for name in ("before", "after")}
     parts |= {name: tuple(parts[name]) for name in ("kept", "revived", "folded", "unknown")}
@@ -132,13 +132,6 @@ def _parsed(found: dict[str, Any]) -> Description:
         tuple(jax.ShapeDtypeStruct(tuple(x["shape"]), x["dtype"]) for x in found["inputs"]),
         tuple(found["outputs"]),
     )
-
-
-def _leaf(shape: list[int], dtype: str, kept: list[list[int] | None]) -> LeafPlan:
-    for size, some in zip(shape, kept, strict=True):
-        if some is not None and some != sorted({k for k in some if 0 <= k < size}):
-            raise ValueError(f"kept positions {some} of an axis of {size}")
-    return LeafPlan(tuple(shape), tuple(None if some is None else tuple(some) for some in kept))
 
 
 def _damaged(error: Exception, where: str) -> ValueError:

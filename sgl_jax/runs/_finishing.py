@@ -1,0 +1,57 @@
+"""The end of a run on a fixed support: the sparse network is trained on, without a penalty."""
+
+import dataclasses
+
+import optax
+
+from sgl_jax.groups import by_entry, by_neuron
+from sgl_jax.runs._builders import build_transformation
+from sgl_jax.runs._run import Experiment, get_sparse_params
+from sgl_jax.train import TrainState
+from sgl_jax.transforms import keep_support
+
+
+__all__ = ["finish", "finished_experiment"]
+
+
+OF_AN_ITERATE = ("fista", "rda", "schedule_free")
+"""Algorithms that keep an iterate of their own without a regularizer, too: no plain optimizers."""
+
+
+def finish(experiment: Experiment, state: TrainState) -> tuple[Experiment, TrainState]:
+    """Makes the sparse parameters the trained ones, and keeps their zeros from then on.
+
+    Args:
+      experiment: the run, with its regularizer.
+      state: its state, whole on one device.
+
+    Returns:
+      Both, of a plain optimizer on the support, with a state of its own.
+    """
+    params = get_sparse_params(experiment.config, state)
+    tx = _build_finishing(experiment)
+    state = TrainState(params, state.rest, tx.init(params), state.step)
+    return experiment._replace(tx=tx, state=state), state
+
+
+def finished_experiment(experiment: Experiment) -> Experiment:
+    """Makes the objects of a run that :func:`finish` has changed, without its numbers."""
+    state = experiment.state
+    tx = _build_finishing(experiment)
+    return experiment._replace(tx=tx, state=state._replace(opt_state=tx.init(state.params)))
+
+
+def _build_finishing(experiment: Experiment) -> optax.GradientTransformation:
+    """Builds the base optimizer, at a rate that falls along a cosine, on the support.
+
+    Channels that are dead stay so with their biases; of the paper's neurons, which have none, only
+    the kernels keep their zeros.
+    """
+    config = experiment.config
+    algorithm = "subgradient" if config.algorithm in OF_AN_ITERATE else config.algorithm
+    plain = dataclasses.replace(
+        config.twin(), algorithm=algorithm, schedule="cosine", epochs=config.finish_epochs
+    )
+    steps = len(experiment.data.y_train) // config.batch_size
+    tx = build_transformation(plain, experiment.strengths, experiment.state.params, steps)
+    return optax.chain(tx, keep_support(by_entry() if config.groups == "channels" else by_neuron()))

@@ -1,0 +1,84 @@
+"""The objects of a run, and what is read off them."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+from sgl_jax import train
+from sgl_jax._util.typing import Params
+from sgl_jax.compaction import Plan
+from sgl_jax.data import Dataset, take_batch
+from sgl_jax.runs.config import Config, Strengths
+from sgl_jax.runs.records import Record
+from sgl_jax.train.placement import Placement
+from sgl_jax.transforms import sparse_params
+
+
+__all__ = ["Experiment", "Run", "get_sparse_params", "take_images"]
+
+
+class Experiment(NamedTuple):
+    """A run that is ready to start: the objects that its config names, checked.
+
+    Attributes:
+      config: the config.
+      strengths: the strengths in force, undivided.
+      data: the images to train and to test on.
+      model: the model, without the channels that have left.
+      network: the model as functions.
+      full: the network with all channels.
+      tx: the optimizer.
+      state: the state before the first step.
+      placement: the devices to train on, if many.
+      plan: the positions that are left of every leaf, once channels have left.
+    """
+
+    config: Config
+    strengths: Strengths
+    data: Dataset
+    model: nnx.Module
+    network: train.Network
+    full: train.Network
+    tx: optax.GradientTransformation
+    state: train.TrainState
+    placement: Placement | None = None
+    plan: Plan | None = None
+
+    @property
+    def image(self) -> jax.ShapeDtypeStruct:
+        """Shape and dtype of a batch of one image."""
+        return jax.ShapeDtypeStruct((1, *self.data.x_train.shape[1:]), jnp.float32)
+
+    def widen(self, tree: Any) -> Any:
+        """Puts zeros where channels have left, into the parameters or the rest of the arrays."""
+        return tree if self.plan is None else self.plan.widen(tree)
+
+
+class Run(NamedTuple):
+    """A run as far as it has come.
+
+    Attributes:
+      experiment: its objects.
+      state: the state after the newest epoch.
+      records: the records of all epochs so far.
+    """
+
+    experiment: Experiment
+    state: train.TrainState
+    records: list[Record]
+
+
+def get_sparse_params(config: Config, state: train.TrainState) -> Params:
+    """Reads the parameters with their exact zeros; those of a dense twin as they are."""
+    return state.params if config.dense else sparse_params(state.opt_state, state.params)
+
+
+def take_images(data: Dataset, count: int) -> jax.Array:
+    """Takes the first test images, over again if there are not enough."""
+    indices = np.arange(count) % len(data.y_test)
+    few = jnp.asarray(data.x_test[indices]), jnp.asarray(data.y_test[indices])
+    return take_batch(*few, jnp.arange(count))[0]
