@@ -122,7 +122,7 @@ def run_small(options: argparse.Namespace) -> None:
     x = generator.integers(0, 256, (images, 28, 28, 1), dtype=np.uint8)
     y = generator.integers(0, 10, images, dtype=np.int32)
     data = jnp.asarray(x), jnp.asarray(y)
-    lanes = many.grid(seed=range(SEEDS), entry_lam=[1e-5, 3e-5, 1e-4, 3e-4])
+    lanes = many.grid(seed=range(SEEDS), lam=[1e-5, 3e-5, 1e-4, 3e-4])
     tx = sgl.prox_adam(1e-3, sgl.SparseGroup(sgl.L1(1e-5), sgl.L1(1e-5)))
     ways = {"train_many": train_as_one, "single runs": train_one_by_one}
     runs = {name: way(tx, lanes, data, options.batch_size) for name, way in ways.items()}

@@ -6,7 +6,7 @@ it finds, so names, types and shapes are compared before.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +65,15 @@ def write(path: Path, leaves: Mapping[str, np.ndarray]) -> None:
         checkpointer.save(path.absolute(), named, force=True)
 
 
-def read(path: Path, expected: Mapping[str, str]) -> dict[str, np.ndarray]:
+def read(
+    path: Path, expected: Mapping[str, str], rename: Callable[[str], str] = str
+) -> dict[str, np.ndarray]:
     """Reads a folder.
 
     Args:
       path: path of the folder.
       expected: type and shape of every leaf, from :func:`describe_leaves`.
+      rename: function from the name of a stored leaf to its name today.
 
     Raises:
       ImportError: Orbax is not installed.
@@ -82,9 +85,10 @@ def read(path: Path, expected: Mapping[str, str]) -> dict[str, np.ndarray]:
         stored = {} if metadata is None else metadata.tree
         if not stored:
             raise OSError("no readable metadata")
-        compare(expected, {_to_path(name): _describe(leaf) for name, leaf in stored.items()})
+        today = {name: rename(_to_path(name)) for name in stored}
+        compare(expected, {today[name]: _describe(leaf) for name, leaf in stored.items()})
         found = checkpointer.restore(path.absolute())
-        return {_to_path(name): leaf for name, leaf in found.items()}
+        return {today[name]: leaf for name, leaf in found.items()}
 
 
 def compare(expected: Mapping[str, str], found: Mapping[str, str]) -> None:

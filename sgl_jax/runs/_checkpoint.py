@@ -81,9 +81,14 @@ def load(folder: Path, epoch: int, like: TrainState) -> TrainState:
     return rebuild({name: restore_leaf(found[name], leaf) for name, leaf in leaves.items()})
 
 
+def _name_today(name: str) -> str:
+    """Names a leaf of a checkpoint as today; strengths of entries had a prefix of their own."""
+    return name.replace("/strengths/entry_", "/strengths/")
+
+
 def _read(path: Path, expected: dict[str, str]) -> dict[str, np.ndarray]:
     try:
-        return orbax.read(path, expected)
+        return orbax.read(path, expected, _name_today)
     except ImportError:
         raise
     except Mismatch as found:

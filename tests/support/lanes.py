@@ -14,8 +14,8 @@ from support.tiny import Tiny
 
 
 SEEDS = 5
-LANES = grid(seed=range(SEEDS), entry_lam=[0.0, 1e-4, 3e-4, 1e-3])
-NAMES = {"entry_lam": LANES["entry_lam"]}
+LANES = grid(seed=range(SEEDS), lam=[0.0, 1e-4, 3e-4, 1e-3])
+NAMES = {"lam": LANES["lam"]}
 KEYS = jax.vmap(jax.random.key)(LANES["seed"])
 LASSO = sgl.SparseGroup(sgl.L1(1e-4), sgl.L1(1e-4))
 

@@ -52,7 +52,7 @@ def prox_last(base):
         both = sgl.SparseGroup(sgl.L1(lam), sgl.L1(0.05))
         return optax.chain(base, factory(sgl.apply_prox)(both, step_size))
 
-    return Method(build, 0.5, "entry_lam")
+    return Method(build, 0.5, "lam")
 
 
 def prox_adam(rate, lam, factory):
@@ -85,7 +85,7 @@ def coupled(algorithm, name, lam, **options):
         both = sgl.SparseGroup(sgl.L1(lam), sgl.L1(0.0005))
         return factory(bound)(RATE, both, number)
 
-    return Method(build, lam, "entry_lam", name)
+    return Method(build, lam, "lam", name)
 
 
 def hspg(rate, lam, factory):
@@ -128,7 +128,7 @@ SETUPS = {
         options={"rho": 1.0, "period": 2},
     ),
     "fista": Setup(
-        Method(sparse_group(sgl.fista), 0.5, "entry_lam"),
+        Method(sparse_group(sgl.fista), 0.5, "lam"),
         lambda: sgl.fista(LASSO_RATE, L1),
     ),
     "hspg": Setup(
@@ -146,7 +146,7 @@ SETUPS = {
         {"steps": 4, "period": 1},
     ),
     "prox_adam": Setup(
-        Method(prox_adam, 0.03, "entry_lam"),
+        Method(prox_adam, 0.03, "lam"),
         lambda: sgl.prox_adam(LASSO_RATE, L1),
     ),
     "prox_sgd": Setup(
@@ -154,7 +154,7 @@ SETUPS = {
         lambda: sgl.prox_sgd(LASSO_RATE, L1),
     ),
     "rda": Setup(
-        Method(sparse_group(sgl.rda, power=0.25), 0.3, "entry_lam"),
+        Method(sparse_group(sgl.rda, power=0.25), 0.3, "lam"),
         lambda: sgl.rda(LASSO_RATE, L1, power=0.0),
         options={"power": 0.0},
     ),
@@ -165,7 +165,7 @@ SETUPS = {
         options={"beta": 1.0, "period": 4},
     ),
     "schedule_free": Setup(
-        Method(sparse_group(sgl.schedule_free), 0.5, "entry_lam"),
+        Method(sparse_group(sgl.schedule_free), 0.5, "lam"),
         lambda: sgl.schedule_free(0.2, L1),
     ),
     "splitting": Setup(
@@ -179,7 +179,7 @@ SETUPS = {
         (95, 1.47151),
     ),
     "subgradient": Setup(
-        Method(sparse_group(sgl.subgradient, base=optax.sgd), 0.3, "entry_lam"),
+        Method(sparse_group(sgl.subgradient, base=optax.sgd), 0.3, "lam"),
         lambda: sgl.subgradient(LASSO_RATE, L1, base=optax.sgd),
         (0, 1.49023),
     ),

@@ -34,10 +34,10 @@ SCHEDULE = optax.linear_schedule(1e-4, 1e-3, 10)
 @pytest.mark.parametrize(
     ("tx", "hyperparams", "words"),
     [
-        (sgl.prox_sgd(0.1, LASSO), {"lam": [0.1] * 3}, "'lam'.*entry_lam, group_lam, step_size"),
-        (sgl.prox_sgd(0.1, LASSO), {"entry_lam": [0.1] * 2}, r"shapes \{'entry_lam': \(2,\)\}"),
-        (sgl.prox_sgd(0.1, LASSO), {"entry_lam": 0.1}, r"shapes \{'entry_lam': \(\)\}"),
-        (sgl.prox_sgd(0.1, LASSO), {"entry_lam": np.ones((3, 2))}, r"shape \(3,\), got \(3, 2\)"),
+        (sgl.prox_sgd(0.1, LASSO), {"rho": [0.1] * 3}, "'rho'.*group_lam, lam, step_size"),
+        (sgl.prox_sgd(0.1, LASSO), {"lam": [0.1] * 2}, r"shapes \{'lam': \(2,\)\}"),
+        (sgl.prox_sgd(0.1, LASSO), {"lam": 0.1}, r"shapes \{'lam': \(\)\}"),
+        (sgl.prox_sgd(0.1, LASSO), {"lam": np.ones((3, 2))}, r"shape \(3,\), got \(3, 2\)"),
         (sgl.prox_sgd(SCHEDULE, LASSO), {"step_size": [1e-4] * 3}, "every update overwrites"),
         (sgl.prox_sgd(jnp.array(0.1), LASSO), {"step_size": [0.2] * 3}, "a Python number in"),
         (sgl.prox_sgd(0.1, LASSO), {"count": [0] * 3}, "every update overwrites"),

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.usefixtures("double_lanes")
 @pytest.mark.slow
 def test_grid_of_lenet5_is_its_single_runs(adam):
     lenet5 = Problem(lambda rngs: LeNet5(rngs=rngs), images=480, batch_size=16)
-    lanes = grid(seed=[0, 1], entry_lam=[0.0, 1e-3])
-    states = lenet5.states(adam, lanes["seed"], {"entry_lam": lanes["entry_lam"]})
+    lanes = grid(seed=[0, 1], lam=[0.0, 1e-3])
+    states = lenet5.states(adam, lanes["seed"], {"lam": lanes["lam"]})
     found = lenet5.train(adam, states, jax.vmap(jax.random.key)(lanes["seed"]))
     assert int(found[0].step[0]) == 30
     assert lenet5.traces == 1

@@ -94,7 +94,7 @@ def test_other_parameters_than_those_of_init_are_no_mismatch(tx):
 
 def test_strength_set_between_updates_is_no_mismatch(tx):
     params, state = start(tx, feed=gradients(5))
-    state = optax.tree.set(state, entry_lam=jnp.asarray(0.5), step_size=jnp.asarray(0.3))
+    state = optax.tree.set(state, lam=jnp.asarray(0.5), step_size=jnp.asarray(0.3))
     _, state = more(tx, params, state, gradients(5))
     assert optax.tree.get(state, "mismatches") == 0
 

@@ -66,7 +66,7 @@ def init_many(
     """Makes the states of all lanes before the first step, on arrays of their own.
 
     A hyperparameter is a number that the optimizer reads from its state: every strength of a link
-    of this package that was given as a number (``lam``, ``entry_lam``, ``group_lam``, ``beta``; the
+    of this package that was given as a number (``lam``, ``group_lam``, ``beta``; the
     learning rate of a proximal optimizer is its ``step_size``), and every number behind
     ``optax.inject_hyperparams``. All that go by one name are set.
 

@@ -23,7 +23,7 @@ Strengths: TypeAlias = dict[str, Any]
 
 L = TypeVar("L", bound=Link)
 
-_WRAPPERS = ("numbers", "penalty", "regularizer")
+_WRAPPERS = ("entry", "numbers", "penalty", "regularizer")
 """Fields that are no part of the name of a strength."""
 
 
@@ -136,7 +136,7 @@ def _fits(given: Array, stored: Any) -> bool:
 
 
 def _named(link: Link) -> dict[str, Any]:
-    """Names the strengths of a link: ``lam``, ``beta``; ``entry_lam`` in a sparse group.
+    """Names the strengths of a link: ``lam``, ``beta``; ``group_lam`` of the group penalty.
 
     Groups are no leaves, so a link has the same names before and after it is resolved.
     """
