@@ -46,7 +46,7 @@ class Sparsity(NamedTuple):
 
 
 class Live(NamedTuple):
-    """Groups of a leaf (of the first leaf, where groups span several).
+    """Groups of a leaf (of the kernel that makes them, where groups span several leaves).
 
     Attributes:
       live: number of groups with a nonzero weight.
@@ -94,7 +94,7 @@ def live_groups(params: Params, grouping: GroupingLike = by_neuron()) -> dict[Pa
     found = {}
     for family in grouping.resolve(params):
         parts = [jnp.abs(leaves[member.path]) for member in family.members]
-        found[family.members[0].path] = Live(jnp.sum(family.max(parts) > 0), family.count)
+        found[family.main.path] = Live(jnp.sum(family.max(parts) > 0), family.count)
     return found
 
 

@@ -4,6 +4,7 @@
 - ``pytree``: frozen dataclasses as pytrees, and one normalised name per leaf;
 - ``numerics``: arithmetic that several proximal operators share;
 - ``xla``: ways to write arithmetic of which XLA makes fewer passes over memory;
+- ``docstrings``: first lines and descriptions of parameters, read off docstrings;
 - ``catalogue``: catalogues that follow from the imports of their entries;
 - ``narrowing``: arrays that lose positions, and values that narrow themselves;
 - ``files``: files and folders that are whole at every moment;

@@ -5,6 +5,8 @@ In the order in which data flow:
 - ``_main``: the entry point, which parses the options and turns errors into sentences;
 - ``_commands``: a function per command, whose parameters are the options (those of a training are
   the fields of :class:`sgl_jax.runs.config.Config` and :class:`sgl_jax.runs.launch.Launch`);
+- ``_given``: the options of a training as they are typed, without those that were not given;
+- ``_catalogues``: the names to choose from, and their parameters, as tables;
 - ``_progress``: bars, or lines in a log, while a run lasts;
 - ``_tables``: runs, costs and compactions as tables;
 - ``_figures``: the figure of a run.

@@ -1,30 +1,25 @@
 """The commands of the command line, as functions of the typed options."""
 
 import dataclasses
-import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from sgl_jax.algorithms import ALGORITHMS
+from sgl_jax.cli._catalogues import tabulate_catalogues, tabulate_parameters
+from sgl_jax.cli._given import UNSET, Given, drop_unset
 from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars
 from sgl_jax.cli._tables import tabulate_compaction, tabulate_costs, tabulate_records
 from sgl_jax.compaction.artifacts import EXPORTERS
-from sgl_jax.data import DATASETS
-from sgl_jax.models import MODELS
-from sgl_jax.penalties import PENALTIES
 from sgl_jax.runs.compaction import compact_run, is_compacted
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.costs import measure_costs
 from sgl_jax.runs.experiment import Run, measure, prepare, run
 from sgl_jax.runs.folder import Mode, RunFolder
 from sgl_jax.runs.launch import Launch
-from sgl_jax.runs.optimizers import OPTIMIZERS, SCHEDULES
 from sgl_jax.train.processes import is_first_process, report_lost_process
 
 
@@ -42,7 +37,7 @@ DEMO = {
 
 
 def train(
-    config: Annotated[Config, tyro.conf.OmitArgPrefixes],
+    options: Annotated[Given, tyro.conf.OmitArgPrefixes] = UNSET,
     launch: Annotated[Launch, tyro.conf.OmitArgPrefixes] = Launch(),  # noqa: B008
     name: str | None = None,
     runs: Path = Path("runs"),
@@ -57,7 +52,7 @@ def train(
     folder RUNS/NAME, from which an interrupted run goes on with --resume.
 
     Args:
-      config: the training.
+      options: the training.
       launch: the devices.
       name: name of the run; made of data, model, algorithm, penalty and seed without it.
       runs: folder of the run folders.
@@ -69,20 +64,21 @@ def train(
         raise ValueError("A run can be resumed or overwritten, got both --resume and --overwrite.")
     placement = launch.start()
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
-    folder = RunFolder(runs / (name or _make_name(config)))
+    folder = RunFolder(runs / _check_name(name or _make_name(Config(**options))))
     console, finished = Console(quiet=not is_first_process()), {}
     with report_lost_process(), make_bars(console) as progress, hint_at_resuming(folder.path):
-        config = folder.resolve_config(config, mode)
-        on_epoch = add_bar(progress, "sparse", config)
-        finished["sparse"] = folder.train(config, mode, on_epoch, placement)
+        config = folder.resolve_config(drop_unset(options), mode)
+        kind = _name_kind(config)
+        on_epoch = add_bar(progress, kind, config)
+        finished[kind] = folder.train(config, mode, on_epoch, placement)
         if not (no_twin or config.dense):
             dense = RunFolder(folder.path / "dense")
             on_epoch = add_bar(progress, "dense", config)
             finished = {"dense": dense.train(config.twin(), mode, on_epoch, placement), **finished}
         after = [] if config.dense else _tabulate_compact(folder, finished)
     records = {name: run.records[-1] for name, run in finished.items()}
-    console.print(tabulate_records(records), *after)
-    console.print(_describe(finished["sparse"]))
+    console.print(tabulate_records(records, config.groups), *after)
+    console.print(_describe(finished[kind]))
     figure = folder.path / "figure.png"
     if is_first_process():
         _save_figure(finished, figure)
@@ -102,7 +98,8 @@ def evaluate(
     folder, trained = _load(run, data_root, download)
     experiment, state, records = trained
     record = measure(experiment, state, records[-1].epoch, records[-1].loss)
-    Console().print(tabulate_records({"dense" if experiment.config.dense else "sparse": record}))
+    config = experiment.config
+    Console().print(tabulate_records({_name_kind(config): record}, config.groups))
     if is_compacted(folder):
         found = compact_run(folder, trained)
         Console().print(tabulate_costs({"full": found.full, "compact": found.compact}))
@@ -134,17 +131,13 @@ def compact(
     Console().print(tabulate_compaction(found.report), costs, *map(str, found.files), sep="\n")
 
 
-def list_catalogues() -> None:
-    """Lists the names to choose from: penalties, algorithms, models, data sets, and more."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    width = 2 + max(len(name) for catalogue in _CATALOGUES.values() for name in catalogue)
-    table.add_column(no_wrap=True, min_width=width)
-    table.add_column(no_wrap=True, overflow="ellipsis")
-    for option, catalogue in _CATALOGUES.items():
-        table.add_row(f"--{option}", style="bold")
-        for name, entry in catalogue.items():
-            table.add_row(f"  {name}", _take_first_line(entry))
-    Console().print(table)
+def list_catalogues(name: tyro.conf.Positional[str | None] = None) -> None:
+    """Lists the names to choose from, penalties, algorithms, models, data sets, and more.
+
+    Args:
+      name: one of these names, to list its parameters, with their defaults or options and ranges.
+    """
+    Console().print(tabulate_catalogues() if name is None else tabulate_parameters(name))
 
 
 def demo(epochs: int = 30, seed: int = 0) -> None:
@@ -159,7 +152,8 @@ def demo(epochs: int = 30, seed: int = 0) -> None:
     console = Console()
     with make_bars(console) as progress:
         finished = {name: run(c, add_bar(progress, name, c)) for name, c in configs.items()}
-    console.print(tabulate_records({name: each.records[-1] for name, each in finished.items()}))
+    records = {name: each.records[-1] for name, each in finished.items()}
+    console.print(tabulate_records(records, chosen["prox_adam"].groups))
     console.print(tabulate_costs(measure_costs(finished.pop("dense"), finished)))
     console.print(f"digits, {epochs} epochs each, seed {seed}.")
 
@@ -172,19 +166,20 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
 }
 
-_CATALOGUES: dict[str, Mapping[str, Any]] = {
-    "penalty": PENALTIES,
-    "algorithm": ALGORITHMS,
-    "model": MODELS,
-    "data": DATASETS,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-}
+
+def _name_kind(config: Config) -> str:
+    """Names the network of a run: dense or sparse."""
+    return "dense" if config.dense else "sparse"
 
 
-def _take_first_line(entry: Any) -> str:
-    """Takes the first line of a docstring."""
-    return (inspect.getdoc(entry) or "").partition("\n")[0]
+def _check_name(name: str) -> str:
+    """Refuses a name that leads out of the folder of the runs."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(
+            f"A run needs a --name within the folder of the runs, got {name}: give the folder by "
+            "--runs."
+        )
+    return name
 
 
 def _make_name(config: Config) -> str:
@@ -218,10 +213,10 @@ def _tabulate_compact(folder: RunFolder, runs: Mapping[str, Run]) -> list[Any]:
 def _describe(run: Run) -> str:
     """Describes a run in one line, with its strengths as they were given and in force."""
     config, images = run.experiment.config, len(run.experiment.data.y_train)
-    words = [config.algorithm, config.penalty]
+    words = [config.algorithm, *([] if config.dense else [config.penalty])]
     used = run.experiment.strengths._asdict()
     for name, given in config.strengths(1)._asdict().items():
-        if name != "beta" or run.records[-1].gap:
+        if given is not None:
             divided = "" if config.undivided else f" / {images:,} = {used[name]:.3g}"
             words.append(f"{name} {given:g}{divided}")
     return ", ".join([*words, f"seed {config.seed}."])
@@ -231,6 +226,7 @@ def _save_figure(finished: Mapping[str, Run], path: Path) -> None:
     """Saves the figure of a run."""
     from sgl_jax.cli._figures import draw_history, find_first_filters
 
-    filters = find_first_filters(finished["sparse"])
+    *_, last = finished.values()
+    filters = find_first_filters(last)
     figure = draw_history({name: run.records for name, run in finished.items()}, filters)
     figure.savefig(path, dpi=120)

@@ -14,13 +14,14 @@ from sgl_jax.runs.records import Record
 __all__ = ["tabulate_compaction", "tabulate_costs", "tabulate_records"]
 
 
-def tabulate_records(records: Mapping[str, Record]) -> Group:
+def tabulate_records(records: Mapping[str, Record], groups: str = "neurons") -> Group:
     """Tabulates runs side by side: one table of errors and zeros, one of their layers.
 
     Args:
       records: by the name to show, the last records of runs of one model on one data set.
+      groups: name of the groups that they count.
     """
-    return Group(_tabulate_summary(records), _tabulate_layers(records))
+    return Group(_tabulate_summary(records), _tabulate_layers(records, groups))
 
 
 def _tabulate_summary(records: Mapping[str, Record]) -> Table:
@@ -51,8 +52,12 @@ _SPLITTING: dict[str, Callable[[Record], str]] = {
 """Rows for zeros that are in a copy; the paper counts those of w, with a tolerance."""
 
 
-def _tabulate_layers(records: Mapping[str, Record]) -> Table:
-    table = Table(title="Weights kept and live groups (filters, inputs of dense layers)")
+_GROUPS = {"neurons": "filters, inputs of dense layers"}
+"""Groups in words, where their name does not say what they are."""
+
+
+def _tabulate_layers(records: Mapping[str, Record], groups: str) -> Table:
+    table = Table(title=f"Weights kept and live groups ({_GROUPS.get(groups, groups)})")
     table.add_column("layer")
     for name in records:
         table.add_column(f"{name}\nweights", justify="right", no_wrap=True)

@@ -42,6 +42,11 @@ class GroupFamily:
         """The family of one group that is all of a leaf."""
         return cls.of_array(shape, tuple(range(len(shape))))
 
+    @property
+    def main(self) -> Member:
+        """The first of the members with the most axes: the kernel that makes a channel."""
+        return max(self.members, key=lambda member: len(member.shape))
+
     @functools.cached_property
     def plain(self) -> bool:
         """True if every group is a set of axes of one leaf, so that plain reductions suffice."""

@@ -146,7 +146,7 @@ class SparseGroup:
             raise ValueError(
                 f"SparseGroup needs a penalty of single entries for a joint prox, got "
                 f"{type(self.entry).__name__} on groups of them; use sgl_transform, which splits "
-                "it, or no group penalty (group_lam=0)."
+                "it, or no penalty of groups (--group-penalty none)."
             )
 
     def _search(

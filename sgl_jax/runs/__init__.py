@@ -2,9 +2,12 @@
 
 In the order in which data flow:
 
+- ``_lookup``, ``optimizers``, ``_groupings``: names and import paths; catalogues of base
+  optimizers, schedules and groupings;
+- ``parts``, ``_settings``: the factories that options name, and the parameters of each;
+- ``_needs``: the options that have no effect beside the others, which are refused;
 - ``config``: :class:`~.config.Config`, everything that a result depends on, as words and numbers;
 - ``launch``: the devices, in one process or in several;
-- ``_lookup``, ``optimizers``: names and import paths; catalogues of base optimizers and schedules;
 - ``_builders``: the only place where words become objects (data set, network, groups, optimizer);
 - ``experiment``: those objects made ready, and trained in memory, a record per epoch;
 - ``records``: the record of an epoch, to and from JSON;

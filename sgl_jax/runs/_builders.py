@@ -9,16 +9,14 @@ import optax
 from flax import nnx
 
 from sgl_jax._util.typing import Params, ScalarOrSchedule
-from sgl_jax.algorithms import ALGORITHMS
-from sgl_jax.compaction.channels import channel_groups
-from sgl_jax.data import DATASETS, Dataset
+from sgl_jax.data import Dataset
 from sgl_jax.groups import GroupingLike, by_neuron
-from sgl_jax.models import MODELS
-from sgl_jax.penalties import PENALTIES, Penalty
-from sgl_jax.regularizers import RegularizerLike, SparseGroup
-from sgl_jax.runs._lookup import look_up
+from sgl_jax.penalties import L1
+from sgl_jax.regularizers import Regularizer, RegularizerLike, SparseGroup
+from sgl_jax.runs._needs import find_shapes
 from sgl_jax.runs.config import Config, Strengths
-from sgl_jax.runs.optimizers import OPTIMIZERS, SCHEDULES, bind_accepted, staircase
+from sgl_jax.runs.optimizers import bind_accepted, staircase
+from sgl_jax.runs.parts import Parts, find_parts, takes
 from sgl_jax.transforms.schedules import warmup
 
 
@@ -35,7 +33,7 @@ def build_dataset(config: Config) -> Dataset:
       OSError: the data set cannot be found, read or fetched.
       ValueError: an unknown name, something else than a data set, or too many images to hold out.
     """
-    load = look_up("data set", DATASETS, config.data)
+    load = find_parts(vars(config))["data"]
     data = bind_accepted(load, root=config.data_root, download=config.download)()
     if not isinstance(data, Dataset):
         raise ValueError(
@@ -62,7 +60,7 @@ def build_model(config: Config, classes: int) -> nnx.Module:
     Raises:
       ValueError: an unknown name, or something else than a network.
     """
-    build = look_up("model", MODELS, config.model)
+    build = find_parts(vars(config))["model"]
     try:
         model = build(classes=classes, rngs=nnx.Rngs(config.seed))
     except TypeError as error:
@@ -91,11 +89,10 @@ def build_grouping(
     Raises:
       ValueError: the network has no channels that could be removed.
     """
-    if config.groups == "neurons" or config.dense:
-        return NEURONS
-    channels = channel_groups(apply, variables, image)
+    make = find_parts(vars(config))["groups"]
+    grouping = bind_accepted(make, apply=apply, variables=variables, image=image)()
     flops = config.group_weight == "flops"
-    return channels, channels.flops_weights(variables[0]) if flops else "sqrt_size"
+    return grouping, grouping.flops_weights(variables[0]) if flops else "sqrt_size"
 
 
 def build_transformation(
@@ -117,71 +114,82 @@ def build_transformation(
     Raises:
       ValueError: an unknown name, or parts that do not fit.
     """
+    parts = find_parts(vars(config))
     milestones = [steps * epoch for epoch in config.milestones]
-    schedule = look_up("schedule", SCHEDULES, config.schedule)
-    epochs = config.epochs - config.finish_epochs
-    rate = schedule(config.learning_rate, steps * epochs, milestones, config.decay)
-    algorithm = look_up("algorithm", ALGORITHMS, config.algorithm)
-    optimizer = look_up("optimizer", OPTIMIZERS, config.optimizer)
-    base = bind_accepted(optimizer, momentum=config.momentum, weight_decay=config.weight_decay)
-    own = _has_own_optimizer(algorithm)
-    if own and config.optimizer != Config.optimizer:
-        raise ValueError(
-            f"optimizer={config.optimizer!r} needs an algorithm with a base optimizer, got "
-            f"{config.algorithm!r}, which is its own; leave it out, or take another algorithm."
+    schedule = bind_accepted(
+        parts["schedule"],
+        steps=steps * (config.epochs - config.finish_epochs),
+        milestones=milestones,
+        decay=config.decay,
+    )
+    options = {"momentum": config.momentum, **_build_betas(config, strengths, milestones)}
+    if "optimizer" in parts:
+        options["base"] = bind_accepted(
+            parts["optimizer"], momentum=config.momentum, weight_decay=config.weight_decay
         )
-    if config.dense and not own:
-        return base(rate)
-    regularizer: RegularizerLike | None = None
-    if not config.dense:
-        regularizer = _build_sparse_group(config, strengths, steps, *groups)
-        # Without a group lasso the entries need no joint prox, which not every penalty has.
-        if own and not strengths.group_lam:
-            regularizer = regularizer.resolved(params).entries_part
-    betas = _build_betas(config, strengths, milestones)
-    make = bind_accepted(algorithm, base=base, momentum=config.momentum, **betas)
-    return make(rate, regularizer)
-
-
-def _has_own_optimizer(algorithm: Any) -> bool:
-    """True if an algorithm takes no base optimizer."""
-    return "base" not in inspect.signature(algorithm).parameters
+    regularizer = _build_regularizer(config, parts, strengths, steps, params, groups)
+    make = bind_accepted(parts["algorithm"], **options)
+    return make(schedule(config.learning_rate), regularizer)
 
 
 def _build_betas(
     config: Config, strengths: Strengths, milestones: Sequence[int]
 ) -> dict[str, ScalarOrSchedule]:
     """Builds the couplings: of all kernels, or of convolutions and dense kernels apart."""
+    if strengths.beta is None:
+        return {}
     betas: dict[str, ScalarOrSchedule] = {"beta": strengths.beta}
     if config.beta_growth != 1 and milestones:
-        betas["beta"] = staircase(strengths.beta, 0, milestones, config.beta_growth)
+        betas["beta"] = staircase(strengths.beta, milestones, config.beta_growth)
         if config.beta_growth_on == "conv":
             betas["dense_beta"] = strengths.beta
     return betas
 
 
-def _build_sparse_group(
-    config: Config, strengths: Strengths, steps: int, grouping: GroupingLike, weight: Any
-) -> SparseGroup:
+def _build_regularizer(
+    config: Config,
+    parts: Parts,
+    strengths: Strengths,
+    steps: int,
+    params: Params,
+    groups: tuple[GroupingLike, Any],
+) -> RegularizerLike | None:
     """Builds the penalties on entries and on groups, with strengths that may rise from zero."""
 
-    def rising(value: float) -> ScalarOrSchedule:
-        return warmup(value, steps * config.lam_warmup) if config.lam_warmup else value
+    def build(name: str, lam: float | None, **shape: Any) -> Any:
+        if name not in parts:
+            return None
+        rises = lam is not None and config.lam_warmup
+        rising = warmup(lam, steps * config.lam_warmup) if rises else lam
+        make = bind_accepted(parts[name], lam=rising, **shape)
+        _require_settings(name, getattr(config, name), make)
+        return make()
 
-    entry = _build_penalty(config, rising(strengths.lam))
-    group: Any = look_up("penalty", PENALTIES, config.group_penalty)
-    return SparseGroup(entry, group(rising(strengths.group_lam)), grouping, weight)
-
-
-def _build_penalty(config: Config, lam: ScalarOrSchedule) -> Penalty:
-    """Builds the penalty on entries, with its shape parameter if one is given."""
-    penalty: Any = look_up("penalty", PENALTIES, config.penalty)
-    if config.shape is None:
-        return penalty(lam=lam)
-    names = [name for name in inspect.signature(penalty).parameters if name != "lam"]
-    if len(names) != 1:
+    if config.dense:
+        return None
+    names = [] if config.shape is None else find_shapes(parts["penalty"])
+    shape = dict.fromkeys(names, config.shape)
+    entry = build("penalty", strengths.lam, **shape)
+    group = build("group_penalty", strengths.group_lam)
+    if entry is None and group is None:
         raise ValueError(
-            f"shape={config.shape} needs a penalty with one shape parameter, got "
-            f"{config.penalty!r}, which has {', '.join(names) or 'none'}."
+            "A run needs a penalty on entries or on groups, got none for both: choose one, or take "
+            "the dense twin (dense)."
         )
-    return penalty(lam=lam, **{names[0]: config.shape})
+    if entry is None:
+        return Regularizer(group, *groups)
+    if group is not None and (strengths.group_lam or takes(parts["algorithm"], "base")):
+        return SparseGroup(entry, group, *groups)
+    # Without a group penalty the entries need no joint prox, which not every penalty has.
+    return SparseGroup(entry, L1(0.0), *groups).resolved(params).entries_part
+
+
+def _require_settings(part: str, name: str, make: Callable[..., Any]) -> None:
+    """Refuses a penalty with a parameter that has neither a value nor a default."""
+    for parameter in inspect.signature(make).parameters.values():
+        named = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        if named and parameter.default is parameter.empty:
+            raise ValueError(
+                f"{part}={name!r} needs a value of {parameter.name}, got none: add --set "
+                f"{part}.{parameter.name}=VALUE."
+            )

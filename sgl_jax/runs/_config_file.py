@@ -43,8 +43,10 @@ def read_config(path: Path) -> Config:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         fields: dict[str, Any] = found["config"]
-        fields["milestones"] = tuple(fields["milestones"])
-        return Config(**fields)
+        for field in dataclasses.fields(Config):
+            if isinstance(field.default, tuple) and field.name in fields:
+                fields[field.name] = tuple(fields[field.name])
+        config = Config(**fields)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"A run folder needs its config.json, got none in {path.parent}: check its name."
@@ -54,6 +56,8 @@ def read_config(path: Path) -> Config:
             f"A run folder needs a config.json as `sgl-jax train` writes it, got {error} in "
             f"{path}: use the version that wrote it, or --overwrite."
         ) from error
+    # Older versions wrote options that had no effect, as they were given.
+    return config.without_unused()
 
 
 def check_same_config(stored: Config, config: Config, path: Path) -> None:

@@ -1,11 +1,9 @@
 """The end of a run on a fixed support: the sparse network is trained on, without a penalty."""
 
-import dataclasses
-
 import optax
 
-from sgl_jax.groups import by_entry, by_neuron
-from sgl_jax.runs._builders import build_transformation
+from sgl_jax.groups import GroupingLike, by_entry
+from sgl_jax.runs._builders import build_grouping, build_transformation
 from sgl_jax.runs._run import Experiment, get_sparse_params
 from sgl_jax.train import TrainState
 from sgl_jax.transforms import keep_support
@@ -49,9 +47,18 @@ def _build_finishing(experiment: Experiment) -> optax.GradientTransformation:
     """
     config = experiment.config
     algorithm = "subgradient" if config.algorithm in OF_AN_ITERATE else config.algorithm
-    plain = dataclasses.replace(
-        config.twin(), algorithm=algorithm, schedule="cosine", epochs=config.finish_epochs
+    plain = config.twin().changed(
+        algorithm=algorithm, schedule="cosine", epochs=config.finish_epochs
     )
     steps = len(experiment.data.y_train) // config.batch_size
     tx = build_transformation(plain, experiment.strengths, experiment.state.params, steps)
-    return optax.chain(tx, keep_support(by_entry() if config.groups == "channels" else by_neuron()))
+    return optax.chain(tx, keep_support(_build_support(experiment)))
+
+
+def _build_support(experiment: Experiment) -> GroupingLike:
+    """Builds a grouping of the leaves that keep their zeros."""
+    config, state = experiment.config, experiment.state
+    if config.groups != "neurons":
+        return by_entry()
+    variables = (state.params, state.rest)
+    return build_grouping(config, experiment.network.apply, variables, experiment.image)[0]

@@ -12,6 +12,7 @@ from sgl_jax import train
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Plan
 from sgl_jax.data import Dataset, take_batch
+from sgl_jax.groups import Groups
 from sgl_jax.runs.config import Config, Strengths
 from sgl_jax.runs.records import Record
 from sgl_jax.train.placement import Placement
@@ -33,6 +34,7 @@ class Experiment(NamedTuple):
       full: the network with all channels.
       tx: the optimizer.
       state: the state before the first step.
+      groups: the groups that its records count, of the network with all channels.
       placement: the devices to train on, if many.
       plan: the positions that are left of every leaf, once channels have left.
     """
@@ -45,6 +47,7 @@ class Experiment(NamedTuple):
     full: train.Network
     tx: optax.GradientTransformation
     state: train.TrainState
+    groups: Groups
     placement: Placement | None = None
     plan: Plan | None = None
 

@@ -1,24 +1,29 @@
 """The config of a run: everything that its result depends on."""
 
 import dataclasses
+import math
+from collections.abc import Collection
 from typing import Any, Literal, NamedTuple
+
+from sgl_jax.runs._needs import find_unused, refuse_unused
+from sgl_jax.runs.parts import select_settings
 
 
 __all__ = ["Config", "Strengths"]
 
 
 class Strengths(NamedTuple):
-    """The strengths in the objective, undivided.
+    """The strengths in the objective, undivided; ``None`` for those it does not have.
 
     Attributes:
       lam: strength of the penalty of single weights.
-      group_lam: strength of the group lasso.
+      group_lam: strength of the penalty of groups.
       beta: strength of the coupling.
     """
 
-    lam: float
-    group_lam: float
-    beta: float
+    lam: float | None
+    group_lam: float | None
+    beta: float | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,13 +37,17 @@ class Config:
       data: data set: a name, or package.module:Name of your own.
       model: network: a name, or package.module:Name of your own.
       algorithm: how the regulariser acts: a name, or package.module:Name.
-      penalty: penalty of single weights: a name, or package.module:Name.
+      settings: NAME=VALUE for parameters that have no option, of whatever part; PART.NAME=VALUE
+        where several have one of that name, as in penalty.a=3; sgl-jax list NAME lists them.
+      penalty: penalty or constraint of single weights: a name, none, or package.module:Name.
       shape: shape parameter of the penalty (a, gamma or alpha); its default without it.
       lam: strength of the penalty of single weights; divided by N.
-      group_lam: strength of the group lasso; divided by N; that of lam without it.
-      groups: weights that shrink together: the paper's neurons, or all of a channel (filter, bias,
-        scale and shift of its norm), so that it can be removed once it is zero.
-      group_penalty: penalty of the norms of groups: a name, or package.module:Name.
+      group_lam: strength of the penalty of groups; divided by N; that of lam without it, and no
+        penalty of groups beside a constraint.
+      groups: weights that shrink together, and are counted: the paper's neurons, or all of a
+        channel (filter, bias, scale and shift of its norm), so that it can be removed once it is
+        zero; a name, or package.module:Name.
+      group_penalty: penalty of the norms of groups: a name, none, or package.module:Name.
       group_weight: weight of a group of channels: the root of its size, or the FLOPs it takes.
       beta: coupling of the splitting; divided by N; the other algorithms have none.
       undivided: take lam, group_lam and beta as they are, not divided by N.
@@ -68,11 +77,12 @@ class Config:
     data: str = "digits"
     model: str = "lenet5"
     algorithm: str = "prox_adam"
+    settings: tuple[str, ...] = ()
     penalty: str = "l1"
     shape: float | None = None
     lam: float = 0.4
     group_lam: float | None = None
-    groups: Literal["neurons", "channels"] = "neurons"
+    groups: str = "neurons"
     group_penalty: str = "l1"
     group_weight: Literal["sqrt_size", "flops"] = "sqrt_size"
     beta: float = 2.5
@@ -97,8 +107,18 @@ class Config:
     data_root: str | None = dataclasses.field(default=None, compare=False)
     download: bool = dataclasses.field(default=False, compare=False)
 
-    def check(self) -> None:
-        """Raises ``ValueError`` if a number is out of its range."""
+    def check(self, given: Collection[str] | None = None) -> None:
+        """Raises ``ValueError`` if an option is out of its range, or has no effect.
+
+        Args:
+          given: names of the options that were given; by default those that are not the default.
+        """
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        if given is None:
+            given = [name for name, value in vars(self).items() if value != defaults[name]]
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"A run needs a finite {name}, got {name}={value}.")
         for name in ("lam", "group_lam", "lam_warmup", "momentum", "weight_decay", "holdout"):
             self._require(name, ">= 0", lambda value: value >= 0)
         for name in ("beta", "beta_growth", "learning_rate", "decay"):
@@ -113,15 +133,11 @@ class Config:
         for name in ("epochs", "batch_size"):
             self._require(name, ">= 1", lambda value: value >= 1)
         self._require(
-            "group_weight",
-            "'sqrt_size' without groups='channels'",
-            lambda value: value == "sqrt_size" or self.groups == "channels",
-        )
-        self._require(
             "milestones",
             "in ascending order from 1 on",
             lambda value: list(value) == sorted(set(value)) and (not value or value[0] >= 1),
         )
+        refuse_unused(vars(self), given)
 
     def _require(self, name: str, words: str, holds: Any) -> None:
         value = getattr(self, name)
@@ -136,9 +152,33 @@ class Config:
     def strengths(self, images: int) -> Strengths:
         """Computes the strengths in force from the number of training images."""
         group_lam = self.lam if self.group_lam is None else self.group_lam
-        scale = 1 if self.undivided else images
-        return Strengths(self.lam / scale, group_lam / scale, self.beta / scale)
+        given = Strengths(self.lam, group_lam, self.beta)._asdict()
+        scale, unused = 1 if self.undivided else images, find_unused(vars(self))
+        return Strengths(**{n: None if n in unused else v / scale for n, v in given.items()})
 
     def twin(self) -> "Config":
         """Makes the config of the dense network that is trained the same way."""
-        return dataclasses.replace(self, dense=True, finish=None, shrink_at=None)
+        return self.changed(dense=True)
+
+    def changed(self, **changes: Any) -> "Config":
+        """Changes options; those that no longer have an effect get their defaults.
+
+        Args:
+          **changes: the new values by option.
+
+        Raises:
+          ValueError: an unknown name, or a setting that does not fit.
+        """
+        config = dataclasses.replace(self, **changes)
+        settings = select_settings(self.settings, vars(self), vars(config))
+        return dataclasses.replace(config, settings=settings).without_unused()
+
+    def without_unused(self) -> "Config":
+        """Gives the options that have no effect their defaults.
+
+        Raises:
+          ValueError: an unknown name, or a setting that does not fit.
+        """
+        unused = find_unused(vars(self))
+        defaults = {f.name: f.default for f in dataclasses.fields(self) if f.name in unused}
+        return dataclasses.replace(self, **defaults)

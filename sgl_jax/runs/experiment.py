@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from sgl_jax import train
 from sgl_jax._util.typing import Params
 from sgl_jax.data import batch_indices
+from sgl_jax.metrics import live_groups, sparsity
 from sgl_jax.runs._builders import (
     build_dataset,
     build_grouping,
@@ -58,11 +58,13 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     network, params, rest = train.split(model)
     strengths = config.strengths(count)
     image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
-    groups = build_grouping(config, network.apply, (params, rest), image)
-    tx = build_transformation(config, strengths, params, len(order), groups)
-    state = train.init_state(tx, params, rest)
-    _check_step(config, network, tx, state, image)
-    found = Experiment(config, strengths, data, model, network, network, tx, state, placement)
+    grouping, weight = build_grouping(config, network.apply, (params, rest), image)
+    tx = build_transformation(config, strengths, params, len(order), (grouping, weight))
+    state, groups = train.init_state(tx, params, rest), grouping.resolve(params)
+    found = Experiment(
+        config, strengths, data, model, network, network, tx, state, groups, placement
+    )
+    _check_fit(found)
     check_stages(found)
     return found
 
@@ -135,8 +137,8 @@ def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: f
 
     sparse = get_sparse_params(config, state)
     gap = 0.0 if config.dense else float(splitting_gap(state.opt_state, state.params))
-    tested, shares = test(state.params), measure_shares(experiment.widen(state.params))
-    wide = experiment.widen(sparse)
+    wide, groups = experiment.widen(sparse), experiment.groups
+    tested, shares = test(state.params), measure_shares(experiment.widen(state.params), groups)
     return Record(
         epoch,
         loss,
@@ -144,29 +146,30 @@ def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: f
         tested.loss,
         test(sparse).error if gap else tested.error,
         gap,
-        measure_shares(wide) if gap else shares,
+        measure_shares(wide, groups) if gap else shares,
         shares,
-        count_layers(wide),
+        count_layers(wide, groups),
     )
 
 
-def _check_step(
-    config: Config,
-    network: train.Network,
-    tx: optax.GradientTransformation,
-    state: train.TrainState,
-    image: jax.ShapeDtypeStruct,
-) -> None:
-    """Traces one step on shapes alone; raises ``ValueError`` if the parts do not fit."""
+def _check_fit(experiment: Experiment) -> None:
+    """Traces a step and a measurement on shapes alone; refuses parts that do not fit."""
+    network, tx, groups = experiment.network, experiment.tx, experiment.groups
+    image = experiment.image
 
     def step(state, x, y):
         return train.train_step(network.forward, tx, state, x, y)
 
+    def test(state, x):
+        logits = network.apply((state.params, state.rest), x)
+        return logits, sparsity(state.params, groups), live_groups(state.params, groups)
+
     try:
-        jax.eval_shape(step, state, image, jax.ShapeDtypeStruct((1,), jnp.int32))
+        jax.eval_shape(step, experiment.state, image, jax.ShapeDtypeStruct((1,), jnp.int32))
+        jax.eval_shape(test, experiment.state, image)
     except TypeError as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"A network needs to take the images of its data set, got {config.model!r} with "
-            f"images of shape {image.shape[1:]}: {reason}"
+            f"A network needs to take the images of its data set, got {experiment.config.model!r} "
+            f"with images of shape {image.shape[1:]}: {reason}"
         ) from error

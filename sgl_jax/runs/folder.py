@@ -12,9 +12,9 @@ first reads and writes it.
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from sgl_jax._util.files import append_json, read_first_lines, replace_folder, write_whole
 from sgl_jax.compaction import Plan
@@ -59,7 +59,7 @@ class RunFolder:
         Nothing is written before all parts of the config have been found to fit.
 
         Args:
-          config: the config; on resuming, that of the folder or one with all defaults.
+          config: the config; on resuming, that of the folder, as of :meth:`resolve_config`.
           mode: treatment of a run that is there: ``"new"`` refuses it, ``"resume"`` goes on with
             it (and starts where there is none), ``"overwrite"`` deletes it.
           on_epoch: called with the record of every epoch, those done before included.
@@ -71,7 +71,8 @@ class RunFolder:
           OSError: the folder is there already, or cannot be read or written.
           ValueError: a config that does not fit, or is not the one of the folder.
         """
-        experiment = prepare(self.resolve_config(config, mode), placement)
+        config = run_on_first(lambda: self._settle(config, mode))
+        experiment = prepare(config, placement)
         run_on_first(lambda: self._open(experiment, mode))
         run = self._restore(experiment)
         for record in run.records:
@@ -81,20 +82,39 @@ class RunFolder:
             on_epoch(run.records[-1])
         return run
 
-    def resolve_config(self, config: Config, mode: Mode) -> Config:
-        """Finds the config that :meth:`train` will run, if the folder is as the mode wants it.
+    def resolve_config(self, given: Mapping[str, Any], mode: Mode) -> Config:
+        """Makes the config of a run from the options that were given.
 
         Args:
-          config: as in :meth:`train`.
+          given: values by option; the others have their defaults, or on resuming the values of the
+            run that is there.
           mode: as in :meth:`train`.
 
         Raises:
           OSError: the folder is there already, or cannot be read.
-          ValueError: a config that is not the one of the folder.
+          ValueError: an option is out of its range, has no effect, or differs from the run that is
+            there.
         """
-        return run_on_first(lambda: self._resolve_config(config, mode))
+        return run_on_first(lambda: self._resolve_config(given, mode))
 
-    def _resolve_config(self, config: Config, mode: Mode) -> Config:
+    def _resolve_config(self, given: Mapping[str, Any], mode: Mode) -> Config:
+        config = Config(**given)
+        if self._find_run(mode):
+            config = dataclasses.replace(self.read_config(), download=False)
+            config = dataclasses.replace(config, **given)
+        config.check(given)
+        return self._settle(config, mode)
+
+    def _settle(self, config: Config, mode: Mode) -> Config:
+        """Compares a config with the run to go on with, whose data it takes by default."""
+        if not self._find_run(mode):
+            return config
+        stored = self.read_config()
+        check_same_config(stored, config, self.path)
+        return dataclasses.replace(config, data_root=config.data_root or stored.data_root)
+
+    def _find_run(self, mode: Mode) -> bool:
+        """True if there is a run to go on with; refuses a folder that is not as the mode wants."""
         there = self._config_path.exists()
         taken = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
         if taken and not there:
@@ -102,18 +122,12 @@ class RunFolder:
                 f"A run needs a folder of its own, got {self.path}, which holds something else: "
                 "choose another --name."
             )
-        if not there or mode == "overwrite":
-            return config
-        if mode == "new":
+        if there and mode == "new":
             raise FileExistsError(
                 f"A new run needs a new folder, got {self.path}, which has a run: add --resume to "
                 "go on with it, --overwrite to delete it, or another --name."
             )
-        stored = self.read_config()
-        if config not in (stored, Config(), Config().twin()):
-            check_same_config(stored, config, self.path)
-        root = config.data_root or stored.data_root
-        return dataclasses.replace(stored, data_root=root, download=config.download)
+        return there and mode == "resume"
 
     def read_config(self) -> Config:
         """Reads the config of the run in this folder.

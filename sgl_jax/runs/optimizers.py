@@ -13,35 +13,35 @@ from sgl_jax._util.typing import Schedule
 __all__ = ["OPTIMIZERS", "SCHEDULES", "bind_accepted", "constant", "cosine", "staircase"]
 
 
-def constant(value: float, steps: int, milestones: Sequence[int], factor: float) -> Schedule:
+def constant(value: float) -> Schedule:
     """Keeps the value at every step.
 
-    Arguments as in :func:`staircase`.
+    Args:
+      value: the value.
     """
-    del steps, milestones, factor
     return optax.constant_schedule(value)
 
 
-def cosine(value: float, steps: int, milestones: Sequence[int], factor: float) -> Schedule:
-    """Lowers the value along half a cosine to a hundredth.
-
-    Arguments as in :func:`staircase`.
-    """
-    del milestones, factor
-    return optax.cosine_decay_schedule(value, max(steps, 1), alpha=0.01)
-
-
-def staircase(value: float, steps: int, milestones: Sequence[int], factor: float) -> Schedule:
-    """Multiplies the value by a factor at each milestone.
+def cosine(value: float, steps: int, *, alpha: float = 0.01) -> Schedule:
+    """Lowers the value along half a cosine, to a hundredth by default.
 
     Args:
       value: value at the first step.
       steps: number of steps of the run.
-      milestones: steps from which on the factor applies once more.
-      factor: the factor.
+      alpha: share of the value at the last step, in [0, 1].
     """
-    del steps
-    return optax.piecewise_constant_schedule(value, dict.fromkeys(milestones, factor))
+    return optax.cosine_decay_schedule(value, max(steps, 1), alpha=alpha)
+
+
+def staircase(value: float, milestones: Sequence[int], decay: float) -> Schedule:
+    """Multiplies the value by a factor at each milestone.
+
+    Args:
+      value: value at the first step.
+      milestones: steps from which on the factor applies once more.
+      decay: the factor, > 0.
+    """
+    return optax.piecewise_constant_schedule(value, dict.fromkeys(milestones, decay))
 
 
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
@@ -58,6 +58,16 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
 
 
 def bind_accepted(factory: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """Binds to a factory those of the options that it has parameters for."""
-    takes = inspect.signature(factory).parameters
-    return partial(factory, **{name: value for name, value in options.items() if name in takes})
+    """Binds to a factory those of the options that it has parameters for.
+
+    Raises:
+      ValueError: a setting has bound one of them already.
+    """
+    accepted = inspect.signature(factory).parameters.keys() & options.keys()
+    bound = factory.keywords if isinstance(factory, partial) else {}
+    for name in accepted & bound.keys():
+        raise ValueError(
+            f"{name} needs one value, got {bound[name]} by a setting and {options[name]} by an "
+            "option: leave one out."
+        )
+    return partial(factory, **{name: options[name] for name in options if name in accepted})

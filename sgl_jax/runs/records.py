@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
+from sgl_jax.groups import GroupingLike
 from sgl_jax.metrics import Sparsity, live_groups, sparsity
 
 
@@ -13,7 +14,7 @@ __all__ = ["Layer", "Record", "count_layers", "measure_shares"]
 
 
 class Layer(NamedTuple):
-    """Counts of a grouped leaf of the sparse parameters.
+    """Counts of a layer of the sparse parameters.
 
     Attributes:
       kept: weights that are not exactly zero.
@@ -46,7 +47,7 @@ class Record(NamedTuple):
       gap: ``||w - v|| / ||w||``; 0 but for a splitting.
       sparsity: of the sparse parameters.
       w_sparsity: of ``w``; the paper's tolerances are counted on these.
-      layers: the sparse parameters, leaf by leaf.
+      layers: the sparse parameters, layer by layer, each by the path of its kernel.
     """
 
     epoch: int
@@ -81,17 +82,23 @@ def _rename(found: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in found.items()}
 
 
-def measure_shares(params: Params) -> Sparsity:
+def measure_shares(params: Params, groups: GroupingLike) -> Sparsity:
     """Measures the shares of zeros and of dead groups, as numbers of the host."""
-    return Sparsity(*(float(share) for share in sparsity(params)))
+    return Sparsity(*(float(share) for share in sparsity(params, groups)))
 
 
-def count_layers(params: Params) -> dict[Path, Layer]:
-    """Counts the weights and groups that are left of every grouped leaf."""
+def count_layers(params: Params, groups: GroupingLike) -> dict[Path, Layer]:
+    """Counts the weights and groups that are left of every layer.
+
+    The layer of groups that span several leaves, such as channels, is that of their first kernel,
+    which makes them; all their weights count there.
+    """
     leaves, _ = flatten_by_path(params)
-    return {
-        path: Layer(
-            int(jnp.count_nonzero(leaves[path])), leaves[path].size, int(live.live), live.count
-        )
-        for path, live in live_groups(params).items()
-    }
+    families = {family.main.path: family for family in groups.resolve(params)}
+    counted = {}
+    for path, live in live_groups(params, groups).items():
+        parts = [leaves[member.path] for member in families[path].members]
+        kept = sum(int(jnp.count_nonzero(part)) for part in parts)
+        weights = sum(part.size for part in parts)
+        counted[path] = Layer(kept, weights, int(live.live), live.count)
+    return counted

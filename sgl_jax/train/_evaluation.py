@@ -53,8 +53,11 @@ def evaluate(
       Both figures, as numbers of the host.
 
     Raises:
-      ValueError: if images and labels differ in number, or there are none.
+      ValueError: if images and labels differ in number, or there are none; or a ``chunk_size``
+        below 1.
     """
+    if chunk_size < 1:
+        raise ValueError(f"evaluate needs chunk_size of at least 1, got chunk_size={chunk_size}.")
     x, y = put_on_device(x, y)
     chunk = min(chunk_size, len(y))
     if placement is not None:

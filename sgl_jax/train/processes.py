@@ -8,6 +8,7 @@ others with it: they notice at the next sum over the devices.
 import contextlib
 import os
 import pickle
+import re
 import socket
 import sys
 import time
@@ -153,14 +154,20 @@ def report_lost_process() -> Generator[None, None, None]:
     try:
         yield
     except (jax.errors.JaxRuntimeError, ValueError) as error:
-        message = str(error).lower()
-        if jax.process_count() == 1 or not any(sign in message for sign in LOST_PROCESS_WORDS):
+        if jax.process_count() == 1 or not _tells_of_lost_process(error):
             raise
         raise ProcessLost(
             f"Training needs all of its {jax.process_count()} processes to the end, got "
             f"'{_first_line(error)}' in process {jax.process_index()} as another one ended: see "
             "what that one said, then start all of them again with --resume."
         ) from error
+
+
+def _tells_of_lost_process(error: Exception) -> bool:
+    """True if an error is of XLA, whose messages begin with a code, and of another process."""
+    message = str(error)
+    words = any(word in message.lower() for word in LOST_PROCESS_WORDS)
+    return words and re.match(r"[A-Z_]+: ", message) is not None
 
 
 def leave(status: int) -> None:

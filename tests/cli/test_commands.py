@@ -36,19 +36,22 @@ def test_help_is_printed(capsys, command):
 
 
 def test_list_names_every_entry_of_every_catalogue(typed):
-    from sgl_jax.cli._commands import _CATALOGUES
+    from sgl_jax.runs.parts import KINDS
 
     status, out, err = typed("list")
     assert (status, err) == (0, [])
     found, option = {}, None
     for line in out:
         if line.startswith("--"):
-            option = line.strip().removeprefix("--")
+            option = line.strip()
         else:
             name, _, said = line.strip().partition(" ")
             found.setdefault(option, []).append(name)
             assert said.strip()
-    assert found == {option: list(names) for option, names in _CATALOGUES.items()}
+    expected = {f"--{option}": list(kind.catalogue) for option, kind in KINDS.items()}
+    assert found.pop("--penalty, --group-penalty") == expected.pop("--penalty")
+    assert expected.pop("--group_penalty") == list(KINDS["penalty"].catalogue)
+    assert found == expected
 
 
 def test_training_prints_both_runs_and_draws_a_figure(typed, tmp_path):
@@ -84,7 +87,7 @@ def test_a_model_of_ones_own_is_found_in_the_folder_one_stands_in(typed, tmp_pat
 
 
 MISTAKES = {
-    "--penalty scadd": "unknown penalty 'scadd' (did you mean scad?); choose from capped_l1, ",
+    "--penalty scadd": "unknown penalty 'scadd' (did you mean scad?); choose from box, capped_l1, ",
     "--model lenet": "unknown model 'lenet' (did you mean lenet5?); choose from ",
     "--data minst": "unknown data set 'minst' (did you mean mnist",
     "--algorithm proxadam": "unknown algorithm 'proxadam' (did you mean prox_adam",
@@ -106,6 +109,37 @@ MISTAKES = {
     "--data os:getcwd": "got str from 'os:getcwd'",
     "--model builtins:dict": "A model needs to be a flax.nnx.Module, got dict",
     "--resume --overwrite": "got both --resume and --overwrite",
+    "--lam nan": "A run needs a finite lam, got lam=nan.",
+    "--group-lam inf": "A run needs a finite group_lam, got group_lam=inf.",
+    "--beta 2.5": "needs an algorithm that takes it (relaxed_splitting, splitting), got "
+    "algorithm='prox_adam': leave beta out.",
+    "--optimizer adam": "optimizer='adam' needs an algorithm with a base optimizer",
+    "--algorithm admm --momentum 0.9": "(prox_sgd, sgd), got algorithm='admm', optimizer='adam'",
+    "--decay 0.1": "decay=0.1 needs a schedule that takes it (staircase), and milestones",
+    "--milestones 1": "milestones=(1,) needs schedule='staircase' or beta_growth",
+    "--dense --lam 1": "lam=1.0 needs a penalty that takes it, got penalty='l1', dense=True",
+    "--data-root nowhere": "data_root='nowhere' needs a data set that takes it",
+    "--groups chanels": "unknown grouping 'chanels' (did you mean channels or ",
+    "--algorithm magnitude": "magnitude needs a Regularizer with TopK",
+    "--penalty top_k": "penalty='top_k' needs a value of k, got none: add --set penalty.k=VALUE.",
+    "--penalty top_k --set k=2.5": "k to be an int >= 0 or a float in [0, 1], got k=2.5.",
+    "--penalty top_k --lam 1": "lam=1.0 needs a penalty that takes it, got penalty='top_k'",
+    "--penalty none --group-penalty none": "got none for both",
+    "--set eps": "needs the form NAME=VALUE or PART.NAME=VALUE, got 'eps'.",
+    "--set eps=": "eps needs a number or a whole number, got ''.",
+    "--set eps=small": "eps needs a number or a whole number, got 'small'.",
+    "--set b1=nan": "b1 needs a number or a whole number, got 'nan'.",
+    "--set epz=1": "got 'epz': choose from groups.layout, groups.kernels, groups.only, "
+    "groups.skip, algorithm.b1, algorithm.b2, ",
+    "--set eps=1 --set eps=2": "A setting needs to be given once, got eps twice.",
+    "--set learning_rate=1": "needs a parameter of a part of the run, got 'learning_rate'",
+    "--set layout=WIHO": "layout needs 'HWIO' or 'OIHW', got 'WIHO'.",
+    "--penalty scad --group-penalty scad --set a=3": "write penalty.a=3 or group_penalty.a=3.",
+    "--penalty scad --shape 3 --set a=3": "a needs one value, got 3 by a setting and 3.0 by",
+    "--algorithm admm --set period=0": "admm needs period >= 1, got period=0.",
+    "--algorithm admm --set period=1.5": "period needs a whole number, got '1.5'.",
+    "--name /tmp/elsewhere": "--name within the folder of the runs, got /tmp/elsewhere",
+    "--name ../elsewhere": "--name within the folder of the runs, got ../elsewhere",
 }
 
 
@@ -138,6 +172,59 @@ def test_broken_data_is_said_in_one_line(typed, tmp_path, monkeypatch, broken):
 def test_runs_that_cannot_be_written_are_said_in_one_line(typed, tmp_path):
     (tmp_path / "runs").touch()
     assert_refused(typed("train", *TINY), "got 'Not a directory'", "--runs")
+
+
+@pytest.mark.parametrize("name", ["admm", "top_k", "mcp", "adamw", "neurons", "constant"])
+def test_list_describes_the_parameters_of_a_name(typed, name):
+    status, out, err = typed("list", name)
+    text = "\n".join(out)
+    assert (status, err) == (0, [])
+    for part in {
+        "admm": [
+            "--algorithm admm: ",
+            "  rho     0.001  strength rho > 0",
+            "  period  1 ",
+            ">= 1.",
+        ],
+        "top_k": [
+            "--penalty top_k: ",
+            "--group-penalty top_k: ",
+            "an int >= 0, or a float in [0, 1]",
+        ],
+        "mcp": ["  lam    --lam ", "  lam    --group-lam ", "  gamma  3.0 "],
+        "adamw": ["  weight_decay  --weight-decay  ", "  eps           1e-08 "],
+        "neurons": ["--groups neurons: ", "  skip     None"],
+        "constant": ["  value  --learning-rate "],
+    }[name]:
+        assert part in text
+    assert "learning_rate " not in text
+
+
+def test_listing_an_unknown_name_is_refused_with_the_nearest(typed):
+    assert_refused(typed("list", "scadd"), "unknown entry 'scadd' (did you mean ")
+
+
+def test_a_constraint_is_run_by_its_name(typed, tmp_path):
+    settings = ("--set", "k=0.25", "--set", "rho=1e-2", "--set", "algorithm.period=2")
+    argv = ("--algorithm", "admm", "--penalty", "top_k", "--no-twin", "--name", "few")
+    status, out, err = typed("train", *TINY, *argv, *settings)
+    assert (status, err) == (0, [])
+    assert "admm, top_k, seed 0." in out
+    folder = RunFolder(tmp_path / "runs" / "few")
+    assert folder.read_config().settings == settings[1::2]
+    assert folder.read_records()[-1].sparsity.weights == pytest.approx(0.75, abs=0.01)
+    again = typed("train", "--name", "few", "--resume", "--no-twin", "--set", "k=0.25")
+    assert_refused(again, "got settings=('k=0.25',) where runs/few has ('k=0.25', 'rho=1e-2', ")
+    assert typed("train", "--name", "few", "--resume", "--no-twin")[::2] == (0, [])
+
+
+def test_a_dense_training_is_called_dense(typed):
+    status, out, err = typed("train", *TINY, "--dense", "--name", "plain")
+    assert (status, err) == (0, [])
+    text = "\n".join(out)
+    assert "dense 2/2 loss " in text
+    assert "sparse" not in text
+    assert "prox_adam, seed 0." in text
 
 
 def test_evaluating_what_is_no_run_is_said_in_one_line(typed, tmp_path):

@@ -10,6 +10,7 @@ from support.tiny import bits, full_disk
 
 import sgl_jax as sgl
 from sgl_jax import train
+from sgl_jax._util import orbax
 from sgl_jax.algorithms import prox_adam, splitting
 from sgl_jax.runs import _checkpoint as checkpoint
 
@@ -108,6 +109,16 @@ def test_the_newest_is_kept_alone(saved, states):
         assert checkpoint.find_latest(saved) == epoch
         assert names(saved) == [str(epoch)]
     assert bits(checkpoint.load(saved, 10, states[1])) == bits(states[0])
+
+
+def test_strengths_by_their_older_names_are_read(tmp_path, states):
+    leaves = orbax.to_host(states[1])
+    older = {
+        name.replace("/strengths/lam", "/strengths/entry_lam"): leaves[name] for name in leaves
+    }
+    assert older.keys() != leaves.keys()
+    orbax.write(tmp_path / "2", older)
+    assert bits(checkpoint.load(tmp_path, 2, states[0])) == bits(states[1])
 
 
 def test_an_epoch_may_be_saved_again(saved, states):

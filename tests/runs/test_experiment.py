@@ -10,6 +10,7 @@ import pytest
 from sgl_jax.runs import _builders as builders
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.experiment import Run, prepare, run, train_epochs
+from sgl_jax.runs.optimizers import OPTIMIZERS
 from sgl_jax.runs.records import Record
 
 
@@ -72,7 +73,7 @@ def test_groups_of_channels_die_as_wholes():
 
 
 def test_weight_by_flops_needs_groups_of_channels():
-    with pytest.raises(ValueError, match="group_weight 'sqrt_size' without groups='channels'"):
+    with pytest.raises(ValueError, match="group_weight='flops' needs groups='channels'"):
         prepare(dataclasses.replace(SHORT, group_weight="flops"))
 
 
@@ -88,10 +89,12 @@ def test_a_run_goes_on_from_any_epoch(records):
 
 
 def test_strengths_are_divided_by_the_number_of_training_images():
-    config = Config(lam=0.1, beta=2.5)
+    config = Config(algorithm="splitting", lam=0.1, beta=2.5)
     assert config.strengths(60_000) == (0.1 / 60_000, 0.1 / 60_000, 2.5 / 60_000)
     undivided = dataclasses.replace(config, undivided=True, group_lam=0.2)
     assert undivided.strengths(60_000) == (0.1, 0.2, 2.5)
+    assert Config(lam=0.1).strengths(10) == (0.01, 0.01, None)
+    assert config.twin().strengths(10) == (None, None, None)
     held_out = prepare(dataclasses.replace(SHORT, holdout=97))
     assert held_out.strengths.lam == SHORT.lam / 1300
 
@@ -144,7 +147,7 @@ def test_paper_protocol_steps_at_its_milestones():
 
 
 def test_every_optimizer_and_schedule_trains():
-    for optimizer in builders.OPTIMIZERS:
+    for optimizer in OPTIMIZERS:
         config = dataclasses.replace(SPLITTING, optimizer=optimizer, epochs=1)
         assert 0 <= run(config).records[-1].error < 0.9
 
@@ -153,5 +156,7 @@ def test_unknown_names_are_refused_with_the_nearest():
     for field, kind in [("penalty", "penalty"), ("data", "data set"), ("schedule", "schedule")]:
         with pytest.raises(ValueError, match=rf"^unknown {kind} 'nosuch'; choose from \w+, "):
             prepare(dataclasses.replace(SHORT, **{field: "nosuch"}))
-    with pytest.raises(ValueError, match=r"'scadd' \(did you mean scad\?\); choose from capped_l1"):
+    with pytest.raises(
+        ValueError, match=r"'scadd' \(did you mean scad\?\); choose from box, capped_l1"
+    ):
         prepare(dataclasses.replace(SHORT, penalty="scadd"))

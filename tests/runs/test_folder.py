@@ -78,8 +78,8 @@ def assert_same_run(folder, whole):
 
 def test_config_says_what_was_trained_and_where(whole):
     found = json.loads((whole[0].path / "config.json").read_text())
-    assert found["config"] == {**dataclasses.asdict(CONFIG), "milestones": []}
-    strengths = {"lam": 2.0 / 1397, "group_lam": 2.0 / 1397, "beta": 2.5 / 1397}
+    assert found["config"] == {**dataclasses.asdict(CONFIG), "milestones": [], "settings": []}
+    strengths = {"lam": 2.0 / 1397, "group_lam": 2.0 / 1397, "beta": None}
     assert found["strengths"] == {**strengths, "divided_by": 1397}
     assert found["versions"].keys() >= {"sgl-jax", "jax", "jaxlib", "optax", "flax", "numpy"}
     assert found["versions"]["jax"] == jax.__version__
@@ -173,20 +173,30 @@ def test_lines_that_are_missing_are_an_error(copied):
     assert_sentence(error, copied.path)
 
 
-@pytest.mark.parametrize("config", [Config(), Config().twin(), CONFIG])
-def test_resuming_takes_the_config_of_the_folder(whole, copied, config):
-    assert copied.resolve_config(config, "resume") == CONFIG
+@pytest.mark.parametrize("given", [{}, {"lam": 2.0}, {"epochs": 3, "seed": 0}])
+def test_resuming_takes_the_config_of_the_folder(copied, given):
+    assert copied.resolve_config(given, "resume") == CONFIG
+
+
+@pytest.mark.parametrize("given", [{"lam": 0.4}, {"lam": 2.0, "epochs": 30}, {"dense": True}])
+def test_resuming_refuses_a_default_that_was_given_and_differs(copied, given):
+    with pytest.raises(ValueError, match="the config it began with") as error:
+        copied.resolve_config(given, "resume")
+    name, value = list(given.items())[-1]
+    assert_sentence(error, f"got {name}={value} where {copied.path} has")
 
 
 def test_resuming_takes_the_data_of_this_machine(copied):
-    given = dataclasses.replace(CONFIG, data_root="here", download=True)
-    found = copied.resolve_config(given, "resume")
+    path = copied.path / "config.json"
+    path.write_text(path.read_text().replace('"data": "digits"', '"data": "mnist"'))
+    found = copied.resolve_config({"data_root": "here", "download": True}, "resume")
     assert (found.data_root, found.download) == ("here", True)
 
 
 def test_resuming_with_no_option_trains_the_config_of_the_folder(whole, copied):
     shutil.rmtree(copied.path / "checkpoints")
-    assert copied.train(Config(), "resume").experiment.config == CONFIG
+    config = copied.resolve_config({}, "resume")
+    assert copied.train(config, "resume").experiment.config == CONFIG
     assert_same_run(copied, whole)
 
 

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from sgl_jax.data import Dataset
+
 
 class Tiny(nnx.Module):
     """Two filters and a dense layer on images of 28x28 pixels, of the default precision."""
@@ -27,6 +29,14 @@ class Wider(Tiny):
     """Three filters."""
 
     filters = 3
+
+
+def load_few():
+    """600 drawn images to train on, and 100 to test."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (700, 28, 28, 1), np.uint8)
+    labels = np.arange(700, dtype=np.int32) % 10
+    return Dataset(images[:600], labels[:600], images[600:], labels[600:], classes=10)
 
 
 def snapshot(folder):

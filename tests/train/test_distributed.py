@@ -150,7 +150,7 @@ def test_a_process_that_is_killed_ends_the_other_and_leaves_a_checkpoint(tmp_pat
     config = json.loads((path / "config.json").read_text())
     config["config"]["epochs"] = done + 1
     (path / "config.json").write_text(json.dumps(config))
-    assert len(folder.train(Config(), "resume").records) == done + 1
+    assert len(folder.train(folder.read_config(), "resume").records) == done + 1
 
 
 @pytest.mark.parametrize(
@@ -206,3 +206,18 @@ def test_a_process_by_itself_is_the_first():
     assert run_on_first(lambda: 3) == 3
     with pytest.raises(ValueError, match="no gloo here"), report_lost_process():
         run_on_first(fail)
+
+
+@pytest.mark.parametrize(
+    ("message", "lost"),
+    [
+        ("UNKNOWN: Gloo all-reduce failed: Connection closed by peer", True),
+        ("A run needs a connection of its layers, got none.", False),
+        ("INTERNAL: out of luck", False),
+    ],
+)
+def test_only_errors_of_xla_tell_of_a_lost_process(monkeypatch, message, lost):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    error = processes.ProcessLost if lost else ValueError
+    with pytest.raises(error, match=message[:20]), report_lost_process():
+        raise ValueError(message)

@@ -172,8 +172,10 @@ def test_grid_beyond_the_memory_is_trained_in_chunks(tiny, adam, expected, monke
     found = tiny.train(adam, states, epochs=2, vectorize=True, memory_limit=limit)
     assert sizes == [7] * 6
     assert_same_training(found, expected)
-    with pytest.raises(ValueError, match="to train one lane beside the states of all 20, got 10"):
-        tiny.train(adam, tiny.states(adam), vectorize=True, memory_limit=10)
+    for chunk_size in (None, 20):
+        options = {"vectorize": True, "memory_limit": 10, "chunk_size": chunk_size}
+        with pytest.raises(ValueError, match="lane beside the states of all 20, got 10"):
+            tiny.train(adam, tiny.states(adam), **options)
 
 
 def test_lane_is_a_state_of_a_single_run(tiny, adam, expected):

@@ -121,6 +121,12 @@ def test_scan_takes_the_same_steps_as_the_loop(regularized, digits):
     assert found[0][1:3] == (10, 10)
 
 
+@pytest.mark.parametrize("chunk_size", [0, -3])
+def test_evaluate_needs_chunks_of_an_image_at_least(digits, chunk_size):
+    with pytest.raises(ValueError, match=f"at least 1, got chunk_size={chunk_size}"):
+        evaluate(lambda w, x: x, {}, digits.x_test, digits.y_test, chunk_size=chunk_size)
+
+
 @pytest.mark.usefixtures("double", "standard_promotion")
 def test_evaluate_does_not_depend_on_the_chunks(narrow, digits):
     network, params, rest = narrow

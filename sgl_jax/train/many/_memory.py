@@ -65,17 +65,17 @@ def choose_chunk_size(
       states: states of all lanes.
       devices: the devices that share a chunk evenly.
       chunk_size: lanes of a chunk at most; ``None`` for as many as fit.
-      memory_limit: bytes that the program may take on a device; ``None`` for those that are free.
+      memory_limit: bytes that the program may take on a device; ``None`` for those that are free,
+        or for any number beside a ``chunk_size``.
     """
     lanes, count = count_lanes(states), len(devices)
+    most = _ceil_divide(lanes, count)
     if chunk_size is not None:
-        most = max(1, chunk_size // count)
-    else:
-        most = _ceil_divide(lanes, count)
-        if memory_limit is None:
-            memory_limit = _measure_free(devices[0], (states, job.x, job.y))
-        if memory_limit is not None:
-            most = _count_fitting(job, states, memory_limit, most)
+        most = min(most, max(1, chunk_size // count))
+    elif memory_limit is None:
+        memory_limit = _measure_free(devices[0], (states, job.x, job.y))
+    if memory_limit is not None:
+        most = _count_fitting(job, states, memory_limit, most)
     chunks = _ceil_divide(lanes, most * count)
     return count * _ceil_divide(lanes, chunks * count)
 

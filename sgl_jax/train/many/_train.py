@@ -60,7 +60,8 @@ def train_many(
       chunk_size: lanes that one program trains at a time, on all devices together, at least one on
         each; ``None`` for as many as fit.
       memory_limit: bytes that the program may take on a device, by the estimate of
-        :func:`memory_of`; ``None`` for the free memory of the device, if it tells.
+        :func:`memory_of`, whatever ``chunk_size``; ``None`` for the free memory of the device, if
+        it tells, and for no limit beside a ``chunk_size``.
 
     Returns:
       The states after the last epoch, and for every lane and epoch the mean loss over its steps.

@@ -1,0 +1,47 @@
+"""Catalogue of groupings: what the groups of a run are."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sgl_jax._util.typing import Params
+from sgl_jax.compaction.channels import ChannelGroups, channel_groups
+from sgl_jax.groups import (
+    by_entry,
+    by_filter,
+    by_input_channel,
+    by_input_fibre,
+    by_layer,
+    by_neuron,
+    by_tree,
+)
+
+
+__all__ = ["GROUPINGS"]
+
+
+def by_channel(
+    apply: Callable[[Any, Any], Any], variables: tuple[Params, Any], image: Any
+) -> ChannelGroups:
+    """Groups all that makes a channel: filter, bias, scale and shift of its norm.
+
+    Args:
+      apply: the network in use.
+      variables: its trained parameters and its other arrays.
+      image: shape and dtype of a batch of one image.
+
+    Raises:
+      ValueError: the network has no channels that could be removed.
+    """
+    return channel_groups(apply, variables, image)
+
+
+GROUPINGS: dict[str, Callable[..., Any]] = {
+    "neurons": by_neuron,
+    "channels": by_channel,
+    "filters": by_filter,
+    "input_channels": by_input_channel,
+    "input_fibres": by_input_fibre,
+    "layers": by_layer,
+    "tree": by_tree,
+    "entries": by_entry,
+}

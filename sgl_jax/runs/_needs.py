@@ -1,0 +1,177 @@
+"""Needs of options: what has to be chosen beside an option for it to have an effect."""
+
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+from sgl_jax.runs._settings import find_parameters
+from sgl_jax.runs.parts import KINDS, Options, Parts, find_parts, takes
+
+
+__all__ = ["find_shapes", "find_unused", "refuse_unused"]
+
+FEW = 6
+"""Names of entries that a message lists at most."""
+
+
+class Need(NamedTuple):
+    """A condition for an option to have an effect.
+
+    Attributes:
+      words: the condition in words: ``"an algorithm with a base optimizer"``.
+      about: the options that it depends on, for messages.
+      is_met: true if the option has an effect.
+    """
+
+    words: str
+    about: tuple[str, ...]
+    is_met: Callable[[Options, Parts], bool]
+
+
+def find_unused(options: Options) -> dict[str, Need]:
+    """Finds the options without an effect, with what they would need.
+
+    Args:
+      options: the values of all options.
+
+    Raises:
+      ValueError: an unknown name, or a setting that does not fit.
+    """
+    parts = find_parts(options)
+    needs = {name: need for name in options if (need := _find_need(name)) is not None}
+    return {name: need for name, need in needs.items() if not need.is_met(options, parts)}
+
+
+def refuse_unused(options: Options, given: Collection[str]) -> None:
+    """Refuses options that were given and have no effect.
+
+    Args:
+      options: the values of all options.
+      given: names of the options that were given.
+
+    Raises:
+      ValueError: one of them has no effect; or as :func:`find_unused`.
+    """
+    for name, need in find_unused(options).items():
+        if name in given:
+            about = (*need.about, "dense") if options["dense"] else need.about
+            got = ", ".join(f"{each}={options[each]!r}" for each in about)
+            raise ValueError(
+                f"{name}={options[name]!r} needs {need.words}, got {got}: leave {name} out."
+            )
+
+
+def _find_need(option: str) -> Need | None:
+    """Finds the need of an option: one of :data:`NEEDS`, or a part that takes it as parameter."""
+    if option in NEEDS:
+        return NEEDS[option]
+    takers = [
+        (part, parameter)
+        for part, kind in KINDS.items()
+        for parameter, source in kind.options.items()
+        if source == option
+    ]
+    return _need_taker(takers) if takers else None
+
+
+def _need_taker(takers: list[tuple[str, str]]) -> Need:
+    """Makes the need of a part that takes an option, from pairs of part and parameter."""
+    names = sorted(
+        name
+        for part, parameter in takers
+        for name, make in KINDS[part].catalogue.items()
+        if takes(make, parameter)
+    )
+    nouns = " or ".join(KINDS[part].noun for part, _ in takers)
+    article = "an" if nouns[0] in "aeo" else "a"
+    listed = f" ({', '.join(names)})" if 0 < len(names) <= FEW else ""
+    return Need(
+        f"{article} {nouns} that takes it{listed}",
+        tuple(part for part, _ in takers),
+        lambda options, parts: any(
+            part in parts and takes(parts[part], parameter) for part, parameter in takers
+        ),
+    )
+
+
+def _is_taken(option: str, options: Options, parts: Parts) -> bool:
+    """True if a part takes an option as parameter."""
+    need = _find_need(option)
+    return need is not None and need.is_met(options, parts)
+
+
+def _is_any_taken(*names: str) -> Callable[[Options, Parts], bool]:
+    """Makes the condition that a part takes one of these options."""
+    return lambda options, parts: any(_is_taken(name, options, parts) for name in names)
+
+
+def _is_regularized(options: Options, parts: Parts) -> bool:
+    """True if a run is not dense."""
+    del parts
+    return not options["dense"]
+
+
+def _grows(options: Options, parts: Parts) -> bool:
+    """True if the coupling grows at the milestones."""
+    return _is_taken("beta", options, parts) and options["beta_growth"] != 1
+
+
+def _has_one_shape(options: Options, parts: Parts) -> bool:
+    """True if the penalty of single weights has one shape parameter."""
+    del options
+    return "penalty" in parts and len(find_shapes(parts["penalty"])) == 1
+
+
+def find_shapes(penalty: Callable[..., Any]) -> list[str]:
+    """Finds the shape parameters of a penalty: its numbers but for the strength."""
+    found = find_parameters(penalty, KINDS["penalty"].options)
+    return [name for name, parameter in found.items() if float in parameter.kinds]
+
+
+NEEDS: dict[str, Need] = {
+    "finish": Need("a regularizer", (), _is_regularized),
+    "shrink_at": Need("a regularizer", (), _is_regularized),
+    "penalty": Need("a regularizer", (), _is_regularized),
+    "shape": Need("a penalty with one shape parameter", ("penalty",), _has_one_shape),
+    "group_penalty": Need(
+        "a regularizer, and group_lam beside a constraint",
+        ("penalty", "group_lam"),
+        lambda options, parts: "group_penalty" in parts,
+    ),
+    "group_weight": Need(
+        "groups='channels' and a penalty on them",
+        ("groups", "group_penalty"),
+        lambda options, parts: (
+            options["groups"] == "channels" and _is_taken("group_lam", options, parts)
+        ),
+    ),
+    "undivided": Need("a strength", ("penalty",), _is_any_taken("lam", "group_lam", "beta")),
+    "lam_warmup": Need(
+        "a penalty with a strength", ("penalty",), _is_any_taken("lam", "group_lam")
+    ),
+    "beta_growth": Need(
+        "a coupling beta that grows at milestones",
+        ("algorithm", "milestones"),
+        lambda options, parts: _is_taken("beta", options, parts) and bool(options["milestones"]),
+    ),
+    "beta_growth_on": Need(
+        "beta_growth, and an algorithm with a coupling of dense kernels (splitting)",
+        ("algorithm", "beta_growth"),
+        lambda options, parts: _grows(options, parts) and takes(parts["algorithm"], "dense_beta"),
+    ),
+    "optimizer": Need(
+        "an algorithm with a base optimizer",
+        ("algorithm",),
+        lambda options, parts: "optimizer" in parts,
+    ),
+    "milestones": Need(
+        "schedule='staircase' or beta_growth",
+        ("schedule", "beta_growth"),
+        lambda options, parts: takes(parts["schedule"], "milestones") or _grows(options, parts),
+    ),
+    "decay": Need(
+        "a schedule that takes it (staircase), and milestones",
+        ("schedule", "milestones"),
+        lambda options, parts: takes(parts["schedule"], "decay") and bool(options["milestones"]),
+    ),
+}
+"""Options that need more than a part with a parameter for them."""
