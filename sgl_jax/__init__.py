@@ -37,7 +37,12 @@ from sgl_jax.groups import (
 )
 from sgl_jax.metrics import live_groups as live_groups, objective as objective, sparsity as sparsity
 from sgl_jax.penalties import *
-from sgl_jax.regularizers import Regularizer as Regularizer, SparseGroup as SparseGroup
+from sgl_jax.regularizers import (
+    Regularizer as Regularizer,
+    SparseGroup as SparseGroup,
+    lam_max as lam_max,
+    optimality as optimality,
+)
 from sgl_jax.transforms import (
     add_penalty_gradient as add_penalty_gradient,
     apply_prox as apply_prox,
@@ -82,9 +87,11 @@ __all__ = [
     "directions",
     "export",
     "keep_support",
+    "lam_max",
     "live_groups",
     "load_compact",
     "objective",
+    "optimality",
     "penalty_value",
     "prox",
     "proximal",

@@ -9,6 +9,8 @@ from sgl_jax.regularizers._kinds import (
     require_grouping as require_grouping,
     require_penalty as require_penalty,
 )
+from sgl_jax.regularizers._lam_max import lam_max as lam_max
+from sgl_jax.regularizers._optimality import optimality as optimality
 from sgl_jax.regularizers._regularizer import Regularizer as Regularizer
 from sgl_jax.regularizers._sparse_group import (
     RegularizerLike as RegularizerLike,
@@ -23,6 +25,8 @@ __all__ = [
     "RegularizerLike",
     "SparseGroup",
     "entry_groups",
+    "lam_max",
+    "optimality",
     "require_grouping",
     "require_penalty",
     "require_regularizer",
