@@ -5,6 +5,7 @@ groupings are rules until ``resolved(params)`` puts the plan, :class:`~sgl_jax.G
 place; an Optax link does that once, in ``init``.
 """
 
+from sgl_jax.regularizers._budget import project_to_budget as project_to_budget
 from sgl_jax.regularizers._kinds import (
     require_grouping as require_grouping,
     require_penalty as require_penalty,
@@ -27,6 +28,7 @@ __all__ = [
     "entry_groups",
     "lam_max",
     "optimality",
+    "project_to_budget",
     "require_grouping",
     "require_penalty",
     "require_regularizer",

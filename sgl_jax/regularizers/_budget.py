@@ -1,0 +1,162 @@
+"""The removal of the weakest groups until a budget holds."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool
+
+from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax._util.typing import Leaves, Params, Path
+from sgl_jax.regularizers._kinds import require_numbers
+from sgl_jax.regularizers._sparse_group import RegularizerLike, require_regularizer
+
+
+__all__ = ["project_to_budget"]
+
+_PASSED = 8
+"""Groups at most that are passed over, since without them too little would be left."""
+
+_WEAK = 2.0**-20
+"""Factor on the size of what came back: weaker than all that had stayed."""
+
+
+def project_to_budget(
+    regularizer: RegularizerLike,
+    params: Params,
+    measure: Callable[[Params], float],
+    target: float,
+    *,
+    before: Params | None = None,
+    tolerance: float = 0.02,
+) -> Params:
+    """Sets the weakest groups to zero until a budget holds; all else stays as it is.
+
+    Groups go in the order in which one proximal step of the regularizer without a gradient removes
+    them as its strength grows: for norms the least norm per weight first, for single entries the
+    smallest. Of :class:`~sgl_jax.SparseGroup` an entry goes by its own penalty or with its group,
+    whichever is first. So weights should follow what is measured, as those of
+    :meth:`~sgl_jax.ChannelGroups.flops_weights` do. A group that alone leads far below the target
+    is passed over, up to eight times, for weaker steps behind it. Every leaf keeps its strongest
+    group, so no layer is lost.
+
+    Args:
+      regularizer: its groups and their order; a single strength does not matter.
+      params: the parameters.
+      measure: the share of a network that is left, 1 for all of it, of a tree like ``params`` with
+        exact zeros; less whenever more is zero. It is called some twenty times.
+      target: the share to be left, in (0, 1).
+      before: earlier parameters. If too little is left of ``params``, what has become zero since
+        comes back from them, as far as the budget allows.
+      tolerance: relative distance from the target that is near enough.
+
+    Returns:
+      A tree like ``params`` of which at most ``target * (1 + tolerance)`` is left, or else the
+      least that the groups allow; as it is if no more is left.
+
+    Raises:
+      ValueError: a target out of its range, a constraint, or a penalty that removes no group.
+
+    Example:
+      >>> import jax.numpy as jnp, sgl_jax as sgl
+      >>> params = jnp.array([0.1, -3.0, 0.2, 1.0])
+      >>> share = lambda params: float(jnp.mean(params != 0))
+      >>> print(sgl.project_to_budget(sgl.Regularizer(sgl.L1(1.0)), params, share, 0.5))
+      [ 0. -3.  0.  1.]
+    """
+    require_regularizer("project_to_budget", regularizer)
+    require_numbers("project_to_budget", regularizer.penalties)
+    if not 0 < target < 1:
+        raise ValueError(f"project_to_budget needs target in (0, 1), got target={target}.")
+    least, most = target * (1.0 - tolerance), target * (1.0 + tolerance)
+    left = measure(params)
+    revived = before is not None and left < least
+    if left <= most and not revived:
+        return params
+    removal = _Removal.of(regularizer, params, before if revived else None)
+    found = _search(lambda *cut: measure(removal.at(*cut)), len(removal.marks), least, most)
+    return removal.at(*found)
+
+
+class _Removal(NamedTuple):
+    """The order in which the entries of some leaves are removed.
+
+    Attributes:
+      params: all parameters.
+      strengths: by path, the strength at which each entry goes, which broadcasts against the leaf.
+      marks: those strengths, once each, ascending.
+    """
+
+    params: Params
+    strengths: dict[Path, np.ndarray]
+    marks: np.ndarray
+
+    @classmethod
+    def of(cls, regularizer: RegularizerLike, params: Params, before: Params | None) -> "_Removal":
+        """Orders the groups of parameters, with those that come back from earlier ones first."""
+        leaves, rebuild = flatten_by_path(params)
+        resolved, ranked = regularizer.resolved(params), leaves
+        if before is not None:
+            earlier = flatten_by_path(before)[0]
+            ranked = _filled(leaves, {path: _WEAK * leaf for path, leaf in earlier.items()})
+            leaves = _filled(leaves, earlier)
+        found = resolved.removal_leaves(ranked, 1.0)
+        strengths = {path: np.asarray(least) for path, least in found.items()}
+        strengths = {path: np.where(x == x.max(), np.inf, x) for path, x in strengths.items()}
+        marks = np.unique(np.concatenate([x.ravel() for x in strengths.values()]))
+        marks = marks[(marks > 0) & (marks < np.inf)]
+        if not marks.size:
+            names = ", ".join(type(penalty).__name__ for penalty in regularizer.penalties)
+            raise ValueError(
+                f"project_to_budget needs groups that some strength removes, got none by {names}."
+            )
+        return cls(rebuild(leaves), strengths, marks)
+
+    def at(self, count: int, passed: Sequence[int] = ()) -> Params:
+        """Sets to zero what goes up to the mark of a number, but for the marks passed over."""
+        leaves, rebuild = flatten_by_path(self.params)
+        bound = self.marks[count - 1] if count else 0.0
+        found = {
+            path: jnp.where(self._stays(path, bound, passed), leaves[path], 0)
+            for path in self.strengths
+        }
+        return rebuild(leaves | found)
+
+    def _stays(self, path: Path, bound: float, passed: Sequence[int]) -> Bool[np.ndarray, "..."]:
+        strengths = self.strengths[path]
+        return functools.reduce(
+            np.logical_or, [strengths == self.marks[k] for k in passed], strengths > bound
+        )
+
+
+def _filled(leaves: Leaves, earlier: Leaves) -> Leaves:
+    """Fills the zeros of leaves from earlier ones."""
+    return {
+        path: jnp.where(leaf == 0, earlier[path], leaf).astype(leaf.dtype)
+        for path, leaf in leaves.items()
+    }
+
+
+def _search(
+    share: Callable[[int, tuple[int, ...]], float], total: int, least: float, most: float
+) -> tuple[int, tuple[int, ...]]:
+    """Finds how many marks to remove, and those to pass over, to leave the most in a budget."""
+    best, passed, low = (0.0, (total, ())), (), 0
+    for _ in range(_PASSED + 1):
+        high = total
+        if (left := share(high, passed)) > most:
+            break
+        # The least count within the budget is above low and not above high.
+        while high - low > 1 and left < least:
+            middle = (low + high) // 2
+            if (found := share(middle, passed)) > most:
+                low = middle
+            else:
+                high, left = middle, found
+        best = max(best, (left, (high, passed)))
+        if left >= least:
+            break
+        passed, low = (*passed, high - 1), high
+    return best[1]
