@@ -69,7 +69,7 @@ class SpectralPenalty(VectorPenalty):
         found, matrix = _decomposed(self._unfolded(w)), self._unfolded(grad)
         live, penalty = found.values > 0, _cast(self.of_values, w.dtype)
         slopes = weight * penalty.slope_phi(found.values * found.scale)
-        u, v = found.u * live[None], found.v * live[None]
+        u, v = (jnp.where(live[None], vectors, 0.0) for vectors in (found.u, found.v))
         # Beside the singular vectors any matrix of singular values up to the slope at zero.
         beside = matrix - u @ (u.T @ matrix)
         beside = beside - (beside @ v) @ v.T
