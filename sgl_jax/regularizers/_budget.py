@@ -1,12 +1,10 @@
 """The removal of the weakest groups until a budget holds."""
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool
 
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Leaves, Params, Path
@@ -114,21 +112,15 @@ class _Removal(NamedTuple):
             )
         return cls(rebuild(leaves), strengths, marks)
 
-    def at(self, count: int, passed: Sequence[int] = ()) -> Params:
-        """Sets to zero what goes up to the mark of a number, but for the marks passed over."""
+    def at(self, count: int, passed: Sequence[int]) -> Params:
+        """Sets to zero what goes up to the mark of a number >= 1, but for the marks passed over."""
         leaves, rebuild = flatten_by_path(self.params)
-        bound = self.marks[count - 1] if count else 0.0
-        found = {
-            path: jnp.where(self._stays(path, bound, passed), leaves[path], 0)
-            for path in self.strengths
-        }
+        found = {}
+        for path, least in self.strengths.items():
+            stays = least > self.marks[count - 1]
+            stays |= np.isin(least, self.marks[list(passed)])
+            found[path] = jnp.where(stays, leaves[path], 0)
         return rebuild(leaves | found)
-
-    def _stays(self, path: Path, bound: float, passed: Sequence[int]) -> Bool[np.ndarray, "..."]:
-        strengths = self.strengths[path]
-        return functools.reduce(
-            np.logical_or, [strengths == self.marks[k] for k in passed], strengths > bound
-        )
 
 
 def _filled(leaves: Leaves, earlier: Leaves) -> Leaves:
@@ -155,7 +147,7 @@ def _search(
                 low = middle
             else:
                 high, left = middle, found
-        best = max(best, (left, (high, passed)))
+        best = max(best, (left, (high, passed)), key=lambda found: found[0])
         if left >= least:
             break
         passed, low = (*passed, high - 1), high

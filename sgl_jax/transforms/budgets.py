@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from sgl_jax._util.typing import ArrayLike
 from sgl_jax.transforms._links import LinkState
 from sgl_jax.transforms._views import link_states
 from sgl_jax.transforms.schedules import ramp
@@ -96,7 +97,7 @@ class Budget:
         """The epoch by which the target is reached."""
         return max(1, round(self.by * self.epochs))
 
-    def init(self, most: float) -> BudgetState:
+    def init(self, most: ArrayLike) -> BudgetState:
         """Starts far below the factor that would set everything to zero.
 
         Args:
@@ -105,14 +106,15 @@ class Budget:
         Raises:
           ValueError: a factor that is not positive or not finite.
         """
+        most = float(most)
         if not 0 < most < math.inf:
             raise ValueError(
                 f"Budget needs a finite factor most > 0, got most={most}; take a penalty that "
                 "sets groups to zero, and gradients that are not all zero."
             )
-        return BudgetState(0, self.start * float(most), 1.0, False)
+        return BudgetState(0, self.start * most, 1.0, False)
 
-    def update(self, state: BudgetState, measured: float) -> BudgetState:
+    def update(self, state: BudgetState, measured: ArrayLike) -> BudgetState:
         """Chooses the strength of the next epoch; called after every epoch.
 
         Args:
@@ -122,6 +124,7 @@ class Budget:
         Raises:
           ValueError: a share out of its range.
         """
+        measured = float(measured)
         if not 0 <= measured <= 1:
             raise ValueError(f"Budget needs measured in [0, 1], got measured={measured}.")
         epoch = state.epoch + 1
