@@ -1,6 +1,7 @@
 """The removal of the weakest groups until a budget holds."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -70,12 +71,19 @@ def project_to_budget(
         raise ValueError(f"project_to_budget needs target in (0, 1), got target={target}.")
     least, most = target * (1.0 - tolerance), target * (1.0 + tolerance)
     left = measure(params)
-    revived = before is not None and left < least
-    if left <= most and not revived:
+    if left > most:
+        removal = _Removal.of(regularizer, params)
+    elif before is not None and left < least:
+        removal = _Removal.of(regularizer, params, before)
+        if measure(removal.params) <= most:
+            return removal.params
+    else:
         return params
-    removal = _Removal.of(regularizer, params, before if revived else None)
-    found = _search(lambda *cut: measure(removal.at(*cut)), len(removal.marks), least, most)
-    return removal.at(*found)
+
+    def share(passed, count):
+        return float(measure(removal.at(passed, count)))
+
+    return removal.at(*_search(share, len(removal.marks), least, most))
 
 
 class _Removal(NamedTuple):
@@ -92,12 +100,15 @@ class _Removal(NamedTuple):
     marks: np.ndarray
 
     @classmethod
-    def of(cls, regularizer: RegularizerLike, params: Params, before: Params | None) -> "_Removal":
+    def of(
+        cls, regularizer: RegularizerLike, params: Params, before: Params | None = None
+    ) -> "_Removal":
         """Orders the groups of parameters, with those that come back from earlier ones first."""
         leaves, rebuild = flatten_by_path(params)
         resolved, ranked = regularizer.resolved(params), leaves
         if before is not None:
             earlier = flatten_by_path(before)[0]
+            earlier = {path: earlier[path] for path in resolved.paths}
             ranked = _filled(leaves, {path: _WEAK * leaf for path, leaf in earlier.items()})
             leaves = _filled(leaves, earlier)
         found = resolved.removal_leaves(ranked, 1.0)
@@ -112,7 +123,7 @@ class _Removal(NamedTuple):
             )
         return cls(rebuild(leaves), strengths, marks)
 
-    def at(self, count: int, passed: Sequence[int]) -> Params:
+    def at(self, passed: Sequence[int], count: int) -> Params:
         """Sets to zero what goes up to the mark of a number >= 1, but for the marks passed over."""
         leaves, rebuild = flatten_by_path(self.params)
         found = {}
@@ -125,30 +136,40 @@ class _Removal(NamedTuple):
 
 def _filled(leaves: Leaves, earlier: Leaves) -> Leaves:
     """Fills the zeros of leaves from earlier ones."""
-    return {
-        path: jnp.where(leaf == 0, earlier[path], leaf).astype(leaf.dtype)
-        for path, leaf in leaves.items()
+    return leaves | {
+        path: jnp.where(leaves[path] == 0, old, leaves[path]).astype(leaves[path].dtype)
+        for path, old in earlier.items()
     }
 
 
 def _search(
-    share: Callable[[int, tuple[int, ...]], float], total: int, least: float, most: float
-) -> tuple[int, tuple[int, ...]]:
-    """Finds how many marks to remove, and those to pass over, to leave the most in a budget."""
-    best, passed, low = (0.0, (total, ())), (), 0
-    for _ in range(_PASSED + 1):
-        high = total
-        if (left := share(high, passed)) > most:
+    share: Callable[[tuple[int, ...], int], float], total: int, least: float, most: float
+) -> tuple[tuple[int, ...], int]:
+    """Finds marks to pass over, and how many to remove, to leave the most in a budget."""
+    best, passed, low = (0.0, ((), total)), (), 0
+    while len(passed) <= _PASSED:
+        left, count = _first_within(partial(share, passed), low, total, least, most)
+        if left > most:
             break
-        # The least count within the budget is above low and not above high.
-        while high - low > 1 and left < least:
-            middle = (low + high) // 2
-            if (found := share(middle, passed)) > most:
-                low = middle
-            else:
-                high, left = middle, found
-        best = max(best, (left, (high, passed)), key=lambda found: found[0])
+        best = max(best, (left, (passed, count)), key=lambda found: found[0])
         if left >= least:
             break
-        passed, low = (*passed, high - 1), high
+        passed, low = (*passed, count - 1), count
     return best[1]
+
+
+def _first_within(
+    share: Callable[[int], float], low: int, total: int, least: float, most: float
+) -> tuple[float, int]:
+    """Finds the first count above ``low`` within the budget, or one that is near enough to it."""
+    step, high = 1, min(low + 1, total)
+    while (left := share(high)) > most and high < total:
+        low, step = high, 2 * step
+        high = min(high + step, total)
+    while high - low > 1 and left < least:
+        middle = (low + high) // 2
+        if (found := share(middle)) > most:
+            low = middle
+        else:
+            high, left = middle, found
+    return left, high

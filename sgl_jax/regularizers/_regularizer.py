@@ -163,7 +163,7 @@ class Regularizer:
             paths = [member.path for member in family.members]
             parts = [leaves[path] for path in paths]
             least = self.penalty.group_lam_max(parts, step_size * weight, family)
-            share = _share_of_largest(self.penalty.lam).astype(least.dtype)
+            share = _share_of_largest(self.penalty).astype(least.dtype)
             least = jnp.where(least > 0, least / share, 0.0)
             found.update(zip(paths, family.spread(least), strict=True))
         return found
@@ -210,9 +210,9 @@ class Regularizer:
         ]
 
 
-def _share_of_largest(lam: ArrayLike) -> Array:
+def _share_of_largest(penalty: Penalty) -> Array:
     """Divides the strengths of groups by the largest of them; 1 for a single strength."""
-    lam = jnp.asarray(lam, float)
+    lam = jnp.asarray(penalty.lam, float)
     return lam / jnp.max(lam) if lam.ndim else jnp.ones(())
 
 
