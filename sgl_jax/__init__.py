@@ -37,14 +37,23 @@ from sgl_jax.groups import (
 )
 from sgl_jax.metrics import live_groups as live_groups, objective as objective, sparsity as sparsity
 from sgl_jax.penalties import *
-from sgl_jax.regularizers import Regularizer as Regularizer, SparseGroup as SparseGroup
+from sgl_jax.regularizers import (
+    Regularizer as Regularizer,
+    SparseGroup as SparseGroup,
+    lam_max as lam_max,
+    optimality as optimality,
+    project_to_budget as project_to_budget,
+)
 from sgl_jax.transforms import (
+    Budget as Budget,
+    BudgetState as BudgetState,
     add_penalty_gradient as add_penalty_gradient,
     apply_prox as apply_prox,
     check as check,
     keep_support as keep_support,
     penalty_value as penalty_value,
     proximal as proximal,
+    scale_strengths as scale_strengths,
     sgl_transform as sgl_transform,
     sparse_params as sparse_params,
     splitting_gap as splitting_gap,
@@ -54,6 +63,8 @@ from sgl_jax.transforms.schedules import ramp as ramp, warmup as warmup
 
 __all__ = [
     "EXPORTERS",
+    "Budget",
+    "BudgetState",
     "ChannelGroups",
     "Compacted",
     "CompactedModule",
@@ -82,14 +93,18 @@ __all__ = [
     "directions",
     "export",
     "keep_support",
+    "lam_max",
     "live_groups",
     "load_compact",
     "objective",
+    "optimality",
     "penalty_value",
+    "project_to_budget",
     "prox",
     "proximal",
     "ramp",
     "save_compact",
+    "scale_strengths",
     "sgl_transform",
     "sparse_params",
     "sparsity",

@@ -24,10 +24,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from sgl_jax._util.numerics import ratio, working_dtype
+from sgl_jax._util.numerics import ratio, with_slope, working_dtype
 from sgl_jax._util.typing import ArrayLike, Axes, ScalarOrSchedule
 from sgl_jax.groups import GroupFamily, Grouping, by_entry
-from sgl_jax.penalties._search import joint_prox
+from sgl_jax.penalties._search import joint_prox, least_strength
 
 
 __all__ = ["NONNEGATIVE", "POSITIVE", "Curvature", "NormPenalty", "Penalty", "Range", "is_known"]
@@ -143,6 +143,35 @@ class Penalty(abc.ABC):
     ) -> list[Array]:
         """:meth:`prox` for any family of groups: ``parts`` are the leaves of its members."""
 
+    @abc.abstractmethod
+    def group_lam_max(
+        self, parts: Sequence[Array], step_size: ArrayLike, family: GroupFamily
+    ) -> Array:
+        """Finds the least strength at which :meth:`group_prox` is zero, per group.
+
+        It is 0 for a group of zeros, and infinite for one that no strength sets to zero.
+        """
+
+    @abc.abstractmethod
+    def group_residual(
+        self,
+        parts: Sequence[Array],
+        grads: Sequence[Array],
+        family: GroupFamily,
+        weight: ArrayLike = 1.0,
+    ) -> list[Array]:
+        """Finds the shortest sum of a gradient and a subgradient of :meth:`group_value`.
+
+        Args:
+          parts: the leaves of the members.
+          grads: gradients of the members, arrays like ``parts``.
+          family: the family of groups.
+          weight: multiplies the penalty of a group, a number or per group.
+
+        Returns:
+          Arrays like ``parts``, in the working dtype.
+        """
+
 
 class NormPenalty(Penalty):
     r"""A penalty :math:`\sum_g \phi(\|w_g\|_2)`, with :math:`\phi` nondecreasing, 0 at 0.
@@ -177,6 +206,21 @@ class NormPenalty(Penalty):
     @abc.abstractmethod
     def prox_phi(self, t: Float[Array, "..."], step_size: ArrayLike) -> Float[Array, "..."]:
         """Minimises ``step_size * phi(|z|) + (z - t)^2 / 2``; odd in ``t``."""
+
+    def lam_max_phi(self, t: Float[Array, "..."], step_size: ArrayLike) -> Float[Array, "..."]:
+        """Finds the least strength at which :meth:`prox_phi` of ``t > 0`` is zero.
+
+        This is a bisection of the prox; penalties with a formula for it override it.
+        """
+
+        def dead(lam):
+            return dataclasses.replace(self, lam=lam).prox_phi(t, step_size) == 0  # pyrefly: ignore
+
+        return least_strength(dead, t / step_size)
+
+    def slope_phi(self, t: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Differentiates :meth:`phi`, at ``t = 0`` from the right."""
+        return with_slope(self.phi, t)[1]
 
     def semiconcavity(self) -> Any:
         r"""A :math:`\kappa \ge 0` for which :math:`\phi(t) - \tfrac\kappa2 t^2` is concave.
@@ -225,6 +269,28 @@ class NormPenalty(Penalty):
         factor = jnp.where(norm == 0, jax.lax.stop_gradient(factor), factor)
         factor = jnp.where(norm < jnp.inf, factor, 1.0)
         return scaled(parts, family.spread(factor))
+
+    def group_lam_max(
+        self, parts: Sequence[Array], step_size: ArrayLike, family: GroupFamily
+    ) -> Array:
+        norm = family.norm(parts)
+        alive, step_size = norm > 0, jnp.asarray(step_size, norm.dtype)
+        return jnp.where(alive, self.lam_max_phi(jnp.where(alive, norm, 1.0), step_size), 0.0)
+
+    def group_residual(
+        self,
+        parts: Sequence[Array],
+        grads: Sequence[Array],
+        family: GroupFamily,
+        weight: ArrayLike = 1.0,
+    ) -> list[Array]:
+        norm, pull = family.norm(parts), family.norm(grads)
+        slope = jnp.asarray(weight, norm.dtype) * self.slope_phi(norm)
+        # A live group adds slope w / |w|; one of zeros any vector up to the slope at zero.
+        live = jnp.where(norm > 0, slope / jnp.where(norm > 0, norm, 1.0), 0.0)
+        left = jnp.maximum(pull - slope, 0.0) / jnp.where(pull > 0, pull, 1.0)
+        left = jnp.where(norm > 0, 1.0, left)
+        return family.each(lambda g, w, up, a: a * g + up * w, grads, parts, live, left)
 
 
 def scaled(parts: Sequence[Array], factors: Sequence[Array]) -> list[Array]:

@@ -57,6 +57,25 @@ class Constraint(Penalty):
         del step_size
         return self.project(parts, family, metrics)
 
+    def group_lam_max(
+        self, parts: Sequence[Array], step_size: ArrayLike, family: GroupFamily
+    ) -> Array:
+        raise ValueError(
+            f"A strength needs a penalty, got the constraint {type(self).__name__}, which has none."
+        )
+
+    def group_residual(
+        self,
+        parts: Sequence[Array],
+        grads: Sequence[Array],
+        family: GroupFamily,
+        weight: ArrayLike = 1.0,
+    ) -> list[Array]:
+        raise ValueError(
+            f"An optimality residual needs a penalty, got the constraint {type(self).__name__}; "
+            "measure how far a proximal step moves the parameters."
+        )
+
 
 def ranks(
     parts: Sequence[Array], family: GroupFamily, metrics: Sequence[Array] | None

@@ -29,6 +29,7 @@ from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.groups import LAYOUTS, GroupFamily, Grouping, Layout, by_layer
 from sgl_jax.penalties._base import NormPenalty, Penalty, Range
 from sgl_jax.penalties._vector import VectorPenalty
+from sgl_jax.penalties.l1 import L1
 
 
 __all__ = ["Spectral", "SpectralPenalty", "shrink_singular_values"]
@@ -59,6 +60,23 @@ class SpectralPenalty(VectorPenalty):
     def vector_prox(self, w: Array, step_size: Array) -> Array:
         found = shrink_singular_values(self._unfolded(w), step_size, self.of_values)
         return found.reshape(w.shape)
+
+    def vector_lam_max(self, w: Array, step_size: Array) -> Array:
+        found = _decomposed(self._unfolded(w))
+        return self.of_values.lam_max_phi(found.values[0] * found.scale, step_size)
+
+    def vector_residual(self, w: Array, grad: Array, weight: Array) -> Array:
+        found, matrix = _decomposed(self._unfolded(w)), self._unfolded(grad)
+        live, penalty = found.values > 0, _cast(self.of_values, w.dtype)
+        slopes = weight * penalty.slope_phi(found.values * found.scale)
+        u, v = (jnp.where(live[None], vectors, 0.0) for vectors in (found.u, found.v))
+        # Beside the singular vectors any matrix of singular values up to the slope at zero.
+        beside = matrix - u @ (u.T @ matrix)
+        beside = beside - (beside @ v) @ v.T
+        bound = weight * penalty.slope_phi(jnp.zeros((), w.dtype))
+        left = shrink_singular_values(beside, 1.0, L1(bound))
+        pull = (u * jnp.where(live, slopes, 0.0)[None]) @ v.T
+        return (matrix - beside + left + pull).reshape(w.shape)
 
     def _unfolded(self, w: Array) -> Array:
         """The matrix of a kernel; its outputs are the columns (HWIO) or the rows (OIHW)."""

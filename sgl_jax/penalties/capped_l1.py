@@ -49,6 +49,10 @@ class CappedL1(NormPenalty):
     def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_capped_l1(t, step_size, self.lam, self.theta)
 
+    def lam_max_phi(self, t: Array, step_size: ArrayLike) -> Array:
+        theta = jnp.asarray(self.theta, t.dtype)
+        return jnp.maximum(t, 0.5 * t * (t / theta)) / step_size
+
 
 @in_working_precision
 def prox_capped_l1(

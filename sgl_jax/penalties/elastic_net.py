@@ -54,6 +54,9 @@ class ElasticNet(NormPenalty):
     def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_elastic_net(t, step_size, self.lam, self.gamma)
 
+    def lam_max_phi(self, t: Array, step_size: ArrayLike) -> Array:
+        return t / step_size
+
 
 @in_working_precision
 def prox_elastic_net(

@@ -14,6 +14,7 @@ from sgl_jax._util.xla import indicator
 from sgl_jax.groups import GroupFamily, Grouping, by_neuron
 from sgl_jax.penalties._base import NONNEGATIVE, Range
 from sgl_jax.penalties._vector import VectorPenalty
+from sgl_jax.penalties.l1 import prox_l1
 
 
 __all__ = ["Exclusive", "prox_exclusive"]
@@ -71,6 +72,14 @@ class Exclusive(VectorPenalty):
 
     def vector_prox(self, w: Array, step_size: Array) -> Array:
         return prox_exclusive(w, step_size, self.lam)
+
+    def vector_lam_max(self, w: Array, step_size: Array) -> Array:
+        # The largest entry stays.
+        return jnp.full_like(step_size, jnp.inf)
+
+    def vector_residual(self, w: Array, grad: Array, weight: Array) -> Array:
+        slope = weight * jnp.asarray(self.lam, w.dtype) * jnp.sum(jnp.abs(w))
+        return jnp.where(w == 0, prox_l1(grad, 1.0, slope), grad + slope * jnp.sign(w))
 
     def values(self, parts: Sequence[Array], family: GroupFamily) -> Array:
         lam = jnp.asarray(self.lam, parts[0].dtype)

@@ -52,6 +52,11 @@ class Geman(NormPenalty):
     def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_geman(t, step_size, self.lam, self.gamma)
 
+    def lam_max_phi(self, t: Array, step_size: ArrayLike) -> Array:
+        gamma = jnp.asarray(self.gamma, t.dtype)
+        continuous, jump = t * gamma, 0.5 * (t + 0.5 * gamma) ** 2
+        return jnp.where(2.0 * t <= gamma, continuous, jump) / step_size
+
 
 @in_working_precision
 def prox_geman(

@@ -49,6 +49,12 @@ class L0(NormPenalty):
     def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_l0(t, step_size, self.lam)
 
+    def lam_max_phi(self, t: Array, step_size: ArrayLike) -> Array:
+        return 0.5 * t * (t / step_size)
+
+    def slope_phi(self, t: Array) -> Array:
+        return jnp.where((t > 0) | (jnp.asarray(self.lam, t.dtype) == 0), 0.0, jnp.inf)
+
 
 @in_working_precision
 def prox_l0(w: Float[Array, "..."], step_size: ArrayLike, lam: ArrayLike) -> Float[Array, "..."]:

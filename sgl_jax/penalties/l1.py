@@ -52,6 +52,9 @@ class L1(NormPenalty):
     def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_l1(t, step_size, self.lam)
 
+    def lam_max_phi(self, t: Array, step_size: ArrayLike) -> Array:
+        return t / step_size
+
     def prox_norm_in_metric(
         self,
         parts: Sequence[Array],

@@ -14,6 +14,7 @@ from sgl_jax._util.xla import maximum_ready
 from sgl_jax.groups import GroupFamily, Grouping, by_layer
 from sgl_jax.penalties._base import NONNEGATIVE, Range
 from sgl_jax.penalties._vector import VectorPenalty
+from sgl_jax.penalties.l1 import prox_l1
 
 
 __all__ = ["L1MinusL2", "prox_l1_minus_l2"]
@@ -56,6 +57,19 @@ class L1MinusL2(VectorPenalty):
 
     def vector_prox(self, w: Array, step_size: Array) -> Array:
         return prox_l1_minus_l2(w, step_size, self.lam, self.alpha)
+
+    def vector_lam_max(self, w: Array, step_size: Array) -> Array:
+        alpha = jnp.asarray(self.alpha, w.dtype)
+        rest = jnp.max(jnp.abs(w)) / step_size
+        return jnp.where(alpha < 1, rest / jnp.where(alpha < 1, 1.0 - alpha, 1.0), jnp.inf)
+
+    def vector_residual(self, w: Array, grad: Array, weight: Array) -> Array:
+        lam, alpha = (jnp.asarray(value, w.dtype) for value in (self.lam, self.alpha))
+        # At zero the regular subgradients are those of (1 - alpha) |w|_1.
+        slope, norm = weight * lam, GroupFamily.whole(w.shape).norm([w]).reshape(())
+        at_zero = prox_l1(grad, 1.0, slope * jnp.where(norm > 0, 1.0, 1.0 - alpha))
+        outward = jnp.sign(w) - alpha * w / jnp.where(norm > 0, norm, 1.0)
+        return jnp.where(w == 0, at_zero, grad + slope * outward)
 
     def values(self, parts: Sequence[Array], family: GroupFamily) -> Array:
         lam, alpha = (jnp.asarray(value, parts[0].dtype) for value in (self.lam, self.alpha))

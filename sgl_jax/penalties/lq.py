@@ -58,6 +58,16 @@ class Lq(NormPenalty):
     def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_lq(t, step_size, self.lam, self.q)
 
+    def lam_max_phi(self, t: Array, step_size: ArrayLike) -> Array:
+        # The threshold is h (2 - q) / (2 (1 - q)) with h = (2 c (1 - q))^(1 / (2 - q)).
+        q = jnp.asarray(self.q, t.dtype)
+        height = t * (2.0 * (1.0 - q) / (2.0 - q))
+        return height * (height ** (1.0 - q) / (2.0 * (1.0 - q))) / step_size
+
+    def slope_phi(self, t: Array) -> Array:
+        at_zero = jnp.where(jnp.asarray(self.lam, t.dtype) == 0, 0.0, jnp.inf)
+        return jnp.where(t > 0, super().slope_phi(t), at_zero)
+
 
 @in_working_precision
 def prox_lq(

@@ -54,6 +54,10 @@ class MCP(NormPenalty):
     def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_mcp(t, step_size, self.lam, self.gamma)
 
+    def lam_max_phi(self, t: Array, step_size: ArrayLike) -> Array:
+        gamma = jnp.asarray(self.gamma, t.dtype)
+        return t / jnp.where(step_size < gamma, step_size, jnp.sqrt(step_size * gamma))
+
 
 @in_working_precision
 def prox_mcp(

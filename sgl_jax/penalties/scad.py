@@ -59,6 +59,11 @@ class SCAD(NormPenalty):
     def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_scad(t, step_size, self.lam, self.a)
 
+    def lam_max_phi(self, t: Array, step_size: ArrayLike) -> Array:
+        a = jnp.asarray(self.a, t.dtype)
+        gentle = step_size <= a + 1.0
+        return t / jnp.where(gentle, step_size, jnp.sqrt(step_size * (a + 1.0)))
+
 
 @in_working_precision
 def prox_scad(

@@ -52,6 +52,11 @@ class TransformedL1(NormPenalty):
     def prox_phi(self, t: Array, step_size: ArrayLike) -> Array:
         return prox_transformed_l1(t, step_size, self.lam, self.a)
 
+    def lam_max_phi(self, t: Array, step_size: ArrayLike) -> Array:
+        a = jnp.asarray(self.a, t.dtype)
+        continuous, jump = t * (a / (a + 1.0)), (t + 0.5 * a) * ((0.5 * t + 0.25 * a) / (a + 1.0))
+        return jnp.where(2.0 * t <= a, continuous, jump) / step_size
+
 
 @in_working_precision
 def prox_transformed_l1(

@@ -1,13 +1,16 @@
 """Refusals of arguments of another kind: each names the argument, and the fix."""
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
+
+import jax
 
 from sgl_jax.groups import GroupingLike
 from sgl_jax.penalties import Penalty
 
 
-__all__ = ["describe", "require_grouping", "require_penalty"]
+__all__ = ["describe", "require_grouping", "require_numbers", "require_penalty"]
 
 
 def require_penalty(owner: str, penalty: Any) -> None:
@@ -20,6 +23,14 @@ def require_grouping(owner: str, grouping: Any) -> None:
     """Refuses what is no grouping, such as a function that makes one."""
     if isinstance(grouping, type) or not isinstance(grouping, GroupingLike):
         raise ValueError(f"{owner} needs a grouping, got {describe(grouping, 'by_filter()')}.")
+
+
+def require_numbers(owner: str, penalties: Sequence[Penalty]) -> None:
+    """Refuses strengths that are schedules."""
+    if any(callable(leaf) for penalty in penalties for leaf in jax.tree.leaves(penalty)):
+        raise ValueError(
+            f"{owner} needs numbers as strengths, got a schedule; give the value that it leads to."
+        )
 
 
 def describe(thing: Any, example: str) -> str:

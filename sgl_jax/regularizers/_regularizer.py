@@ -1,5 +1,6 @@
 """A penalty on the groups of a whole tree of parameters."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -144,6 +145,39 @@ class Regularizer:
             found.update(zip(paths, shrunk, strict=True))
         return found
 
+    def lam_max_leaves(self, leaves: Leaves, step_size: ArrayLike) -> Array:
+        """Finds the least strength at which :meth:`prox_leaves` is zero; once resolved."""
+        found = self.removal_leaves(leaves, step_size).values()
+        return functools.reduce(jnp.maximum, [jnp.max(each, initial=0.0) for each in found])
+
+    def removal_leaves(self, leaves: Leaves, step_size: ArrayLike) -> Leaves:
+        """Finds the least strength at which each group is zero in :meth:`prox_leaves`.
+
+        Strengths that differ from group to group are read as shares of the largest.
+
+        Returns:
+          By path arrays that broadcast against the leaves; once resolved.
+        """
+        found, step_size = {}, jnp.asarray(step_size, float)
+        for family, weight in self.families(leaves, disjoint=True):
+            paths = [member.path for member in family.members]
+            parts = [leaves[path] for path in paths]
+            least = self.penalty.group_lam_max(parts, step_size * weight, family)
+            share = _share_of_largest(self.penalty).astype(least.dtype)
+            least = jnp.where(least > 0, least / share, 0.0)
+            found.update(zip(paths, family.spread(least), strict=True))
+        return found
+
+    def residual_leaves(self, leaves: Leaves, grads: Leaves) -> Leaves:
+        """Finds the shortest sums of gradients and subgradients of the value; once resolved."""
+        found = dict(grads)
+        for family, weight in self.families(leaves, disjoint=True):
+            paths = [member.path for member in family.members]
+            parts, pulls = ([tree[path] for path in paths] for tree in (leaves, found))
+            residuals = self.penalty.group_residual(parts, pulls, family, weight)
+            found.update(zip(paths, residuals, strict=True))
+        return found
+
     def families(
         self, leaves: Leaves, *, disjoint: bool = False
     ) -> list[tuple[GroupFamily, Array]]:
@@ -174,6 +208,12 @@ class Regularizer:
             )
             for family, weight in zip(groups, weights, strict=True)
         ]
+
+
+def _share_of_largest(penalty: Penalty) -> Array:
+    """Divides the strengths of groups by the largest of them; 1 for a single strength."""
+    lam = jnp.asarray(penalty.lam, float)
+    return lam / jnp.max(lam) if lam.ndim else jnp.ones(())
 
 
 def _check_strengths(penalty: Penalty, family: GroupFamily) -> None:

@@ -1,5 +1,7 @@
 """Penalties of entries and of groups together."""
 
+import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -11,7 +13,7 @@ from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, Leaves, Params, Path
 from sgl_jax.groups import GroupingLike, Groups, by_neuron, resolved_groups, resolved_paths
 from sgl_jax.penalties import L1, NormPenalty, Penalty
-from sgl_jax.penalties._search import joint_prox
+from sgl_jax.penalties._search import joint_prox, least_strength
 from sgl_jax.regularizers._kinds import describe, require_grouping, require_penalty
 from sgl_jax.regularizers._regularizer import Regularizer
 
@@ -138,6 +140,52 @@ class SparseGroup:
         metrics = None if metric is None else flatten_by_path(metric)[0]
         joint = resolved._search(leaves, step_size, metrics)
         return {path: gap for path, (_, gap) in joint.items()}
+
+    def lam_max_leaves(self, leaves: Leaves, step_size: ArrayLike) -> Array:
+        """Finds the least strength at which :meth:`prox_leaves` is zero; once resolved."""
+        shares = self._shares()
+
+        def dead(lam):
+            parts = [
+                dataclasses.replace(penalty, lam=lam * share)  # pyrefly: ignore
+                for penalty, share in zip(self.penalties, shares, strict=True)
+            ]
+            both = dataclasses.replace(self, entry=parts[0], group=parts[1])
+            shrunk = both.prox_leaves(leaves, step_size)
+            return jnp.all(jnp.stack([jnp.all(shrunk[path] == 0) for path in self.paths]))
+
+        peaks = [jnp.max(jnp.abs(leaves[path]), initial=0.0) for path in sorted(self.paths)]
+        peak = functools.reduce(jnp.maximum, [each.astype(float) for each in peaks])
+        safe = jnp.where(peak > 0, peak, 1.0)
+        return jnp.where(peak > 0, least_strength(dead, safe / step_size), 0.0)
+
+    def removal_leaves(self, leaves: Leaves, step_size: ArrayLike) -> Leaves:
+        """Finds the least strength at which either part alone makes an entry zero.
+
+        Returns:
+          By path arrays that broadcast against the leaves; once resolved.
+        """
+        found: Leaves = {}
+        for part, share in zip((self.entries_part, self.groups_part), self._shares(), strict=True):
+            largest = jnp.max(share)
+            for path, least in part.removal_leaves(leaves, step_size).items():
+                least = jnp.where(least > 0, least / largest.astype(least.dtype), 0.0)
+                found[path] = jnp.minimum(found[path], least) if path in found else least
+        return found
+
+    def residual_leaves(self, leaves: Leaves, grads: Leaves) -> Leaves:
+        """Finds the shortest sums of gradients and subgradients of the value; once resolved."""
+        self._check_separable()
+        # The set of a zero group is a ball around the box of its entries: first the box.
+        return self.groups_part.residual_leaves(
+            leaves, self.entries_part.residual_leaves(leaves, grads)
+        )
+
+    def _shares(self) -> tuple[Array, Array]:
+        """Divides the strengths of entries and groups by the largest of both."""
+        entry, group = (jnp.asarray(penalty.lam, float) for penalty in self.penalties)
+        largest = jnp.maximum(jnp.max(entry), jnp.max(group))
+        return entry / largest, group / largest
 
     def _check_separable(self) -> None:
         """Refuses an entry penalty without a joint prox; once resolved."""

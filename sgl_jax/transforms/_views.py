@@ -12,10 +12,10 @@ from sgl_jax._util.typing import Leaves, Params
 from sgl_jax.transforms._links import Link, LinkState, select
 
 
-__all__ = ["check", "penalty_value", "sparse_params", "splitting_gap"]
+__all__ = ["check", "link_states", "penalty_value", "sparse_params", "splitting_gap"]
 
 
-def _states(opt_state: Any) -> list[LinkState]:
+def link_states(opt_state: Any) -> list[LinkState]:
     """Finds the state of every link, wherever it is in an Optax state."""
     leaves = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, LinkState))
     states = [leaf for leaf in leaves if isinstance(leaf, LinkState)]
@@ -48,7 +48,7 @@ class _Found(NamedTuple):
 
 def _links(opt_state: Any, params: Params) -> Iterator[_Found]:
     """Finds every link in an Optax state, with its leaves."""
-    for state in _states(opt_state):
+    for state in link_states(opt_state):
         link, z = state.link, None if state.z is None else flatten_by_path(state.z)[0]
         yield _Found(link, select(params, link.paths if z is None else frozenset(z)), z)
 
@@ -65,7 +65,7 @@ def check(opt_state: Any) -> None:
     Raises:
       ValueError: no such link, or parameters that were not what a link had asked for.
     """
-    for state in _states(opt_state):
+    for state in link_states(opt_state):
         if state.watch is None:
             continue
         (mismatches,) = jax.tree.leaves(state.watch.mismatches)

@@ -66,6 +66,8 @@ CONTRACT = {
     "penalties/test_penalties.py": "cauchy and (declares or equation or overflows or derivatives)",
     "penalties/test_prox.py": "cauchy and (every_step or one_kernel) or has_an_oracle",
     "penalties/test_joint.py": "cauchy and least_of_a_grid",
+    "regularizers/test_lam_max.py": "cauchy",
+    "regularizers/test_optimality.py": "cauchy",
     "documents/test_api.py": "cauchy or catalogues_are_the_files or operator_of_every",
     "documents/test_readme.py": "cauchy or tables_of_penalties",
 }

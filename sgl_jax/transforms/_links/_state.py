@@ -37,10 +37,12 @@ class LinkDef(Generic[L]):
     Attributes:
       structure: the tree structure of the link.
       names: the names of its leaves.
+      evaluated: those that :func:`advance` evaluates at every update.
     """
 
     structure: Any
     names: tuple[str, ...]
+    evaluated: tuple[str, ...]
 
     def merge(self, strengths: Strengths) -> L:
         """Puts strengths into the link."""
@@ -101,7 +103,8 @@ def init_state(link: Link, params: Params) -> LinkState:
     """Resolves a link on parameters and splits it into strengths and structure."""
     resolved, count = link.resolved(params), jnp.zeros((), jnp.int32)
     named = _named(resolved)
-    linkdef = LinkDef(jax.tree.structure(resolved), tuple(named))
+    evaluated = tuple(name for name, given in named.items() if _is_evaluated(given))
+    linkdef = LinkDef(jax.tree.structure(resolved), tuple(named), evaluated)
     strengths = {name: _evaluate(value, count) for name, value in named.items()}
     return LinkState(count, strengths, linkdef)
 
@@ -146,6 +149,11 @@ def _named(link: Link) -> dict[str, Any]:
         parts = (jax.tree_util.keystr((key,), simple=True) for key in path)
         named["_".join(part for part in parts if part not in _WRAPPERS)] = strength
     return named
+
+
+def _is_evaluated(given: Any) -> bool:
+    """True if a strength, as its user gave it, is evaluated at every update."""
+    return callable(given) or isinstance(given, jax.Array)
 
 
 def _evaluate(strength: Any, count: Array) -> Array:
