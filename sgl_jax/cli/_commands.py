@@ -96,7 +96,7 @@ def evaluate(
       download: fetch the files of the data set that are missing.
     """
     folder, trained = _load(run, data_root, download)
-    experiment, state, records = trained
+    experiment, state, records, _ = trained
     record = measure(experiment, state, records[-1].epoch, records[-1].loss)
     config = experiment.config
     Console().print(tabulate_records({_name_kind(config): record}, config.groups))

@@ -16,7 +16,7 @@ from sgl_jax.regularizers import Regularizer, RegularizerLike, SparseGroup
 from sgl_jax.runs._needs import find_shapes
 from sgl_jax.runs.config import Config, Strengths
 from sgl_jax.runs.optimizers import bind_accepted, staircase
-from sgl_jax.runs.parts import Parts, find_parts, takes
+from sgl_jax.runs.parts import find_parts, takes
 from sgl_jax.transforms.schedules import warmup
 
 
@@ -98,18 +98,16 @@ def build_grouping(
 def build_transformation(
     config: Config,
     strengths: Strengths,
-    params: Params,
     steps: int,
-    groups: tuple[GroupingLike, Any] = NEURONS,
+    regularizer: RegularizerLike | None,
 ) -> optax.GradientTransformation:
     """Builds the optimizer of a run of ``steps`` steps an epoch.
 
     Args:
       config: the config of the run.
       strengths: the strengths in force.
-      params: the trained parameters.
       steps: steps of an epoch.
-      groups: grouping and weight, from :func:`build_grouping`.
+      regularizer: from :func:`build_regularizer`.
 
     Raises:
       ValueError: an unknown name, or parts that do not fit.
@@ -127,7 +125,6 @@ def build_transformation(
         options["base"] = bind_accepted(
             parts["optimizer"], momentum=config.momentum, weight_decay=config.weight_decay
         )
-    regularizer = _build_regularizer(config, parts, strengths, steps, params, groups)
     make = bind_accepted(parts["algorithm"], **options)
     return make(schedule(config.learning_rate), regularizer)
 
@@ -146,15 +143,29 @@ def _build_betas(
     return betas
 
 
-def _build_regularizer(
+def build_regularizer(
     config: Config,
-    parts: Parts,
     strengths: Strengths,
-    steps: int,
     params: Params,
-    groups: tuple[GroupingLike, Any],
+    steps: int,
+    groups: tuple[GroupingLike, Any] = NEURONS,
 ) -> RegularizerLike | None:
-    """Builds the penalties on entries and on groups, with strengths that may rise from zero."""
+    """Builds the penalties on entries and on groups, with strengths that may rise from zero.
+
+    Args:
+      config: the config of the run.
+      strengths: the strengths in force.
+      params: the trained parameters.
+      steps: steps of an epoch.
+      groups: grouping and weight, from :func:`build_grouping`.
+
+    Returns:
+      The regularizer; ``None`` for a dense twin.
+
+    Raises:
+      ValueError: an unknown name, or parts that do not fit.
+    """
+    parts = find_parts(vars(config))
 
     def build(name: str, lam: float | None, **shape: Any) -> Any:
         if name not in parts:

@@ -2,9 +2,10 @@
 
 import optax
 
+from sgl_jax._util.typing import Params
 from sgl_jax.groups import GroupingLike, by_entry
 from sgl_jax.runs._builders import build_grouping, build_transformation
-from sgl_jax.runs._run import Experiment, get_sparse_params
+from sgl_jax.runs._run import Experiment
 from sgl_jax.train import TrainState
 from sgl_jax.transforms import keep_support
 
@@ -16,30 +17,38 @@ OF_AN_ITERATE = ("fista", "rda", "schedule_free")
 """Algorithms that keep an iterate of their own without a regularizer, too: no plain optimizers."""
 
 
-def finish(experiment: Experiment, state: TrainState) -> tuple[Experiment, TrainState]:
-    """Makes the sparse parameters the trained ones, and keeps their zeros from then on.
+def finish(
+    experiment: Experiment, state: TrainState, params: Params, epochs: int
+) -> tuple[Experiment, TrainState]:
+    """Makes sparse parameters the trained ones, and keeps their zeros from then on.
 
     Args:
       experiment: the run, with its regularizer.
       state: its state, whole on one device.
+      params: the sparse parameters.
+      epochs: epochs that are left.
 
     Returns:
       Both, of a plain optimizer on the support, with a state of its own.
     """
-    params = get_sparse_params(experiment.config, state)
-    tx = _build_finishing(experiment)
+    tx = _build_finishing(experiment, epochs)
     state = TrainState(params, state.rest, tx.init(params), state.step)
     return experiment._replace(tx=tx, state=state), state
 
 
-def finished_experiment(experiment: Experiment) -> Experiment:
-    """Makes the objects of a run that :func:`finish` has changed, without its numbers."""
+def finished_experiment(experiment: Experiment, epochs: int) -> Experiment:
+    """Makes the objects of a run that :func:`finish` has changed, without its numbers.
+
+    Args:
+      experiment: the run as it begins.
+      epochs: as in :func:`finish`.
+    """
     state = experiment.state
-    tx = _build_finishing(experiment)
+    tx = _build_finishing(experiment, epochs)
     return experiment._replace(tx=tx, state=state._replace(opt_state=tx.init(state.params)))
 
 
-def _build_finishing(experiment: Experiment) -> optax.GradientTransformation:
+def _build_finishing(experiment: Experiment, epochs: int) -> optax.GradientTransformation:
     """Builds the base optimizer, at a rate that falls along a cosine, on the support.
 
     Channels that are dead stay so with their biases; of the paper's neurons, which have none, only
@@ -47,11 +56,9 @@ def _build_finishing(experiment: Experiment) -> optax.GradientTransformation:
     """
     config = experiment.config
     algorithm = "subgradient" if config.algorithm in OF_AN_ITERATE else config.algorithm
-    plain = config.twin().changed(
-        algorithm=algorithm, schedule="cosine", epochs=config.finish_epochs
-    )
+    plain = config.twin().changed(algorithm=algorithm, schedule="cosine", epochs=epochs)
     steps = len(experiment.data.y_train) // config.batch_size
-    tx = build_transformation(plain, experiment.strengths, experiment.state.params, steps)
+    tx = build_transformation(plain, experiment.strengths, steps, None)
     return optax.chain(tx, keep_support(_build_support(experiment)))
 
 

@@ -148,6 +148,17 @@ NEEDS: dict[str, Need] = {
     "lam_warmup": Need(
         "a penalty with a strength", ("penalty",), _is_any_taken("lam", "group_lam")
     ),
+    **{
+        name: Need(
+            "groups='channels' and a penalty on them",
+            ("groups", "group_penalty"),
+            lambda options, parts: options["groups"] == "channels" and "group_penalty" in parts,
+        )
+        for name in ("target_flops", "target_params")
+    },
+    "target_sparsity": Need(
+        "a penalty with a strength", ("penalty",), _is_any_taken("lam", "group_lam")
+    ),
     "beta_growth": Need(
         "a coupling beta that grows at milestones",
         ("algorithm", "milestones"),

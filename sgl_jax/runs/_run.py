@@ -13,10 +13,12 @@ from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Plan
 from sgl_jax.data import Dataset, take_batch
 from sgl_jax.groups import Groups
+from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.runs.config import Config, Strengths
 from sgl_jax.runs.records import Record
 from sgl_jax.train.placement import Placement
 from sgl_jax.transforms import sparse_params
+from sgl_jax.transforms.budgets import BudgetState
 
 
 __all__ = ["Experiment", "Run", "get_sparse_params", "take_images"]
@@ -35,6 +37,7 @@ class Experiment(NamedTuple):
       tx: the optimizer.
       state: the state before the first step.
       groups: the groups that its records count, of the network with all channels.
+      regularizer: the regularizer on that network; ``None`` for a dense twin.
       placement: the devices to train on, if many.
       plan: the positions that are left of every leaf, once channels have left.
     """
@@ -48,6 +51,7 @@ class Experiment(NamedTuple):
     tx: optax.GradientTransformation
     state: train.TrainState
     groups: Groups
+    regularizer: RegularizerLike | None
     placement: Placement | None = None
     plan: Plan | None = None
 
@@ -68,11 +72,13 @@ class Run(NamedTuple):
       experiment: its objects.
       state: the state after the newest epoch.
       records: the records of all epochs so far.
+      budget: the state of the budget that it follows, if any.
     """
 
     experiment: Experiment
     state: train.TrainState
     records: list[Record]
+    budget: BudgetState | None = None
 
 
 def get_sparse_params(config: Config, state: train.TrainState) -> Params:

@@ -12,6 +12,13 @@ from sgl_jax.runs.parts import select_settings
 __all__ = ["Config", "Strengths"]
 
 
+TARGETS = ("target_flops", "target_params", "target_sparsity")
+"""Options that set a target."""
+
+FINISH_WITH_TARGET = 0.4
+"""Share of the epochs behind the one in which a target is reached, unless another is given."""
+
+
 class Strengths(NamedTuple):
     """The strengths in the objective, undivided; ``None`` for those it does not have.
 
@@ -63,7 +70,11 @@ class Config:
       decay: factor on the learning rate at each milestone of the staircase.
       epochs: passes over the training images.
       finish: share of the epochs, the last ones, that train the sparse network on without a
-        penalty, its zeros kept; the trained weights of a splitting become v before.
+        penalty, its zeros kept; the trained weights of a splitting become v before. With a target
+        it is 0.4, and the target is reached before.
+      target_flops: share of the FLOPs to be left; the strengths follow it.
+      target_params: share of the parameters to be left, likewise.
+      target_sparsity: share of the weights to be zero, likewise.
       shrink_at: let dead channels leave during training, whenever the rest costs less than this
         share of the FLOPs; what has left cannot come back.
       batch_size: images per step.
@@ -99,6 +110,9 @@ class Config:
     decay: float = 0.1
     epochs: int = 30
     finish: float | None = None
+    target_flops: float | None = None
+    target_params: float | None = None
+    target_sparsity: float | None = None
     shrink_at: float | None = None
     batch_size: int = 64
     seed: int = 0
@@ -123,13 +137,16 @@ class Config:
             self._require(name, ">= 0", lambda value: value >= 0)
         for name in ("beta", "beta_growth", "learning_rate", "decay"):
             self._require(name, "> 0", lambda value: value > 0)
-        for name in ("finish", "shrink_at"):
+        for name in ("finish", "shrink_at", *TARGETS):
             self._require(name, "between 0 and 1", lambda value: 0 < value < 1)
         if self.finish is not None and not self.finish_epochs:
             raise ValueError(
                 f"A run needs finish to be an epoch or more, got finish={self.finish} of "
                 f"{self.epochs} epochs."
             )
+        targets = [name for name in TARGETS if getattr(self, name) is not None]
+        if len(targets) > 1:
+            raise ValueError(f"A run needs one target at most, got {' and '.join(targets)}.")
         for name in ("epochs", "batch_size"):
             self._require(name, ">= 1", lambda value: value >= 1)
         self._require(
@@ -147,7 +164,22 @@ class Config:
     @property
     def finish_epochs(self) -> int:
         """Number of epochs without a penalty at the end."""
-        return round((self.finish or 0) * self.epochs)
+        share = self.finish
+        if share is None:
+            share = 0.0 if self.target_option is None else FINISH_WITH_TARGET
+        return round(share * self.epochs)
+
+    @property
+    def target_option(self) -> str | None:
+        """Name of the option that sets a target; ``None`` if none does."""
+        return next((name for name in TARGETS if getattr(self, name) is not None), None)
+
+    @property
+    def target(self) -> float | None:
+        """Share of the network to be left, in the measure of the option; ``None`` without one."""
+        if self.target_sparsity is not None:
+            return 1.0 - self.target_sparsity
+        return self.target_flops if self.target_flops is not None else self.target_params
 
     def strengths(self, images: int) -> Strengths:
         """Computes the strengths in force from the number of training images."""

@@ -14,10 +14,16 @@ from sgl_jax.runs._builders import (
     build_dataset,
     build_grouping,
     build_model,
+    build_regularizer,
     build_transformation,
 )
 from sgl_jax.runs._run import Experiment, Run, get_sparse_params, take_images
-from sgl_jax.runs._stages import change_stage, check_stages
+from sgl_jax.runs._stages import (
+    begin_stages,
+    change_stage,
+    check_stages,
+    copy_sparse_params,
+)
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.records import Record, count_layers, measure_shares
 from sgl_jax.train.placement import Placement, gathered
@@ -59,10 +65,20 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     strengths = config.strengths(count)
     image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
     grouping, weight = build_grouping(config, network.apply, (params, rest), image)
-    tx = build_transformation(config, strengths, params, len(order), (grouping, weight))
-    state, groups = train.init_state(tx, params, rest), grouping.resolve(params)
+    regularizer = build_regularizer(config, strengths, params, len(order), (grouping, weight))
+    tx = build_transformation(config, strengths, len(order), regularizer)
     found = Experiment(
-        config, strengths, data, model, network, network, tx, state, groups, placement
+        config,
+        strengths,
+        data,
+        model,
+        network,
+        network,
+        tx,
+        train.init_state(tx, params, rest),
+        grouping.resolve(params),
+        regularizer,
+        placement,
     )
     _check_fit(found)
     check_stages(found)
@@ -83,12 +99,12 @@ def train_epochs(start: Run) -> Iterator[Run]:
       FloatingPointError: the loss is no finite number.
       ValueError: dead channels cannot leave the network.
     """
-    run, (config, data) = start, (start.experiment.config, start.experiment.data)
+    config, data, run = start.experiment.config, start.experiment.data, begin_stages(start)
     images, labels = jnp.asarray(data.x_train), jnp.asarray(data.y_train)
     if (placement := run.experiment.placement) is not None:
         images, labels = placement.copy((images, labels))
     for epoch in range(len(run.records) + 1, config.epochs + 1):
-        experiment = run.experiment
+        experiment, before = run.experiment, copy_sparse_params(run)
         state, loss = train.train_epoch(
             jax.random.fold_in(jax.random.key(config.seed), epoch),
             experiment.network.forward,
@@ -106,7 +122,7 @@ def train_epochs(start: Run) -> Iterator[Run]:
             )
         whole = gathered(state)
         record = measure(experiment, whole, epoch, float(loss))
-        run = change_stage(Run(experiment, whole, [*run.records, record]))
+        run = change_stage(run._replace(state=whole, records=[*run.records, record]), before)
         yield run
 
 

@@ -195,11 +195,10 @@ class RunFolder:
         """Loads the state after the last of some records, which may be none."""
         done = len(records)
         plan = run_on_first(lambda: find_plan(self._shrinks, done))
-        experiment = restore_stage(experiment, done, plan)
-        state = experiment.state
+        run = restore_stage(experiment, records, plan)
         if records:
-            state = checkpoint.load(self._checkpoints, done, state)
-        return Run(experiment, state, records)
+            run = run._replace(state=checkpoint.load(self._checkpoints, done, run.state))
+        return run
 
     def _trim(self) -> list[Record]:
         """Drops the lines beyond the newest checkpoint, and reads the records up to it."""

@@ -48,6 +48,8 @@ class Record(NamedTuple):
       sparsity: of the sparse parameters.
       w_sparsity: of ``w``; the paper's tolerances are counted on these.
       layers: the sparse parameters, layer by layer, each by the path of its kernel.
+      budget: the state of the budget that the run follows, after the epoch, and the share of the
+        network that was ``measured``; ``None`` without a budget, and once it is reached.
     """
 
     epoch: int
@@ -59,11 +61,15 @@ class Record(NamedTuple):
     sparsity: Sparsity
     w_sparsity: Sparsity
     layers: dict[Path, Layer]
+    budget: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Converts the record to JSON's own types."""
+        found = self._asdict()
+        if self.budget is None:
+            del found["budget"]
         return {
-            **self._asdict(),
+            **found,
             "sparsity": _rename(self.sparsity._asdict(), _KEYS),
             "w_sparsity": _rename(self.w_sparsity._asdict(), _KEYS),
             "layers": {path: layer._asdict() for path, layer in self.layers.items()},
@@ -74,8 +80,9 @@ class Record(NamedTuple):
         """Inverts :meth:`to_json`; keys that are no field of a record are left out."""
         layers = {path: Layer(**layer) for path, layer in found["layers"].items()}
         shares = {n: Sparsity(**_rename(found[n], _FIELDS)) for n in ("sparsity", "w_sparsity")}
-        known = {name: found[name] for name in cls._fields}
-        return cls(**known)._replace(layers=layers, **shares)  # pyrefly: ignore
+        known = {name: found[name] for name in cls._fields if name != "budget"}
+        known |= {"layers": layers, "budget": found.get("budget"), **shares}
+        return cls(**known)
 
 
 def _rename(found: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:

@@ -18,7 +18,15 @@ from sgl_jax.train._compile import compiled
 from sgl_jax.train._epoch import train_epoch
 from sgl_jax.train._evaluation import Evaluation, evaluate
 from sgl_jax.train._images import Images, Labels
-from sgl_jax.train._step import Network, TrainState, init_state, join, split, train_step
+from sgl_jax.train._step import (
+    Network,
+    TrainState,
+    cross_entropy,
+    init_state,
+    join,
+    split,
+    train_step,
+)
 
 
 __all__ = [
@@ -28,6 +36,7 @@ __all__ = [
     "Network",
     "TrainState",
     "compiled",
+    "cross_entropy",
     "evaluate",
     "init_state",
     "join",

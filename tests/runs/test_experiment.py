@@ -128,10 +128,11 @@ def test_paper_protocol_steps_at_its_milestones():
         lam_warmup=2,
     )
     params = {"conv": jnp.ones((3, 3, 1, 2)), "fc": jnp.ones((4, 2))}
-    tx = builders.build_transformation(config, config.strengths(1), params, steps=10)
+    regularizer = builders.build_regularizer(config, config.strengths(1), params, steps=10)
+    tx = builders.build_transformation(config, config.strengths(1), 10, regularizer)
     state, found = tx.init(params), []
     bias = {"bias": jnp.ones(2)}
-    rate = builders.build_transformation(config.twin(), config.strengths(1), bias, steps=10)
+    rate = builders.build_transformation(config.twin(), config.strengths(1), 10, None)
     rate_state = rate.init(bias)
     for _ in range(30):
         updates, rate_state = rate.update(bias, rate_state, bias)

@@ -118,7 +118,8 @@ def fingerprint(config):
     count = len(data.y_train)
     steps = len(batch_indices(jax.random.key(0), count, config.batch_size))
     strengths = config.strengths(count)
-    tx = builders.build_transformation(config, strengths, params, steps, (grouping, weight))
+    regularizer = builders.build_regularizer(config, strengths, params, steps, (grouping, weight))
+    tx = builders.build_transformation(config, strengths, steps, regularizer)
     state = tx.init(params)
     step = jax.make_jaxpr(tx.update)(params, state, params)
     consts = [np.asarray(const).tobytes() for const in step.consts]
