@@ -4,6 +4,8 @@
 - ``pytree``: frozen dataclasses as pytrees, and one normalised name per leaf;
 - ``numerics``: arithmetic that several proximal operators share;
 - ``xla``: ways to write arithmetic of which XLA makes fewer passes over memory;
+- ``timing``: measurement of calls that take turns;
+- ``compilation``: options of the compiler, and the choice among them by measurement;
 - ``catalogue``: catalogues that follow from the imports of their entries;
 - ``narrowing``: arrays that lose positions, and values that narrow themselves;
 - ``files``: files and folders that are whole at every moment;
