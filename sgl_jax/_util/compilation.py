@@ -20,9 +20,9 @@ OPTIONS: dict[str, dict[str, dict[str, str]]] = {
 }
 """Sets of compiler options by platform and name, beside the default.
 
-Without fusions for YNNPACK convolutions and matrix products go to Eigen. LeNet-5's training step at
-batch 128 on two cores took 22 ms instead of 40 with jaxlib 0.10.2, 22 instead of 29 with 0.12.0. The
-answers of some widths are slower, though.
+Without fusions for YNNPACK convolutions and matrix products go to Eigen: LeNet-5's training step at
+batch 128 on two cores took 22 ms instead of 40 with jaxlib 0.10.2, 22 instead of 29 with 0.12.0.
+Some networks answer more slowly so.
 """
 
 

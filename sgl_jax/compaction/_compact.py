@@ -1,8 +1,9 @@
 """Removes dead channels from a network, and checks that nothing changed."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +14,11 @@ from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
 from sgl_jax.compaction._constants import propagate_constants
 from sgl_jax.compaction._equality import check_equal, full_precision
+from sgl_jax.compaction._fastest import Candidate, find_fastest
 from sgl_jax.compaction._narrow import Narrowed
 from sgl_jax.compaction._plan import Plan
 from sgl_jax.compaction._refusals import (
+    check_rounding,
     checked_leaves,
     leaves_of,
     protect_leaves,
@@ -26,7 +29,7 @@ from sgl_jax.compaction._refusals import (
 from sgl_jax.compaction._report import Report, Size, shapes_of
 from sgl_jax.compaction._search import Search
 from sgl_jax.compaction._states import narrow_state
-from sgl_jax.compaction.axes import Structure
+from sgl_jax.compaction.axes import Fact, Structure
 from sgl_jax.compaction.channels import read_network
 from sgl_jax.compaction.program import Program, products_of, trace
 
@@ -79,7 +82,8 @@ def compact(
     params: Params,
     *inputs: Any,
     protect: str | None = None,
-    round_to: int = 1,
+    round_to: int | Literal["fastest"] = 1,
+    timed: Sequence[Any] | None = None,
     strict: bool = False,
     tolerance: float | None = None,
 ) -> Compacted:
@@ -102,14 +106,20 @@ def compact(
         ``apply`` closes over instead are not sliced.
       *inputs: example inputs. The network that comes out takes any batch size.
       protect: a regular expression; leaves whose path it finds are not sliced.
-      round_to: keep a multiple of this number of channels, or all of them.
+      round_to: keep a multiple of this number of channels, or all of them. ``"fastest"`` times the
+        compiled network with a few multiples, of all layers and of single ones, and keeps the
+        quickest; a larger network has to be quicker by more than noise. What was timed is in the
+        notes of the report.
+      timed: for ``"fastest"``: the inputs to time it with, such as a larger batch; the example
+        inputs without it.
       strict: refuse operations that are not understood instead of keeping whole what they read.
       tolerance: largest difference of outputs allowed, relative to the largest output; by default
         1e-5 in float32, 1e-12 in float64, 5e-2 in half precision.
 
     Raises:
       ValueError: a parameter is not finite, a pattern finds no leaf, a loop runs over channels, an
-        array that ``apply`` closes over would have to be sliced, or outputs differ.
+        array that ``apply`` closes over would have to be sliced, outputs differ, or ``round_to`` or
+        ``timed`` is something else.
 
     Example:
       >>> import jax.numpy as jnp, sgl_jax as sgl
@@ -123,19 +133,21 @@ def compact(
       >>> sgl.compact(apply, params, jnp.ones((1, 3))).params["a"].shape
       (3, 3)
     """
+    check_rounding(round_to, inputs, timed)
     leaves = checked_leaves(params, inputs)
     structure, values = read_network(apply, params, *inputs)
     protect_leaves(structure, values, protect)
     refuse_unknown(structure, values, strict)
     facts = propagate_constants(structure, {values[path]: leaf for path, leaf in leaves.items()})
-    search = Search(structure, facts, tuple(values.values()), round_to)
-    search.run()
-    refuse_closed_over(structure, values, search)
-    plan = _plan(structure, values, search)
-    folded = _fold_constants(structure, values, search, leaves)
-    _, rebuild = flatten_by_path(params)
-    narrow = plan.narrow(rebuild(leaves | folded))
-    narrowed = Narrowed(apply, plan)
+    searched = partial(_searched, structure, values, facts)
+    narrowed_by = partial(_narrowed_by, apply, params, structure, values, leaves)
+    if round_to == "fastest":
+        name = partial(_name_axis, structure, values)
+        given = inputs if timed is None else timed
+        search, notes = find_fastest(searched, narrowed_by, name, given)
+    else:
+        search, notes = searched(round_to), ()
+    plan, folded, narrow, narrowed = narrowed_by(search)
     with full_precision():
         error, scale = check_equal(apply, params, narrowed, narrow, inputs, tolerance)
     report = Report(
@@ -146,10 +158,48 @@ def compact(
         scale=scale,
         kept=_constants_kept(structure, values, search.constant),
         revived=_first_leaves(structure, values, search.revived),
-        folded=tuple(folded),
+        folded=folded,
         unknown=unknown_operations(structure, values),
+        timed=notes,
     )
     return Compacted(narrow, narrowed, report, plan, _shapes(inputs))
+
+
+def _searched(
+    structure: Structure,
+    values: dict[Path, int],
+    facts: dict[int, Fact],
+    round_to: int | Sequence[int],
+) -> Search:
+    """Searches the positions that can go."""
+    search = Search(structure, facts, tuple(values.values()), round_to)
+    search.run()
+    refuse_closed_over(structure, values, search)
+    return search
+
+
+def _narrowed_by(
+    apply: Callable[..., Any],
+    params: Params,
+    structure: Structure,
+    values: dict[Path, int],
+    leaves: dict[Path, Any],
+    search: Search,
+) -> Candidate:
+    """Removes the positions that a search found."""
+    plan = _plan(structure, values, search)
+    folded = _fold_constants(structure, values, search, leaves)
+    _, rebuild = flatten_by_path(params)
+    narrow = plan.narrow(rebuild(leaves | folded))
+    return Candidate(plan, tuple(folded), narrow, Narrowed(apply, plan))
+
+
+def _name_axis(structure: Structure, values: dict[Path, int], axis: np.ndarray) -> str:
+    """Names an axis by a leaf that has it: one of fewest axes."""
+    roots = set(structure.sets.roots()[axis].tolist())
+    return min(
+        leaves_of(structure, values, roots), key=lambda path: len(structure.axes[values[path]])
+    )
 
 
 def _plan(structure: Structure, values: dict[Path, int], search: Search) -> Plan:

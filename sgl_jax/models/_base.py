@@ -70,7 +70,7 @@ def max_pool(x: Float[Array, "batch h w c"]) -> Float[Array, "batch h/2 w/2 c"]:
 
 @jax.custom_jvp
 def _max_of_windows(x: Float[Array, "batch h w c"]) -> Float[Array, "batch h/2 w/2 c"]:
-    """Takes maxima of rows and then of columns: with few channels 0.5 of the time of a reduction."""
+    """Takes maxima of rows, then of columns: of few channels in half the time of a reduction."""
     for axis in (1, 2):
         x = jnp.maximum(
             *(lax.slice_in_dim(x, first, None, stride=2, axis=axis) for first in (0, 1))

@@ -161,6 +161,4 @@ _compiled = jax.jit(lambda x, k, params: _conv.bind(x, k, **dict(params)), stati
 ad.defbilinear(_conv, _transpose_images, _transpose_kernel)
 batching.primitive_batchers[_conv] = _batch
 mlir.register_lowering(_conv, mlir.lower_fun(_by_library, multiple_results=False))
-mlir.register_lowering(
-    _conv, mlir.lower_fun(_by_pixels, multiple_results=False), platform="cpu"
-)
+mlir.register_lowering(_conv, mlir.lower_fun(_by_pixels, multiple_results=False), platform="cpu")

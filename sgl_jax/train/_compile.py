@@ -11,6 +11,7 @@ from sgl_jax._util.compilation import NO_YNNPACK, option_sets
 
 __all__ = ["compiled"]
 
+
 def compiled(function: Callable[..., Any], **arguments: Any) -> Callable[..., Any]:
     """Compiles a function like ``jax.jit``, with the XLA options that suit training steps.
 
