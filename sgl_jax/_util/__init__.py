@@ -5,6 +5,8 @@
 - ``numerics``: arithmetic that several proximal operators share;
 - ``xla``: ways to write arithmetic of which XLA makes fewer passes over memory;
 - ``docstrings``: first lines and descriptions of parameters, read off docstrings;
+- ``timing``: measurement of calls that take turns;
+- ``compilation``: options of the compiler, and the choice among them by measurement;
 - ``catalogue``: catalogues that follow from the imports of their entries;
 - ``narrowing``: arrays that lose positions, and values that narrow themselves;
 - ``files``: files and folders that are whole at every moment;

@@ -108,6 +108,7 @@ def evaluate(
 def compact(
     run: tyro.conf.Positional[Path],
     export: tuple[Format, ...] = (),
+    fastest: bool = False,
     data_root: str | None = None,
     download: bool = False,
 ) -> None:
@@ -116,6 +117,8 @@ def compact(
     Args:
       run: the folder of a finished run, runs/NAME.
       export: formats to export to, in the same folder.
+      fastest: round widths up to those with which a batch of 256 is quickest on this device, by
+        measurement; one that is not quicker stays.
       data_root: folder of the data sets, if it is not the one the run was trained with.
       download: fetch the files of the data set that are missing.
     """
@@ -126,7 +129,7 @@ def compact(
             f"A compaction needs a finished run, got epoch {done} of {epochs} in {run}: go on with "
             "it by --resume."
         )
-    found = compact_run(folder, trained, export, anew=True)
+    found = compact_run(folder, trained, export, anew=True, fastest=fastest)
     costs = tabulate_costs({"full": found.full, "compact": found.compact})
     Console().print(tabulate_compaction(found.report), costs, *map(str, found.files), sep="\n")
 

@@ -1,17 +1,18 @@
 """Removes dead channels from a network, and checks that nothing changed."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 
 from sgl_jax._util.typing import Params, Path
 from sgl_jax.compaction._equality import check_equal, full_precision
+from sgl_jax.compaction._fastest import find_fastest
 from sgl_jax.compaction._plan import Plan
-from sgl_jax.compaction._refusals import leaves_of, unknown_operations
-from sgl_jax.compaction._removal import remove_channels
+from sgl_jax.compaction._refusals import check_rounding, leaves_of, unknown_operations
+from sgl_jax.compaction._removal import Removal
 from sgl_jax.compaction._report import Report, Size, shapes_of
 from sgl_jax.compaction._states import narrow_state
 from sgl_jax.compaction.axes import Structure
@@ -66,7 +67,8 @@ def compact(
     params: Params,
     *inputs: Any,
     protect: str | None = None,
-    round_to: int = 1,
+    round_to: int | Literal["fastest"] = 1,
+    timed: Sequence[Any] | None = None,
     strict: bool = False,
     tolerance: float | None = None,
 ) -> Compacted:
@@ -89,14 +91,20 @@ def compact(
         ``apply`` closes over instead are not sliced.
       *inputs: example inputs. The network that comes out takes any batch size.
       protect: a regular expression; leaves whose path it finds are not sliced.
-      round_to: keep a multiple of this number of channels, or all of them.
+      round_to: keep a multiple of this number of channels, or all of them. ``"fastest"`` times the
+        compiled network with a few multiples, of all layers and of single ones, and keeps the
+        quickest; a larger network has to be quicker by more than noise. What was timed is in the
+        notes of the report.
+      timed: for ``"fastest"``: the inputs to time it with, such as a larger batch; the example
+        inputs without it.
       strict: refuse operations that are not understood instead of keeping whole what they read.
       tolerance: largest difference of outputs allowed, relative to the largest output; by default
         1e-5 in float32, 1e-12 in float64, 5e-2 in half precision.
 
     Raises:
       ValueError: a parameter is not finite, a pattern finds no leaf, a loop runs over channels, an
-        array that ``apply`` closes over would have to be sliced, or outputs differ.
+        array that ``apply`` closes over would have to be sliced, outputs differ, or ``round_to`` or
+        ``timed`` is something else.
 
     Example:
       >>> import jax.numpy as jnp, sgl_jax as sgl
@@ -110,8 +118,15 @@ def compact(
       >>> sgl.compact(apply, params, jnp.ones((1, 3))).params["a"].shape
       (3, 3)
     """
-    found = remove_channels(apply, params, inputs, protect, round_to, strict)
-    structure, values, search = found.structure, found.values, found.search
+    check_rounding(round_to, inputs, timed)
+    removal = Removal.read(apply, params, inputs, protect, strict)
+    structure, values = removal.structure, removal.values
+    if round_to == "fastest":
+        given = inputs if timed is None else timed
+        search, notes = find_fastest(removal.search, removal.narrow, removal.name_axis, given)
+    else:
+        search, notes = removal.search(round_to), ()
+    found = removal.narrow(search)
     with full_precision():
         error, scale = check_equal(apply, params, found.apply, found.params, inputs, tolerance)
     report = Report(
@@ -124,6 +139,7 @@ def compact(
         revived=_first_leaves(structure, values, search.revived),
         folded=found.folded,
         unknown=unknown_operations(structure, values),
+        timed=notes,
     )
     return Compacted(found.params, found.apply, report, found.plan, _shapes(inputs))
 
@@ -152,7 +168,8 @@ def compacted_size(
       ... )
       Size(parameters=15, flops=30, bytes=60)
     """
-    found = remove_channels(apply, params, inputs, protect, round_to=1, strict=False)
+    removal = Removal.read(apply, params, inputs, protect, strict=False)
+    found = removal.narrow(removal.search(1))
     return measure_size(found.apply, found.params, *inputs)
 
 

@@ -1,5 +1,6 @@
 """Refuses what cannot be compacted, in a sentence."""
 
+import numbers
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from sgl_jax.compaction.axes import Structure
 
 
 __all__ = [
+    "check_rounding",
     "checked_leaves",
     "leaves_of",
     "protect_leaves",
@@ -22,6 +24,26 @@ __all__ = [
     "refuse_unknown",
     "unknown_operations",
 ]
+
+
+def check_rounding(round_to: Any, inputs: Sequence[Any], timed: Sequence[Any] | None) -> None:
+    """Raises ``ValueError`` unless ``round_to`` and ``timed`` fit together and the inputs."""
+    fastest = isinstance(round_to, str) and round_to == "fastest"
+    if not fastest and (not isinstance(round_to, numbers.Integral) or round_to < 1):
+        raise ValueError(
+            f'round_to needs a number of channels of at least 1 or "fastest", got {round_to!r}.'
+        )
+    if timed is None:
+        return
+    if not fastest:
+        raise ValueError(
+            f'timed needs round_to="fastest", got {round_to!r}: nothing else is measured.'
+        )
+    if jax.tree.structure(tuple(timed)) != jax.tree.structure(tuple(inputs)):
+        raise ValueError(
+            f"timed needs a sequence of inputs like the example inputs, {len(inputs)} of them, got "
+            f"{type(timed).__name__}: pass (images,), say."
+        )
 
 
 def checked_leaves(params: Params, inputs: Sequence[Any]) -> dict[Path, Any]:

@@ -1,6 +1,6 @@
 """Removes the channels of a network that change nothing from its parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -10,66 +10,85 @@ from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
 from sgl_jax.compaction._constants import propagate_constants
+from sgl_jax.compaction._fastest import Candidate
 from sgl_jax.compaction._narrow import Narrowed
 from sgl_jax.compaction._plan import Plan
 from sgl_jax.compaction._refusals import (
     checked_leaves,
+    leaves_of,
     protect_leaves,
     refuse_closed_over,
     refuse_unknown,
 )
 from sgl_jax.compaction._search import Search
-from sgl_jax.compaction.axes import Structure
+from sgl_jax.compaction.axes import Fact, Structure
 from sgl_jax.compaction.channels import read_network
 
 
-__all__ = ["Removal", "remove_channels"]
+__all__ = ["Removal"]
 
 
 class Removal(NamedTuple):
-    """A network without its dead channels, not checked yet.
+    """A network whose dead channels are to be removed, read and with its known values.
 
     Attributes:
-      params: the narrow parameters, biases with their folded constants.
-      apply: the network as a function of them.
-      plan: the positions that stay of every leaf.
-      folded: leaves that took up constants.
-      structure: the full network, read.
+      apply: the network.
+      params: its parameters.
+      leaves: those, by path.
+      structure: the network, read.
       values: the number of each leaf in it.
-      search: the search that found the channels.
+      facts: the values that are known, by their numbers.
     """
 
+    apply: Callable[..., Any]
     params: Params
-    apply: Narrowed
-    plan: Plan
-    folded: tuple[Path, ...]
+    leaves: dict[Path, Any]
     structure: Structure
     values: dict[Path, int]
-    search: Search
+    facts: dict[int, Fact]
 
+    @classmethod
+    def read(
+        cls,
+        apply: Callable[..., Any],
+        params: Params,
+        inputs: tuple[Any, ...],
+        protect: str | None,
+        strict: bool,
+    ) -> "Removal":
+        """Reads a network; arguments as those of :func:`~sgl_jax.compact`.
 
-def remove_channels(
-    apply: Callable[..., Any],
-    params: Params,
-    inputs: tuple[Any, ...],
-    protect: str | None,
-    round_to: int,
-    strict: bool,
-) -> Removal:
-    """Finds the channels that change nothing, and removes them from the parameters."""
-    leaves = checked_leaves(params, inputs)
-    structure, values = read_network(apply, params, *inputs)
-    protect_leaves(structure, values, protect)
-    refuse_unknown(structure, values, strict)
-    facts = propagate_constants(structure, {values[path]: leaf for path, leaf in leaves.items()})
-    search = Search(structure, facts, tuple(values.values()), round_to)
-    search.run()
-    refuse_closed_over(structure, values, search)
-    plan = _plan(structure, values, search)
-    folded = _fold_constants(structure, values, search, leaves)
-    _, rebuild = flatten_by_path(params)
-    narrow = plan.narrow(rebuild(leaves | folded))
-    return Removal(narrow, Narrowed(apply, plan), plan, tuple(folded), structure, values, search)
+        Raises:
+          ValueError: the network cannot be compacted.
+        """
+        leaves = checked_leaves(params, inputs)
+        structure, values = read_network(apply, params, *inputs)
+        protect_leaves(structure, values, protect)
+        refuse_unknown(structure, values, strict)
+        known = {values[path]: leaf for path, leaf in leaves.items()}
+        facts = propagate_constants(structure, known)
+        return cls(apply, params, leaves, structure, values, facts)
+
+    def search(self, round_to: int | Sequence[int]) -> Search:
+        """Searches the positions that can go, with one multiple for all axes or one for each."""
+        search = Search(self.structure, self.facts, tuple(self.values.values()), round_to)
+        search.run()
+        refuse_closed_over(self.structure, self.values, search)
+        return search
+
+    def narrow(self, search: Search) -> Candidate:
+        """Makes the network without the positions that a search found, not checked yet."""
+        plan = _plan(self.structure, self.values, search)
+        folded = _fold_constants(self.structure, self.values, search, self.leaves)
+        _, rebuild = flatten_by_path(self.params)
+        narrow = plan.narrow(rebuild(self.leaves | folded))
+        return Candidate(plan, tuple(folded), narrow, Narrowed(self.apply, plan))
+
+    def name_axis(self, axis: np.ndarray) -> str:
+        """Names an axis by a leaf that has it: one of fewest axes."""
+        roots = set(self.structure.sets.roots()[axis].tolist())
+        names = leaves_of(self.structure, self.values, roots)
+        return min(names, key=lambda path: len(self.structure.axes[self.values[path]]))
 
 
 def _plan(structure: Structure, values: dict[Path, int], search: Search) -> Plan:

@@ -39,6 +39,7 @@ class Report:
       revived: leaves all of whose channels could go, and that keep one.
       folded: leaves that took up constants.
       unknown: operations without a rule, which keep whole what they read.
+      timed: the multiples of channels that were timed, with medians, and the one that was kept.
     """
 
     shapes: dict[Path, tuple[tuple[int, ...], tuple[int, ...]]]
@@ -50,6 +51,7 @@ class Report:
     revived: tuple[Path, ...] = ()
     folded: tuple[Path, ...] = ()
     unknown: tuple[str, ...] = ()
+    timed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{path}: {old} -> {new}" for path, old, new in self.changes]
@@ -72,6 +74,7 @@ class Report:
             ("one channel left, where none was needed", self.revived),
             ("took up constants", self.folded),
             ("not understood, kept whole what it reads", self.unknown),
+            ("timed", self.timed),
         ):
             lines += [f"{words}: {item}" for item in items]
         return lines

@@ -51,6 +51,8 @@ class Search:
 
     Attributes:
       removed: True for the roots of sets that are removed.
+      axes: the different axes of parameters of which positions might go.
+      multiples: of what number of positions a multiple is kept, or all of them, for each of these.
       constant: the reasons why sets stay though they are constant, by root.
       revived: the roots that are left of axes of which everything could go.
     """
@@ -60,9 +62,9 @@ class Search:
         structure: Structure,
         facts: dict[int, Fact],
         parameters: Sequence[int],
-        round_to: int = 1,
+        round_to: int | Sequence[int] = 1,
     ) -> None:
-        self.structure, self.round_to = structure, round_to
+        self.structure = structure
         self.roots = structure.sets.roots()
         self.removed = np.zeros(len(self.roots), bool)
         self.parameters = parameters
@@ -71,6 +73,9 @@ class Search:
                 if axis is not None:
                     self.removed[self.roots[axis]] = True
         self.removed[list(structure.sets.reasons())] = False
+        self.axes = list(self._shrinking(parameters))
+        each = isinstance(round_to, Sequence)
+        self.multiples = list(round_to) if each else [round_to] * len(self.axes)
         self.constant: dict[int, str] = {}
         self.revived: set[int] = set()
         self.terms = [self._term(contraction, facts) for contraction in structure.contractions]
@@ -78,7 +83,7 @@ class Search:
     def run(self) -> None:
         """Restores sets until none violates the condition, and no axis is left empty."""
         axes = list(self._shrinking(self.structure.axes))
-        rounded = list(self._shrinking(self.parameters)) if self.round_to > 1 else []
+        rounded = [pair for pair in zip(self.axes, self.multiples, strict=True) if pair[1] > 1]
         changed = True
         while changed:
             # Sums, not any(): every term and axis has its turn.
@@ -86,7 +91,7 @@ class Search:
             if not changed:
                 changed = sum(self._revive(axis) for axis in axes) > 0
             if not changed:
-                changed = sum(self._round(axis) for axis in rounded) > 0
+                changed = sum(self._round(*pair) for pair in rounded) > 0
 
     def mask(self, axis: Axis) -> np.ndarray | None:
         """True for the positions of an axis that stay; ``None`` if all do."""
@@ -164,12 +169,12 @@ class Search:
         self.revived.add(int(roots[0]))
         return True
 
-    def _round(self, axis: np.ndarray) -> bool:
+    def _round(self, axis: np.ndarray, multiple: int) -> bool:
         """Restores sets until what is left of an axis is a multiple, or all of it."""
         changed = False
         for root in self.roots[axis].tolist():
             left = int(self._stays(axis).sum())
-            if left % self.round_to == 0 or left == len(axis):
+            if left % multiple == 0 or left == len(axis):
                 break
             if self.removed[root]:
                 self.removed[root], changed = False, True

@@ -17,8 +17,10 @@ A model holds arrays and layers only: no regulariser, no masks, no counters of z
 
 from typing import ClassVar, Protocol
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax import lax
 from jaxtyping import Array, Float
 
 
@@ -57,12 +59,32 @@ def max_pool(x: Float[Array, "batch h w c"]) -> Float[Array, "batch h/2 w/2 c"]:
     Raises:
       ValueError: if height or width is odd.
     """
-    batch, height, width, channels = x.shape
+    _, height, width, _ = x.shape
     if height % 2 or width % 2:
         raise ValueError(
             f"max_pool needs an even height and width, got {height}x{width}: "
             "pad or crop the feature maps first."
         )
+    return _max_of_windows(x)
+
+
+@jax.custom_jvp
+def _max_of_windows(x: Float[Array, "batch h w c"]) -> Float[Array, "batch h/2 w/2 c"]:
+    """Takes maxima of rows, then of columns: of few channels in half the time of a reduction."""
+    for axis in (1, 2):
+        x = jnp.maximum(
+            *(lax.slice_in_dim(x, first, None, stride=2, axis=axis) for first in (0, 1))
+        )
+    return x
+
+
+@_max_of_windows.defjvp
+def _max_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    """Differentiates the maximum of four, which all that are largest share alike."""
+
+    def reduced(x):
+        batch, height, width, channels = x.shape
+        return x.reshape(batch, height // 2, 2, width // 2, 2, channels).max(axis=(2, 4))
+
     # Not lax.reduce_window: its gradient takes more than half of LeNet-5's step on CPU.
-    windows = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
-    return jnp.max(windows, axis=(2, 4))
+    return jax.jvp(reduced, primals, tangents)

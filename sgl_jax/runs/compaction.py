@@ -7,7 +7,7 @@ The subfolder is that of :func:`~sgl_jax.save_compact`; exports stand in it, too
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sgl_jax._util.files import write_whole
 from sgl_jax.compaction import Report
@@ -15,6 +15,7 @@ from sgl_jax.compaction.artifacts import export, load_compact, save_compact
 from sgl_jax.data import Dataset
 from sgl_jax.runs.costs import (
     Cost,
+    Latencies,
     Predictor,
     compact_network,
     make_predictor,
@@ -50,6 +51,7 @@ def compact_run(
     run: Run,
     formats: Sequence[str] = (),
     anew: bool = False,
+    fastest: bool = False,
 ) -> CompactionResult:
     """Compacts a run, saves and exports the compact network, loads it again and tests it.
 
@@ -58,13 +60,14 @@ def compact_run(
       run: the run, to its end.
       formats: formats to export to, names of ``EXPORTERS``.
       anew: compact again a run that has been compacted.
+      fastest: round the numbers of channels up to those with which the network is quickest.
 
     Raises:
       ImportError: a package is missing.
       OSError: the folder cannot be written.
       ValueError: the network cannot be compacted or exported, or the saved network is damaged.
     """
-    return run_on_first(lambda: _compact_run(folder, run, formats, anew))
+    return run_on_first(lambda: _compact_run(folder, run, formats, anew, fastest))
 
 
 def is_compacted(folder: RunFolder) -> bool:
@@ -73,34 +76,44 @@ def is_compacted(folder: RunFolder) -> bool:
 
 
 def _compact_run(
-    folder: RunFolder, run: Run, formats: Sequence[str], anew: bool
+    folder: RunFolder, run: Run, formats: Sequence[str], anew: bool, fastest: bool
 ) -> CompactionResult:
     path, data = _compact_path(folder), run.experiment.data
     if anew or not is_compacted(folder):
-        save_compact(path, compact_network(run))
+        save_compact(path, compact_network(run, fastest))
     full = make_predictor(run)
     small = load_compact(path, *full)
     files = [path / f"network.{name}" for name in formats]
     for file in files:
         export(file, small)
     networks = {"full": full, "compact": (small.apply, small.params)}
-    seconds = _read_or_measure_latencies(path / "timing.json", networks, data)
+    latencies = _read_or_measure_latencies(path / "timing.json", networks, data)
     sizes = {"full": small.report.before, "compact": small.report.after}
-    costs = {n: Cost(measure_error(networks[n], data), sizes[n], seconds[n]) for n in networks}
+    costs = {n: Cost(measure_error(networks[n], data), sizes[n], *latencies[n]) for n in networks}
     return CompactionResult(small.report, **costs, files=files)
 
 
 def _read_or_measure_latencies(
     path: Path, networks: Mapping[str, Predictor], data: Dataset
-) -> dict[str, dict[int, float]]:
+) -> dict[str, Latencies]:
     """Reads the latencies from the file; measures them if there is none."""
     if not path.exists():
-        write_whole(path, json.dumps({"seconds": measure_latencies(networks, data)}) + "\n")
-    found = json.loads(path.read_text(encoding="utf-8"))["seconds"]
+        measured = measure_latencies(networks, data)
+        content = {
+            "seconds": {name: each.seconds for name, each in measured.items()},
+            "options": {name: each.options for name, each in measured.items()},
+        }
+        write_whole(path, json.dumps(content) + "\n")
+    found = json.loads(path.read_text(encoding="utf-8"))
     return {
-        name: {int(batch): median for batch, median in medians.items()}
-        for name, medians in found.items()
+        name: Latencies(_by_batch(medians), _by_batch(found.get("options", {}).get(name, {})))
+        for name, medians in found["seconds"].items()
     }
+
+
+def _by_batch(found: Mapping[str, Any]) -> dict[int, Any]:
+    """Makes numbers of the batch sizes, which are words in JSON."""
+    return {int(batch): value for batch, value in found.items()}
 
 
 def _compact_path(folder: RunFolder) -> Path:

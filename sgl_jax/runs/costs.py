@@ -1,12 +1,13 @@
 """Costs of a network, in bytes, FLOPs and seconds, with its dead channels and without them."""
 
 import statistics
-import time
 from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
-import jax
-
+from sgl_jax._util.compilation import compile_quickest
+from sgl_jax._util.timing import time_in_turn
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Compacted, Size, compact
 from sgl_jax.data import Dataset
@@ -17,6 +18,7 @@ from sgl_jax.train import evaluate
 __all__ = [
     "BATCHES",
     "Cost",
+    "Latencies",
     "Predictor",
     "compact_network",
     "make_predictor",
@@ -27,12 +29,6 @@ __all__ = [
 
 BATCHES = (1, 256)
 """Batch sizes of the latencies."""
-
-ROUNDS = 30
-"""Rounds of measurements, as many as begin within :data:`PATIENCE` seconds, at least three."""
-
-PATIENCE = 2.0
-"""Seconds for the measurements at one batch size."""
 
 Predictor: TypeAlias = tuple[Callable[..., Any], Params]
 """A function of parameters and images, and the parameters."""
@@ -45,11 +41,25 @@ class Cost(NamedTuple):
       error: error on the test images, in [0, 1].
       size: parameters, bytes, and FLOPs of one image.
       seconds: median latency by batch size.
+      options: name of the compiler options with which it was measured, by batch size.
     """
 
     error: float
     size: Size
     seconds: dict[int, float]
+    options: Mapping[int, str] = MappingProxyType({})
+
+
+class Latencies(NamedTuple):
+    """Latencies of a network, measured with the compiler options that suit it.
+
+    Attributes:
+      seconds: median by batch size.
+      options: name of the options by batch size, chosen by measurement.
+    """
+
+    seconds: dict[int, float]
+    options: dict[int, str]
 
 
 def make_predictor(run: Run) -> Predictor:
@@ -59,16 +69,22 @@ def make_predictor(run: Run) -> Predictor:
     return experiment.full.apply, tuple(map(experiment.widen, variables))
 
 
-def compact_network(run: Run) -> Compacted:
+def compact_network(run: Run, fastest: bool = False) -> Compacted:
     """Removes the dead channels from the sparse network of a run.
 
     Args:
       run: a run with its state whole on one device.
+      fastest: round the numbers of channels up to those with which the largest batch of
+        :data:`BATCHES` is quickest.
 
     Raises:
       ValueError: the network cannot be compacted.
     """
-    return compact(*make_predictor(run), take_images(run.experiment.data, 1))
+    arguments, data = make_predictor(run), run.experiment.data
+    if not fastest:
+        return compact(*arguments, take_images(data, 1))
+    many = (take_images(data, max(BATCHES)),)
+    return compact(*arguments, take_images(data, 1), round_to="fastest", timed=many)
 
 
 def measure_costs(dense: Run, sparse: Mapping[str, Run]) -> dict[str, Cost]:
@@ -89,8 +105,8 @@ def measure_costs(dense: Run, sparse: Mapping[str, Run]) -> dict[str, Cost]:
     }
     sizes = {name: network.report.after for name, network in small.items()}
     sizes["dense"] = next(iter(small.values())).report.before
-    seconds = measure_latencies(networks, data)
-    return {n: Cost(measure_error(networks[n], data), sizes[n], seconds[n]) for n in networks}
+    latencies = measure_latencies(networks, data)
+    return {n: Cost(measure_error(networks[n], data), sizes[n], *latencies[n]) for n in networks}
 
 
 def measure_error(network: Predictor, data: Dataset) -> float:
@@ -98,37 +114,25 @@ def measure_error(network: Predictor, data: Dataset) -> float:
     return evaluate(*network, data.x_test, data.y_test).error
 
 
-def measure_latencies(
-    networks: Mapping[str, Predictor], data: Dataset
-) -> dict[str, dict[int, float]]:
+def measure_latencies(networks: Mapping[str, Predictor], data: Dataset) -> dict[str, Latencies]:
     """Measures the median seconds of a compiled call, by network and batch size.
 
-    The networks take turns, so that other work of the machine slows all of them alike.
+    Every network is compiled with the options with which it is quickest. The networks take turns,
+    so that other work of the machine slows all of them alike.
 
     Args:
       networks: the networks by name.
       data: the data set on whose test images they run.
     """
-    found: dict[str, dict[int, float]] = {name: {} for name in networks}
-    calls = {name: (jax.jit(apply), params) for name, (apply, params) in networks.items()}
+    found = {name: Latencies({}, {}) for name in networks}
     for batch in BATCHES:
         images = take_images(data, batch)
-        for name, seconds in _time_in_turn(calls, images).items():
-            found[name][batch] = statistics.median(seconds)
+        compiled = {
+            name: compile_quickest(apply, params, images)
+            for name, (apply, params) in networks.items()
+        }
+        calls = {name: partial(compiled[name].call, networks[name][1], images) for name in networks}
+        for name, seconds in time_in_turn(calls).items():
+            found[name].seconds[batch] = statistics.median(seconds)
+            found[name].options[batch] = compiled[name].options
     return found
-
-
-def _time_in_turn(networks: Mapping[str, Predictor], images: jax.Array) -> dict[str, list[float]]:
-    """Times calls of the networks round by round, after a call that compiles."""
-    taken: dict[str, list[float]] = {name: [] for name in networks}
-    for apply, params in networks.values():
-        jax.block_until_ready(apply(params, images))
-    began = time.perf_counter()
-    for number in range(ROUNDS):
-        if number >= 3 and time.perf_counter() - began > PATIENCE:
-            break
-        for name, (apply, params) in networks.items():
-            start = time.perf_counter()
-            jax.block_until_ready(apply(params, images))
-            taken[name].append(time.perf_counter() - start)
-    return taken

@@ -7,6 +7,7 @@ In the order in which data flow:
   Optax transformation on any model;
 - ``_images``: images and labels, checked and put on the device;
 - ``_compile``: :func:`compiled`, ``jax.jit`` with the options that suit a training step;
+  :func:`compile_quickest` chooses the options of a function by measurement;
 - ``_epoch``: :func:`train_epoch`, the compiled loop over the data;
 - ``_evaluation``: :func:`evaluate`, the test;
 - ``placement``: one training on many devices, its data split, its parameters copied or split;
@@ -14,6 +15,7 @@ In the order in which data flow:
 - ``many``: many trainings of one network at once, a lane each.
 """
 
+from sgl_jax._util.compilation import compile_quickest
 from sgl_jax.train._compile import compiled
 from sgl_jax.train._epoch import train_epoch
 from sgl_jax.train._evaluation import Evaluation, evaluate
@@ -35,6 +37,7 @@ __all__ = [
     "Labels",
     "Network",
     "TrainState",
+    "compile_quickest",
     "compiled",
     "cross_entropy",
     "evaluate",

@@ -6,12 +6,10 @@ from typing import Any
 
 import jax
 
+from sgl_jax._util.compilation import NO_YNNPACK, option_sets
+
 
 __all__ = ["compiled"]
-
-_CPU_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
-"""No fusions for YNNPACK: LeNet-5's step at batch 128 on two cores took 22 ms instead of 40 with
-jaxlib 0.10.2, 22 instead of 29 with 0.12.0."""
 
 
 def compiled(function: Callable[..., Any], **arguments: Any) -> Callable[..., Any]:
@@ -32,7 +30,7 @@ def compiled(function: Callable[..., Any], **arguments: Any) -> Callable[..., An
 
     @cache
     def build() -> Callable[..., Any]:
-        return jax.jit(function, compiler_options=_options(), **arguments)
+        return jax.jit(function, compiler_options=option_sets().get(NO_YNNPACK), **arguments)
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -40,15 +38,3 @@ def compiled(function: Callable[..., Any], **arguments: Any) -> Callable[..., An
 
     call.lower = lambda *args, **kwargs: build().lower(*args, **kwargs)  # pyrefly: ignore
     return call
-
-
-@cache
-def _options() -> dict[str, str] | None:
-    """Returns the compiler options of this device, ``None`` if this jaxlib does not take them."""
-    if jax.default_backend() != "cpu":
-        return None
-    try:
-        jax.jit(lambda: 0, compiler_options=_CPU_OPTIONS).lower().compile()
-    except jax.errors.JaxRuntimeError:
-        return None
-    return _CPU_OPTIONS

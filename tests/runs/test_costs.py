@@ -3,11 +3,11 @@
 import json
 import shutil
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.tiny import snapshot
 
+from sgl_jax._util.compilation import option_sets
 from sgl_jax.compaction.artifacts import EXPORTERS
 from sgl_jax.runs import costs
 from sgl_jax.runs.compaction import compact_run, is_compacted
@@ -41,24 +41,6 @@ def folder(tmp_path):
     return RunFolder(tmp_path / "run")
 
 
-def test_networks_take_turns():
-    called = []
-    networks = {
-        name: (lambda params, images, name=name: called.append(name), None) for name in "ab"
-    }
-    taken = costs._time_in_turn(networks, jnp.zeros(1))
-    assert called == ["a", "b"] * (1 + costs.ROUNDS)
-    assert {name: len(seconds) for name, seconds in taken.items()} == dict.fromkeys(
-        "ab", costs.ROUNDS
-    )
-
-
-def test_slow_networks_have_three_rounds(monkeypatch):
-    monkeypatch.setattr(costs, "PATIENCE", 0.0)
-    taken = costs._time_in_turn({"slow": (lambda params, images: None, None)}, jnp.zeros(1))
-    assert len(taken["slow"]) == 3
-
-
 def test_costs_of_runs_side_by_side(reached, dense):
     found = measure_costs(dense, {"sparse": reached})
     assert set(found) == {"dense", "sparse"}
@@ -70,6 +52,8 @@ def test_costs_of_runs_side_by_side(reached, dense):
     for cost in found.values():
         assert set(cost.seconds) == set(costs.BATCHES)
         assert all(seconds > 0 for seconds in cost.seconds.values())
+        assert set(cost.options) == set(costs.BATCHES)
+        assert set(cost.options.values()) <= set(option_sets())
 
 
 def test_a_compacted_run_is_read_and_not_made_again(folder, reached, monkeypatch):
@@ -108,9 +92,28 @@ def test_compacting_anew_measures_anew_and_drops_exports(folder, reached):
     compact_run(folder, reached, ["safetensors"])
     timing = folder.path / "compact" / "timing.json"
     timing.write_text(json.dumps({"seconds": {"full": {"1": 5.0}, "compact": {"1": 5.0}}}))
-    assert compact_run(folder, reached).full.seconds == {1: 5.0}
+    assert compact_run(folder, reached).full.seconds == {1: 5.0}, "without options, as once written"
     assert compact_run(folder, reached, anew=True).full.seconds[1] < 5.0
     assert not (timing.parent / "network.safetensors").exists()
+
+
+def test_record_of_latencies_says_the_options(folder, reached):
+    found = compact_run(folder, reached)
+    timing = json.loads((folder.path / "compact" / "timing.json").read_text())
+    assert timing["seconds"]["compact"] == {str(b): s for b, s in found.compact.seconds.items()}
+    assert timing["options"]["full"] == {str(b): name for b, name in found.full.options.items()}
+
+
+def test_fastest_rounding_is_timed_with_the_largest_batch(reached, monkeypatch):
+    asked = {}
+
+    def compact(apply, params, *inputs, **options):
+        asked.update(options, inputs=inputs)
+
+    monkeypatch.setattr(costs, "compact", compact)
+    compact_network(reached, fastest=True)
+    assert asked["round_to"] == "fastest"
+    assert (len(asked["inputs"][0]), len(asked["timed"][0])) == (1, max(costs.BATCHES))
 
 
 def test_a_folder_that_cannot_be_written_is_said(folder, reached):

@@ -2,8 +2,8 @@
 
 import dataclasses
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -63,7 +63,8 @@ def compact_module(
     *inputs: Any,
     call: Callable[..., Any] | None = None,
     protect: str | None = None,
-    round_to: int = 1,
+    round_to: int | Literal["fastest"] = 1,
+    timed: Sequence[Any] | None = None,
     strict: bool = False,
     tolerance: float | None = None,
 ) -> CompactedModule:
@@ -82,7 +83,9 @@ def compact_module(
       *inputs: example inputs. The module that comes out takes any batch size.
       call: ``(module, *inputs) -> outputs``, where it is not ``module(*inputs)``.
       protect: a regular expression; arrays whose path it finds are not sliced.
-      round_to: keep a multiple of this number of channels, or all of them.
+      round_to: as for ``compact``: a number of which a multiple of channels is kept, or
+        ``"fastest"``.
+      timed: as for ``compact``: the inputs that ``"fastest"`` is measured with.
       strict: refuse operations that are not understood instead of keeping whole what they read.
       tolerance: as for ``compact``: largest relative difference of outputs allowed.
 
@@ -110,6 +113,7 @@ def compact_module(
         *inputs,
         protect=protect,
         round_to=round_to,
+        timed=timed,
         strict=strict,
         tolerance=tolerance,
     )
