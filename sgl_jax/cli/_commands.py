@@ -10,30 +10,22 @@ from rich.console import Console
 from rich.text import Text
 
 from sgl_jax.cli._catalogues import tabulate_catalogues, tabulate_parameters
+from sgl_jax.cli._demo import demo
 from sgl_jax.cli._given import UNSET, Given, drop_unset
 from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars
 from sgl_jax.cli._tables import tabulate_compaction, tabulate_costs, tabulate_records
 from sgl_jax.compaction.artifacts import EXPORTERS
 from sgl_jax.runs.compaction import compact_run, is_compacted
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.costs import measure_costs
-from sgl_jax.runs.experiment import Run, measure, prepare, run
+from sgl_jax.runs.experiment import Run, find_penalised, measure, prepare
 from sgl_jax.runs.folder import Mode, RunFolder
 from sgl_jax.runs.launch import Launch
 from sgl_jax.train.processes import is_first_process, report_lost_process
 
 
-__all__ = ["COMMANDS", "compact", "demo", "evaluate", "list_catalogues", "train"]
+__all__ = ["COMMANDS", "compact", "evaluate", "list_catalogues", "train"]
 
 Format = Literal[*EXPORTERS]  # pyrefly: ignore
-
-DEMO = {
-    "splitting": Config(
-        algorithm="splitting", penalty="transformed_l1", lam=0.42, beta=42.0, learning_rate=2e-3
-    ),
-    "prox_adam": Config(lam=0.42, group_lam=0.07, learning_rate=2e-3),
-}
-"""Configs that the demo trains beside the dense twin."""
 
 
 def train(
@@ -64,7 +56,7 @@ def train(
         raise ValueError("A run can be resumed or overwritten, got both --resume and --overwrite.")
     placement = launch.start()
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
-    folder = RunFolder(runs / _check_name(name or _make_name(Config(**options))))
+    folder = RunFolder(runs / _check_name(name or _make_name(Config.of(options))))
     console, finished = Console(quiet=not is_first_process()), {}
     with report_lost_process(), make_bars(console) as progress, hint_at_resuming(folder.path):
         config = folder.resolve_config(drop_unset(options), mode)
@@ -77,6 +69,8 @@ def train(
             finished = {"dense": dense.train(config.twin(), mode, on_epoch, placement), **finished}
         after = [] if config.dense else _tabulate_compact(folder, finished)
     records = {name: run.records[-1] for name, run in finished.items()}
+    if (penalised := find_penalised(finished[kind])) is not None:
+        records = {**records, "penalised": penalised, kind: records.pop(kind)}
     console.print(tabulate_records(records, config.groups), *after)
     console.print(_describe(finished[kind]))
     figure = folder.path / "figure.png"
@@ -143,24 +137,6 @@ def list_catalogues(name: tyro.conf.Positional[str | None] = None) -> None:
     Console().print(tabulate_catalogues() if name is None else tabulate_parameters(name))
 
 
-def demo(epochs: int = 30, seed: int = 0) -> None:
-    """Trains LeNet-5 on real digits three times, dense, by splitting, by proximal Adam.
-
-    Args:
-      epochs: passes over the data.
-      seed: seed of the initial weights and of the order of the images.
-    """
-    chosen = {name: dataclasses.replace(c, epochs=epochs, seed=seed) for name, c in DEMO.items()}
-    configs = {"dense": chosen["prox_adam"].twin(), **chosen}
-    console = Console()
-    with make_bars(console) as progress:
-        finished = {name: run(c, add_bar(progress, name, c)) for name, c in configs.items()}
-    records = {name: each.records[-1] for name, each in finished.items()}
-    console.print(tabulate_records(records, chosen["prox_adam"].groups))
-    console.print(tabulate_costs(measure_costs(finished.pop("dense"), finished)))
-    console.print(f"digits, {epochs} epochs each, seed {seed}.")
-
-
 COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "evaluate": evaluate,
@@ -189,6 +165,9 @@ def _make_name(config: Config) -> str:
     """Makes a name from the parts that tell runs apart; import paths without their module."""
     parts = (config.data, config.model, config.algorithm, config.penalty)
     words = [part.rpartition(":")[2] for part in parts]
+    if config.target_option is not None:
+        share = getattr(config, config.target_option)
+        words.append(f"{config.target_option.removeprefix('target_')}{share:g}")
     return "-".join([*words, f"seed{config.seed}"])
 
 

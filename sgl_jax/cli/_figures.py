@@ -16,7 +16,7 @@ from sgl_jax.runs.experiment import Run
 from sgl_jax.runs.records import Record
 
 
-__all__ = ["draw_history", "find_first_filters"]
+__all__ = ["COLORS", "draw_errors", "draw_filters", "draw_history", "find_first_filters"]
 
 COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377")
 """Distinct in print and to the colour-blind (Tol's bright scheme)."""
@@ -36,9 +36,22 @@ def draw_history(
     left, middle, right = np.asarray(figure.subfigures(1, 3, width_ratios=(1, 1, 0.9)))
     _draw_layers(left.subplots(), sparse[-1])
     error, zeros = middle.subplots(2, 1, sharex=True)
-    _draw_errors(error, runs)
+    draw_errors(error, runs)
     _draw_zeros(zeros, sparse)
     _draw_filters(right, filters)
+    return figure
+
+
+def draw_filters(filters: Mapping[str, Float[np.ndarray, "height width n"]]) -> Figure:
+    """Draws the filters of networks side by side, those that are dead crossed out.
+
+    Args:
+      filters: by the name to show, at least one.
+    """
+    figure = Figure(figsize=(4 * len(filters), 4), layout="constrained")
+    parts = np.ravel(figure.subfigures(1, len(filters), squeeze=False))
+    for part, (name, found) in zip(parts, filters.items(), strict=True):
+        _draw_filters(part, found, name)
     return figure
 
 
@@ -69,7 +82,8 @@ def _draw_layers(axes: Axes, record: Record) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=False)
 
 
-def _draw_errors(axes: Axes, runs: Mapping[str, Sequence[Record]]) -> None:
+def draw_errors(axes: Axes, runs: Mapping[str, Sequence[Record]]) -> None:
+    """Draws the test errors of runs over the epochs; that of a sparse copy is dotted."""
     for (name, records), color in zip(runs.items(), COLORS, strict=False):
         epochs = [record.epoch for record in records]
         axes.plot(epochs, [100 * record.error for record in records], color=color, label=name)
@@ -95,8 +109,12 @@ def _draw_zeros(axes: Axes, records: Sequence[Record]) -> None:
     axes.legend(frameon=False, fontsize=8)
 
 
-def _draw_filters(figure: SubFigure, filters: Float[np.ndarray, "height width n"] | None) -> None:
-    figure.suptitle("Filters of the first layer (crossed out: dead)", fontsize="large")
+def _draw_filters(
+    figure: SubFigure,
+    filters: Float[np.ndarray, "height width n"] | None,
+    title: str = "Filters of the first layer (crossed out: dead)",
+) -> None:
+    figure.suptitle(title, fontsize="large")
     if filters is None:
         return
     count = filters.shape[-1]

@@ -21,7 +21,14 @@ from sgl_jax.runs.records import Record
 from sgl_jax.transforms.budgets import BudgetState
 
 
-__all__ = ["begin_stages", "change_stage", "check_stages", "copy_sparse_params", "restore_stage"]
+__all__ = [
+    "begin_stages",
+    "change_stage",
+    "check_stages",
+    "copy_sparse_params",
+    "find_penalised",
+    "restore_stage",
+]
 
 
 def begin_stages(run: Run) -> Run:
@@ -91,6 +98,14 @@ def _count_regularized(config: Config, records: Sequence[Record]) -> int | None:
         return config.epochs - config.finish_epochs if config.finish_epochs else None
     done = (record.epoch for record in records if record.budget and record.budget["done"])
     return next(done, None)
+
+
+def find_penalised(run: Run) -> Record | None:
+    """Finds the record of the last epoch with a penalty, of a run that went on without one."""
+    regularized = _count_regularized(run.experiment.config, run.records)
+    if regularized is None or regularized >= len(run.records):
+        return None
+    return run.records[regularized - 1]
 
 
 def restore_stage(experiment: Experiment, records: Sequence[Record], plan: Plan | None) -> Run:

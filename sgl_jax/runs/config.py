@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
 from sgl_jax.runs._needs import find_unused, refuse_unused
@@ -12,8 +12,15 @@ from sgl_jax.runs.parts import select_settings
 __all__ = ["Config", "Strengths"]
 
 
-TARGETS = ("target_flops", "target_params", "target_sparsity")
-"""Options that set a target."""
+_CHANNELS = {"groups": "channels", "group_penalty": "transformed_l1", "lam": 0.0, "group_lam": 1.0}
+
+TARGETS: dict[str, dict[str, Any]] = {
+    "target_flops": {**_CHANNELS, "group_weight": "flops"},
+    "target_params": _CHANNELS,
+    "target_sparsity": {"lam": 1.0, "group_lam": 0.0},
+}
+"""Options that set a target, with the defaults that others have beside them: strengths are
+proportions there, since the target sets their size."""
 
 FINISH_WITH_TARGET = 0.4
 """Share of the epochs behind the one in which a target is reached, unless another is given."""
@@ -120,6 +127,16 @@ class Config:
     dense: bool = False
     data_root: str | None = dataclasses.field(default=None, compare=False)
     download: bool = dataclasses.field(default=False, compare=False)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> "Config":
+        """Makes a config of the options that were given; a target changes the defaults of others.
+
+        Args:
+          given: values by option.
+        """
+        defaults = [TARGETS[name] for name in TARGETS if given.get(name) is not None]
+        return cls(**{**(defaults[0] if defaults else {}), **given})
 
     def check(self, given: Collection[str] | None = None) -> None:
         """Raises ``ValueError`` if an option is out of its range, or has no effect.

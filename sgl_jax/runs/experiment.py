@@ -23,6 +23,7 @@ from sgl_jax.runs._stages import (
     change_stage,
     check_stages,
     copy_sparse_params,
+    find_penalised,
 )
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.records import Record, count_layers, measure_shares
@@ -33,6 +34,7 @@ from sgl_jax.transforms import splitting_gap
 __all__ = [
     "Experiment",
     "Run",
+    "find_penalised",
     "get_sparse_params",
     "measure",
     "prepare",

@@ -98,7 +98,7 @@ class RunFolder:
         return run_on_first(lambda: self._resolve_config(given, mode))
 
     def _resolve_config(self, given: Mapping[str, Any], mode: Mode) -> Config:
-        config = Config(**given)
+        config = Config.of(given)
         if self._find_run(mode):
             config = dataclasses.replace(self.read_config(), download=False)
             config = dataclasses.replace(config, **given)
