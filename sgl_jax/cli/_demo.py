@@ -132,8 +132,8 @@ def _tell_splitting(splitting: Run) -> str:
         return ""
     return (
         " Before the splitting became one network, its weights w had an error of "
-        f"{before.error:.2%} ({before.w_sparsity.weights_paper:.1%} of them under 1e-5, as the paper counts), and "
-        f"their thresholded copy v one of {before.sparse_error:.2%}."
+        f"{before.error:.2%} ({before.w_sparsity.weights_paper:.1%} of them under 1e-5, as the "
+        f"paper counts), and their thresholded copy v one of {before.sparse_error:.2%}."
     )
 
 
@@ -141,8 +141,8 @@ _TEXTS = {
     "table": (
         "All three are LeNet-5, trained on the same digits for the same number of epochs. dense "
         "has no regularizer; splitting is the method of Bui and others (2021), finished on its "
-        "support; prox_adam shrinks whole channels until its budget of FLOPs holds, and trains them no more "
-        "once they are dead. Sizes and times are those of the networks without dead channels."
+        "support; prox_adam shrinks whole channels until its budget of FLOPs holds, and those that "
+        "are dead leave at once. Sizes and times are those of the networks without dead channels."
     ),
     "course": (
         "Test error, and the share of weights that are not exactly zero. Dotted: the sparse copy v "
