@@ -210,7 +210,8 @@ class NormPenalty(Penalty):
     def lam_max_phi(self, t: Float[Array, "..."], step_size: ArrayLike) -> Float[Array, "..."]:
         """Finds the least strength at which :meth:`prox_phi` of ``t > 0`` is zero.
 
-        This is a bisection of the prox; penalties with a formula for it override it.
+        It inverts the threshold, the largest norm that a strength sets to zero. This is a bisection
+        of the prox; penalties whose threshold is a formula override it.
         """
 
         def dead(lam):

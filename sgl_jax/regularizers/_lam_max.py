@@ -21,8 +21,8 @@ def lam_max(
       \min \{\lambda \ge 0 : \operatorname{prox}_{s R_\lambda}(w - s \nabla L(w)) = 0\}
 
     where :math:`R_\lambda` is the regularizer with the strength :math:`\lambda` in the place of its
-    own. Several strengths, those of a :class:`~sgl_jax.SparseGroup` or of single groups, are read
-    as shares of their largest, which :math:`\lambda` is.
+    own. Of several strengths, those of a :class:`~sgl_jax.SparseGroup` or of single groups,
+    :math:`\lambda` is the largest, and the others keep their ratios to it.
 
     At :math:`w = 0` it is the start of a path: from there on up zero stays zero. For the (group)
     lasso it is then a dual norm, :math:`\max_g \|\nabla_g L\| / \text{weight}_g`, for every

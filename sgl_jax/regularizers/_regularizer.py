@@ -153,7 +153,8 @@ class Regularizer:
     def removal_leaves(self, leaves: Leaves, step_size: ArrayLike) -> Leaves:
         """Finds the least strength at which each group is zero in :meth:`prox_leaves`.
 
-        Strengths that differ from group to group are read as shares of the largest.
+        Where strengths differ from group to group, it is the largest, and the others keep their
+        ratios to it.
 
         Returns:
           By path arrays that broadcast against the leaves; once resolved.
