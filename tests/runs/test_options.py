@@ -52,6 +52,9 @@ VALUES = {
     "decay": 0.25,
     "epochs": 4,
     "finish": 0.5,
+    "target_flops": 0.5,
+    "target_params": 0.5,
+    "target_sparsity": 0.5,
     "shrink_at": 0.5,
     "batch_size": 256,
     "seed": 1,
@@ -62,7 +65,9 @@ VALUES = {
 }
 """Another value of every option."""
 
-IN_THE_LOOP = ("epochs", "finish", "shrink_at")
+TARGETS = ("target_flops", "target_params", "target_sparsity")
+
+IN_THE_LOOP = ("epochs", "finish", "shrink_at", *TARGETS)
 """Options that act between steps; tests of their own show how."""
 
 
@@ -75,6 +80,8 @@ STEPS = {"schedule": "staircase", "milestones": (1,)}
 
 BESIDE = {
     "group_weight": {"groups": "channels"},
+    "target_flops": {"groups": "channels"},
+    "target_params": {"groups": "channels"},
     "shape": {"penalty": "mcp"},
     "beta_growth": STEPS,
     "beta_growth_on": {**STEPS, "beta_growth": 1.5},
@@ -179,14 +186,16 @@ def another_value(parameter):
     return str(0.5 * default or 0.25) if isinstance(default, float) else "0.25"
 
 
-CHOSEN = [(kind, name) for kind in ("algorithm", "optimizer", "schedule") for name in names(kind)]
+PARTS = [
+    f"{kind} {name}" for kind in ("algorithm", "optimizer", "schedule") for name in names(kind)
+]
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"),
-    usual(CHOSEN, [("algorithm", "admm"), ("optimizer", "sgd"), ("schedule", "cosine")]),
+    "part", usual(PARTS, ["algorithm admm", "optimizer sgd", "schedule cosine"])
 )
-def test_every_parameter_of_a_part_is_reached_by_a_setting(kind, name):
+def test_every_parameter_of_a_part_is_reached_by_a_setting(part):
+    kind, name = part.split()
     base = dataclasses.replace(BASES[name if kind == "algorithm" else "splitting"], **{kind: name})
     found = find_parameters(KINDS[kind].catalogue[name], KINDS[kind].options)
     assert found or name in ("constant", "staircase", "subgradient")
@@ -212,6 +221,6 @@ def test_every_penalty_and_constraint_can_be_named(penalty):
 
 def test_a_penalty_of_groups_can_stand_alone():
     alone = dataclasses.replace(TINY, penalty="none", group_lam=0.5)
-    state = dict(fingerprint(alone)[1][1])
+    (_, state) = fingerprint(alone)[2]
     assert any("lam" in path for path in state)
     assert fingerprint(dataclasses.replace(alone, groups="filters")) != fingerprint(alone)
