@@ -69,13 +69,16 @@ def find_fastest(
     """
     race = _Race(narrowed_by, inputs)
     plain = race.enter(searched(1), "every channel that is left")
-    best, lost = plain, [axis for axis in plain.search.axes if plain.search.mask(axis) is not None]
-    for multiple in MULTIPLES if lost else ():
+    axes = plain.search.axes
+    names = {k: name(x) for k, x in enumerate(axes) if plain.search.mask(x) is not None}
+    best = plain
+    for multiple in MULTIPLES if names else ():
         best = race.challenge(best, searched(multiple), f"multiples of {multiple}")
-    for k, axis in enumerate(plain.search.axes):
-        for multiple in (1, *MULTIPLES) if plain.search.mask(axis) is not None else ():
+    for k in names:
+        for multiple in (1, *MULTIPLES):
             multiples = [*best.search.multiples[:k], multiple, *best.search.multiples[k + 1 :]]
-            words = f"{best.words}, but {multiple} for {name(axis)}"
+            chosen = [f"{multiples[j]} for {names[j]}" for j in names if multiples[j] > 1]
+            words = f"multiples of {', '.join(chosen)}"
             best = race.challenge(best, searched(multiples), words)
     best = race.decide(best, plain)
     return best.search, (*race.notes, f"kept: {best.words}")

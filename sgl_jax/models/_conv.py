@@ -76,10 +76,10 @@ def count_pixels(kernel: Sequence[int], width: int) -> int:
     """Counts the pixels next to each other that a CPU computes as the channels of one output.
 
     Products with few columns leave its vector units idle, products with many multiply more zeros
-    than they gain: 4 or 2 pixels, if they make at most 16 channels per column of the kernel.
-    Forward at batch 256 on two cores, 28x28x1 and kernels 5x5, it takes 0.3 of the library's
-    time with 1 to 16 filters, as ``benchmarks/bench_conv.py`` records. From 17 filters or 5 inputs
-    on the library is as quick.
+    than they gain: 4 or 2 pixels, if they make at most 16 channels per column of the kernel. At
+    batch 256 on two cores, 28x28x1 and kernels 5x5, 1 to 16 filters take 0.15 to 0.5 of the
+    library's time (``benchmarks/bench_conv.py``). From 17 filters on XLA has a quick way of its
+    own, and from 5 inputs on it has enough columns.
 
     Args:
       kernel: shape of the weights, HWIO.

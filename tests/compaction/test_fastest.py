@@ -103,6 +103,12 @@ def test_report_says_what_was_timed(prescribed):
     assert "timed: kept: multiples of 8" in str(report)
 
 
+def test_report_names_the_layers_that_are_rounded_apart(prescribed):
+    prescribed(lambda a, b: dear_unless(16)(a) + dear_unless(4)(b))
+    report = sgl.compact(apply, network(), X, round_to="fastest").report
+    assert report.timed[-1] == "kept: multiples of 16 for b0, 4 for b1"
+
+
 def test_every_network_is_timed_once_and_not_too_many(prescribed, monkeypatch):
     timed = prescribed(lambda a, b: a + b)
     sgl.compact(apply, network(), X, round_to="fastest")
