@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import flatten_by_path, is_key
-from sgl_jax._util.quiet import defer_signals, silence_loggers
+from sgl_jax._util.quiet import silence_loggers
+from sgl_jax._util.signals import defer_signals
 
 
 __all__ = [

@@ -9,6 +9,7 @@ import tyro
 from rich.console import Console
 from rich.text import Text
 
+from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax.cli._catalogues import tabulate_catalogues, tabulate_parameters
 from sgl_jax.cli._given import UNSET, Given, drop_unset
 from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars
@@ -66,23 +67,26 @@ def train(
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
     folder = RunFolder(runs / _check_name(name or _make_name(Config(**options))))
     console, finished = Console(quiet=not is_first_process()), {}
-    with report_lost_process(), make_bars(console) as progress, hint_at_resuming(folder.path):
-        config = folder.resolve_config(drop_unset(options), mode)
-        kind = _name_kind(config)
-        on_epoch = add_bar(progress, kind, config)
-        finished[kind] = folder.train(config, mode, on_epoch, placement)
-        if not (no_twin or config.dense):
-            dense = RunFolder(folder.path / "dense")
-            on_epoch = add_bar(progress, "dense", config)
-            finished = {"dense": dense.train(config.twin(), mode, on_epoch, placement), **finished}
-        after = [] if config.dense else _tabulate_compact(folder, finished)
-    records = {name: run.records[-1] for name, run in finished.items()}
-    console.print(tabulate_records(records, config.groups), *after)
-    console.print(_describe(finished[kind]))
-    figure = folder.path / "figure.png"
-    if is_first_process():
-        _save_figure(finished, figure)
-    console.print(f"How it came about: {figure}")
+    with hint_at_resuming(folder.path), report_lost_process():
+        with make_bars(console) as progress:
+            config = folder.resolve_config(drop_unset(options), mode)
+            kind = _name_kind(config)
+            on_epoch = add_bar(progress, kind, config)
+            finished[kind] = folder.train(config, mode, on_epoch, placement)
+            if not (no_twin or config.dense):
+                dense = RunFolder(folder.path / "dense")
+                on_epoch = add_bar(progress, "dense", config)
+                twin = dense.train(config.twin(), mode, on_epoch, placement)
+                finished = {"dense": twin, **finished}
+            after = [] if config.dense else _tabulate_compact(folder, finished)
+        records = {name: run.records[-1] for name, run in finished.items()}
+        console.print(tabulate_records(records, config.groups), *after)
+        console.print(_describe(finished[kind]))
+        figure = folder.path / "figure.png"
+        if is_first_process():
+            _save_figure(finished, figure)
+        console.print(f"How it came about: {figure}")
+        raise_if_stopped()
 
 
 def evaluate(

@@ -63,4 +63,5 @@ def hint_at_resuming(path: Path) -> Generator[None, None, None]:
         yield
     except KeyboardInterrupt as interruption:
         how = f"go on with `sgl-jax train --runs {path.parent} --name {path.name} --resume`"
-        raise type(interruption)(how) from None
+        interruption.args = (how,)
+        raise

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from sgl_jax import train
+from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax._util.typing import Params
 from sgl_jax.data import batch_indices
 from sgl_jax.metrics import live_groups, sparsity
@@ -60,11 +61,13 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     data = build_dataset(config)
     count = len(data.y_train)
     order = jax.eval_shape(lambda: batch_indices(jax.random.key(0), count, config.batch_size))
+    raise_if_stopped()
     model = build_model(config, data.classes)
     network, params, rest = train.split(model)
     strengths = config.strengths(count)
     image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
     grouping, weight = build_grouping(config, network.apply, (params, rest), image)
+    raise_if_stopped()
     regularizer = build_regularizer(config, strengths, params, len(order), (grouping, weight))
     tx = build_transformation(config, strengths, len(order), regularizer)
     found = Experiment(
@@ -80,7 +83,9 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
         regularizer,
         placement,
     )
+    raise_if_stopped()
     _check_fit(found)
+    raise_if_stopped()
     check_stages(found)
     return found
 
