@@ -12,7 +12,7 @@ from rich.text import Text
 from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax.cli._catalogues import tabulate_catalogues, tabulate_parameters
 from sgl_jax.cli._given import UNSET, Given, drop_unset
-from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars
+from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars, show_messages
 from sgl_jax.cli._tables import tabulate_compaction, tabulate_costs, tabulate_records
 from sgl_jax.compaction.artifacts import EXPORTERS
 from sgl_jax.runs.compaction import compact_run, is_compacted
@@ -68,7 +68,7 @@ def train(
     folder = RunFolder(runs / _check_name(name or _make_name(Config(**options))))
     console, finished = Console(quiet=not is_first_process()), {}
     with hint_at_resuming(folder.path), report_lost_process():
-        with make_bars(console) as progress:
+        with make_bars(console) as progress, show_messages(console):
             config = folder.resolve_config(drop_unset(options), mode)
             kind = _name_kind(config)
             on_epoch = add_bar(progress, kind, config)
@@ -190,9 +190,9 @@ def _check_name(name: str) -> str:
 
 
 def _make_name(config: Config) -> str:
-    """Makes a name from the parts that tell runs apart; import paths without their module."""
+    """Makes a name from the parts that tell runs apart; paths without their folders or modules."""
     parts = (config.data, config.model, config.algorithm, config.penalty)
-    words = [part.rpartition(":")[2] for part in parts]
+    words = [Path(part.rpartition(":")[2]).resolve().stem for part in parts]
     return "-".join([*words, f"seed{config.seed}"])
 
 

@@ -62,7 +62,7 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     count = len(data.y_train)
     order = jax.eval_shape(lambda: batch_indices(jax.random.key(0), count, config.batch_size))
     raise_if_stopped()
-    model = build_model(config, data.classes)
+    model = build_model(config, data)
     network, params, rest = train.split(model)
     strengths = config.strengths(count)
     image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
