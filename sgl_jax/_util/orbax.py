@@ -26,6 +26,7 @@ __all__ = [
     "describe_leaves",
     "explain",
     "read",
+    "read_all",
     "restore_leaf",
     "to_host",
     "write",
@@ -90,6 +91,20 @@ def read(
         compare(expected, {today[name]: _describe(leaf) for name, leaf in stored.items()})
         found = checkpointer.restore(path.absolute())
         return {today[name]: leaf for name, leaf in found.items()}
+
+
+def read_all(path: Path) -> dict[str, np.ndarray]:
+    """Reads the leaves of any tree that Orbax has written, by path.
+
+    Args:
+      path: path of the folder.
+
+    Raises:
+      ImportError: Orbax is not installed.
+      Exception: whatever Orbax raises where it cannot read.
+    """
+    with silence_loggers(*_LOGGERS), _make_checkpointer() as checkpointer:
+        return to_host(checkpointer.restore(path.absolute()))
 
 
 def compare(expected: Mapping[str, str], found: Mapping[str, str]) -> None:

@@ -201,7 +201,8 @@ def _load(path: Path, data_root: str | None, download: bool) -> tuple[RunFolder,
     folder = RunFolder(path)
     config = folder.read_config()
     root = data_root or config.data_root
-    experiment = prepare(dataclasses.replace(config, data_root=root, download=download))
+    changed = {"data_root": root, "download": download, "init_from": None}
+    experiment = prepare(dataclasses.replace(config, **changed))
     return folder, folder.read_run(experiment)
 
 

@@ -18,6 +18,7 @@ from sgl_jax.runs._builders import (
     build_regularizer,
     build_transformation,
 )
+from sgl_jax.runs._initial import load_initial
 from sgl_jax.runs._run import Experiment, Run, get_sparse_params, take_images
 from sgl_jax.runs._stages import (
     begin_stages,
@@ -51,8 +52,8 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
       placement: the devices to train on, if many.
 
     Raises:
-      ImportError: a package is missing that the data set needs.
-      OSError: the data set cannot be found, read or fetched.
+      ImportError: a package is missing that the data set or the weights to start from need.
+      OSError: the data set cannot be found, read or fetched, or the weights not be found.
       ValueError: an unknown name, a value out of its range, or parts that do not fit.
     """
     config.check()
@@ -64,6 +65,8 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     raise_if_stopped()
     model = build_model(config, data)
     network, params, rest = train.split(model)
+    if config.init_from is not None:
+        params, rest = load_initial(config.init_from, params, rest)
     strengths = config.strengths(count)
     image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
     grouping, weight = build_grouping(config, network.apply, (params, rest), image)

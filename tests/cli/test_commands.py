@@ -127,6 +127,7 @@ MISTAKES = {
     "--data npz:nowhere.npz": "got 'No such file or directory' for nowhere.npz",
     "--data idx:nowhere/at": "got 'No such file or directory' for nowhere",
     "--data images:nowhere": "got 'No such file or directory' for nowhere",
+    "--init-from nowhere": "need a path that is there, got nowhere: correct --init-from.",
     "--image-shape 16 16 1": "needs a data set that converts images, as images:FOLDER does",
     "--image-shape 16 16 2": "1 or 3 channels, got image_shape=(16, 16, 2).",
     "--data os:getcwd": "got str from 'os:getcwd'",

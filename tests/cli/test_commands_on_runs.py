@@ -33,8 +33,8 @@ def test_a_signal_ends_a_training_after_what_it_writes(
     """The signal comes with the first line of the record, before its checkpoint."""
     append = RunFolder._append
 
-    def interrupted(folder, record, seconds):
-        append(folder, record, seconds)
+    def interrupted(folder, *lines):
+        append(folder, *lines)
         signal.raise_signal(number)
 
     where = ("--runs", tmp_path / "runs", "--name", "stopped")
