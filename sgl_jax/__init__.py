@@ -3,6 +3,11 @@
 import importlib
 from typing import Any
 
+from sgl_jax._util.signals import end_command_on_signals
+
+
+end_command_on_signals()  # ahead of imports that take seconds
+
 from sgl_jax import algorithms, directions as directions, penalties, prox as prox
 from sgl_jax.algorithms import *
 from sgl_jax.compaction import (

@@ -11,7 +11,9 @@
 - ``narrowing``: arrays that lose positions, and values that narrow themselves;
 - ``files``: files and folders that are whole at every moment;
 - ``orbax``: leaves of a tree on disk;
-- ``quiet``: signals deferred and loggers silenced around other people's code;
+- ``safetensors``: arrays in one file of that format;
+- ``signals``: Ctrl-C and SIGTERM, noted and looked at between steps;
+- ``quiet``: loggers of other people's code, silenced;
 - ``provenance``: commit, versions and hardware of a result.
 """
 

@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import Array
 
 from sgl_jax._util.pytree import flatten_by_path, is_key
-from sgl_jax._util.quiet import defer_signals, silence_loggers
+from sgl_jax._util.quiet import silence_loggers
+from sgl_jax._util.signals import defer_signals
 
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "describe_leaves",
     "explain",
     "read",
+    "read_all",
     "restore_leaf",
     "to_host",
     "write",
@@ -91,6 +93,24 @@ def read(
         return {today[name]: leaf for name, leaf in found.items()}
 
 
+def read_all(path: Path) -> dict[str, np.ndarray]:
+    """Reads the leaves of any tree that Orbax has written, by path.
+
+    Args:
+      path: path of the folder.
+
+    Raises:
+      ImportError: Orbax is not installed.
+      Exception: whatever Orbax raises where it cannot read.
+    """
+    with silence_loggers(*_LOGGERS), _make_checkpointer() as checkpointer:
+        tree = checkpointer.metadata(path.absolute()).item_metadata.tree
+        whole = jax.tree.map(lambda _: _restore_to_host(), tree)
+        found = checkpointer.restore(path.absolute(), restore_args=whole)
+        leaves, _ = flatten_by_path(found)
+        return {name: np.asarray(leaf) for name, leaf in leaves.items()}
+
+
 def compare(expected: Mapping[str, str], found: Mapping[str, str]) -> None:
     """Raises :class:`Mismatch` at the first leaf that differs in type or shape."""
     for name in sorted(expected.keys() | found.keys()):
@@ -140,6 +160,13 @@ def _to_path(name: str) -> str:
 
 def _describe(leaf: Any) -> str:
     return f"{leaf.dtype}{list(leaf.shape)}"
+
+
+def _restore_to_host() -> Any:
+    """Asks Orbax for an array of the host, wherever it lay when it was written."""
+    import orbax.checkpoint as ocp
+
+    return ocp.RestoreArgs(restore_type=np.ndarray)
 
 
 def _make_checkpointer() -> Any:

@@ -1,34 +1,12 @@
-"""Context managers that keep signals from, and silence loggers of, other people's code."""
+"""A context manager that silences loggers of other people's code."""
 
 import contextlib
 import gc
 import logging
-import signal
-import threading
 from collections.abc import Generator
 
 
-__all__ = ["defer_signals", "silence_loggers"]
-
-
-@contextlib.contextmanager
-def defer_signals() -> Generator[None, None, None]:
-    """Defers Ctrl-C and SIGTERM to the end of the block; Orbax does not survive them in silence."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [
-        signal.signal(number, lambda number, frame: received.append(number)) for number in numbers
-    ]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-        for number in received:
-            signal.raise_signal(number)
+__all__ = ["silence_loggers"]
 
 
 @contextlib.contextmanager

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import jax
 
+from sgl_jax._util.signals import raise_if_stopped
+
 
 __all__ = ["MARGIN", "is_quicker", "time_in_turn"]
 
@@ -36,9 +38,11 @@ def time_in_turn(
     clock = clock or time.perf_counter
     taken: dict[Key, list[float]] = {key: [] for key in calls}
     for call in calls.values():
+        raise_if_stopped()
         jax.block_until_ready(call())
     began = clock()
     for number in range(rounds):
+        raise_if_stopped()
         if number >= 3 and clock() - began > patience:
             break
         for key, call in calls.items():

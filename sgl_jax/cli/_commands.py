@@ -9,10 +9,11 @@ import tyro
 from rich.console import Console
 from rich.text import Text
 
+from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax.cli._catalogues import tabulate_catalogues, tabulate_parameters
 from sgl_jax.cli._demo import demo
 from sgl_jax.cli._given import UNSET, Given, drop_unset
-from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars
+from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars, show_messages
 from sgl_jax.cli._tables import tabulate_compaction, tabulate_costs, tabulate_records
 from sgl_jax.compaction.artifacts import EXPORTERS
 from sgl_jax.runs.compaction import compact_run, is_compacted
@@ -58,25 +59,28 @@ def train(
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
     folder = RunFolder(runs / _check_name(name or _make_name(Config.of(options))))
     console, finished = Console(quiet=not is_first_process()), {}
-    with report_lost_process(), make_bars(console) as progress, hint_at_resuming(folder.path):
-        config = folder.resolve_config(drop_unset(options), mode)
-        kind = _name_kind(config)
-        on_epoch = add_bar(progress, kind, config)
-        finished[kind] = folder.train(config, mode, on_epoch, placement)
-        if not (no_twin or config.dense):
-            dense = RunFolder(folder.path / "dense")
-            on_epoch = add_bar(progress, "dense", config)
-            finished = {"dense": dense.train(config.twin(), mode, on_epoch, placement), **finished}
-        after = [] if config.dense else _tabulate_compact(folder, finished)
-    records = {name: run.records[-1] for name, run in finished.items()}
-    if (penalised := find_penalised(finished[kind])) is not None:
-        records = {**records, "penalised": penalised, kind: records.pop(kind)}
-    console.print(tabulate_records(records, config.groups), *after)
-    console.print(_describe(finished[kind]))
-    figure = folder.path / "figure.png"
-    if is_first_process():
-        _save_figure(finished, figure)
-    console.print(f"How it came about: {figure}")
+    with hint_at_resuming(folder.path), report_lost_process():
+        with make_bars(console) as progress, show_messages(console):
+            config = folder.resolve_config(drop_unset(options), mode)
+            kind = _name_kind(config)
+            on_epoch = add_bar(progress, kind, config)
+            finished[kind] = folder.train(config, mode, on_epoch, placement)
+            if not (no_twin or config.dense):
+                dense = RunFolder(folder.path / "dense")
+                on_epoch = add_bar(progress, "dense", config)
+                twin = dense.train(config.twin(), mode, on_epoch, placement)
+                finished = {"dense": twin, **finished}
+            after = [] if config.dense else _tabulate_compact(folder, finished)
+        records = {name: run.records[-1] for name, run in finished.items()}
+        if (penalised := find_penalised(finished[kind])) is not None:
+            records = {**records, "penalised": penalised, kind: records.pop(kind)}
+        console.print(tabulate_records(records, config.groups), *after)
+        console.print(_describe(finished[kind]))
+        figure = folder.path / "figure.png"
+        if is_first_process():
+            _save_figure(finished, figure)
+        console.print(f"How it came about: {figure}")
+        raise_if_stopped()
 
 
 def evaluate(
@@ -162,9 +166,9 @@ def _check_name(name: str) -> str:
 
 
 def _make_name(config: Config) -> str:
-    """Makes a name from the parts that tell runs apart; import paths without their module."""
+    """Makes a name from the parts that tell runs apart; paths without their folders or modules."""
     parts = (config.data, config.model, config.algorithm, config.penalty)
-    words = [part.rpartition(":")[2] for part in parts]
+    words = [Path(part.rpartition(":")[2]).resolve().stem for part in parts]
     if config.target_option is not None:
         share = getattr(config, config.target_option)
         words.append(f"{config.target_option.removeprefix('target_')}{share:g}")
@@ -176,7 +180,8 @@ def _load(path: Path, data_root: str | None, download: bool) -> tuple[RunFolder,
     folder = RunFolder(path)
     config = folder.read_config()
     root = data_root or config.data_root
-    experiment = prepare(dataclasses.replace(config, data_root=root, download=download))
+    changed = {"data_root": root, "download": download, "init_from": None}
+    experiment = prepare(dataclasses.replace(config, **changed))
     return folder, folder.read_run(experiment)
 
 

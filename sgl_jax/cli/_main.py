@@ -1,21 +1,15 @@
 """The entry point: parses the options, runs a command, turns errors into sentences."""
 
-import contextlib
 import os
-import signal
 import sys
-from collections.abc import Generator, Sequence
-from typing import Any
+from collections.abc import Sequence
+
+from sgl_jax._util.signals import note_signals
 
 
 __all__ = ["main"]
 
 INTERRUPTED = 130
-TERMINATED = 143
-
-
-class Terminated(KeyboardInterrupt):
-    """The interruption by SIGTERM, which is treated like Ctrl-C."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,15 +32,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run_to_status(argv: Sequence[str] | None) -> int:
     """Runs a command; prints an error as one line, and returns the exit status."""
     try:
-        with _raise_on_sigterm():
-            _run(sys.argv[1:] if argv is None else argv)
+        _run(sys.argv[1:] if argv is None else argv)
     except (ArithmeticError, ImportError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interruption:
         print(": ".join(["interrupted", *map(str, interruption.args)]), file=sys.stderr)
-        return TERMINATED if isinstance(interruption, Terminated) else INTERRUPTED
+        _wait_for_devices()
+        return getattr(interruption, "status", INTERRUPTED)
     return 0
+
+
+def _wait_for_devices() -> None:
+    """Waits for what is under way on the devices of this process, before it is torn down."""
+    jax = sys.modules.get("jax")
+    if jax and not jax.distributed.is_initialized():
+        jax.block_until_ready([each for each in jax.live_arrays() if not each.is_deleted()])
 
 
 def _run(argv: Sequence[str]) -> None:
@@ -64,24 +65,11 @@ def _run(argv: Sequence[str]) -> None:
         sys.path.insert(0, os.getcwd())
     from sgl_jax.cli._commands import COMMANDS
 
-    tyro.extras.subcommand_cli_from_dict(
-        COMMANDS,
-        prog="sgl-jax",
-        description="Trains sparse convolutional networks.",
-        args=argv,
-        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone),
-    )
-
-
-@contextlib.contextmanager
-def _raise_on_sigterm() -> Generator[None, None, None]:
-    """Turns SIGTERM in its block into an exception, as Python does with Ctrl-C."""
-
-    def stop(number: int, frame: Any) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with note_signals():
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            prog="sgl-jax",
+            description="Trains sparse convolutional networks.",
+            args=argv,
+            config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone),
+        )

@@ -1,6 +1,7 @@
 """Progress of a run while it lasts: a bar, or in a log a line per epoch."""
 
 import contextlib
+import logging
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from sgl_jax.runs.config import Config
 from sgl_jax.runs.records import Record
 
 
-__all__ = ["add_bar", "hint_at_resuming", "make_bars"]
+__all__ = ["add_bar", "hint_at_resuming", "make_bars", "show_messages"]
 
 
 def make_bars(console: Console) -> Progress:
@@ -63,4 +64,31 @@ def hint_at_resuming(path: Path) -> Generator[None, None, None]:
         yield
     except KeyboardInterrupt as interruption:
         how = f"go on with `sgl-jax train --runs {path.parent} --name {path.name} --resume`"
-        raise type(interruption)(how) from None
+        interruption.args = (how,)
+        raise
+
+
+@contextlib.contextmanager
+def show_messages(console: Console) -> Generator[None, None, None]:
+    """Shows in its block what the library logs, each message once.
+
+    Args:
+      console: the console to print on.
+    """
+    logger, shown = logging.getLogger("sgl_jax"), set()
+    handler, level = logging.Handler(), logger.level
+
+    def emit(record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if message not in shown:
+            shown.add(message)
+            console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+    handler.emit = emit
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)

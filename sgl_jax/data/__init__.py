@@ -1,6 +1,7 @@
 """The catalogue of data sets: one file each, one line each here.
 
 - ``_base``: the contract of a data set, and the batches that are drawn from it;
+- ``_arrays``: data sets of a user's own: the path, the checks, and a word on the size;
 - ``_idx_source``: data sets published as the four IDX files of MNIST, found or downloaded;
 - ``_download``: a published file, from the first mirror that has it;
 - ``_idx``: the IDX format.
@@ -16,7 +17,10 @@ from sgl_jax.data._base import (
 )
 from sgl_jax.data.digits import load as load_digits
 from sgl_jax.data.fashion_mnist import load as load_fashion_mnist
+from sgl_jax.data.idx import load as load_idx
+from sgl_jax.data.images import load as load_images
 from sgl_jax.data.mnist import load as load_mnist
+from sgl_jax.data.npz import load as load_npz
 
 
 __all__ = ["DATASETS", "Dataset", "batch_indices", "take_batch"]

@@ -1,10 +1,14 @@
 """The contract of a data set, and the batches that are drawn from it.
 
-A data set is a function ``load() -> Dataset`` without required arguments. One that reads files
-takes the folder as the keyword ``root`` (``None``: the environment variable ``SGL_JAX_DATA`` names
-it) and, as ``download=True``, leave to fetch what is missing there. A file that cannot be
-found, read, written or fetched is an ``OSError``, an argument or a file that is not accepted a
-``ValueError``, a package that is missing an ``ImportError``, each of one sentence.
+A data set is a function ``load() -> Dataset`` without required arguments. One that is published
+in files takes the folder as the keyword ``root`` (``None``: the environment variable
+``SGL_JAX_DATA`` names it) and, as ``download=True``, leave to fetch what is missing there. A file
+that cannot be found, read, written or fetched is an ``OSError``, an argument or a file that is not
+accepted a ``ValueError``, a package that is missing an ``ImportError``, each of one sentence.
+
+One that reads a user's own files takes their path as its only required argument, ``load(path)``,
+and as the keyword ``root`` the folder in which a relative path starts. Its name in a config is
+followed by the path: ``npz:FILE``. If it can convert images, it takes the shape as ``image_shape``.
 
 ``sgl-jax list`` shows the first line of the function's docstring.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from sgl_jax._util.signals import raise_on_signals
 from sgl_jax.data import _idx as idx
 
 
@@ -48,7 +49,8 @@ def fetch(file: str, folder: Path, mirrors: tuple[str, ...], sha256: str) -> Pat
     for mirror in mirrors:
         client = pooch.create(folder, mirror, registry={file: None}, retry_if_failed=RETRIES)
         try:
-            path = Path(client.fetch(file, downloader=download))
+            with raise_on_signals():
+                path = Path(client.fetch(file, downloader=download))
             # pooch leaves it to its owner alone, but folders of data are shared.
             path.chmod(0o644)
             return path

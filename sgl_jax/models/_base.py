@@ -8,7 +8,8 @@ A model is a :class:`flax.nnx.Module` that takes its widths:
 - ``model.widths`` are the widths that it has, read from its layers, not remembered: layers may have
   become narrower. No other attribute depends on a width.
 - ``model(images)`` maps float images ``(batch, height, width, channels)`` in [0, 1] to logits
-  ``(batch, classes)``; ``Model.image_shape`` says which ``(height, width, channels)`` it takes.
+  ``(batch, classes)``; ``Model.image_shape`` says which ``(height, width, channels)`` it takes, and
+  a model for others, too, has these as an argument ``image_shape``.
 - Layers are attributes with plain names (``conv1``, ``fc1``), since these become the paths by which
   groupings, metrics and compaction speak of a leaf.
 

@@ -9,6 +9,7 @@ In the order in which data flow:
 - ``config``: :class:`~.config.Config`, everything that a result depends on, as words and numbers;
 - ``launch``: the devices, in one process or in several;
 - ``_builders``: the only place where words become objects (data set, network, groups, optimizer);
+- ``_initial``: weights to start from, in several formats;
 - ``experiment``: those objects made ready, and trained in memory, a record per epoch;
 - ``records``: the record of an epoch, to and from JSON;
 - ``_config_file``, ``_checkpoint``: the ``config.json`` and the ``checkpoints/`` of a run folder;

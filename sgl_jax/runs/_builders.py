@@ -34,7 +34,10 @@ def build_dataset(config: Config) -> Dataset:
       ValueError: an unknown name, something else than a data set, or too many images to hold out.
     """
     load = find_parts(vars(config))["data"]
-    data = bind_accepted(load, root=config.data_root, download=config.download)()
+    options: dict[str, Any] = {"root": config.data_root, "download": config.download}
+    if config.image_shape is not None:
+        options["image_shape"] = config.image_shape
+    data = bind_accepted(load, **options)()
     if not isinstance(data, Dataset):
         raise ValueError(
             f"A data set needs to be a function that returns a sgl_jax.data.Dataset, got "
@@ -54,15 +57,20 @@ def _hold_out(data: Dataset, count: int) -> Dataset:
     return Dataset(x[kept], y[kept], x[test], y[test], data.classes)
 
 
-def build_model(config: Config, classes: int) -> nnx.Module:
-    """Builds the network, with parameters drawn from the seed.
+def build_model(config: Config, data: Dataset) -> nnx.Module:
+    """Builds the network for a data set, with parameters drawn from the seed.
+
+    Args:
+      config: the config of the run.
+      data: the data set, whose images the network is made for if it takes an ``image_shape``.
 
     Raises:
       ValueError: an unknown name, or something else than a network.
     """
     build = find_parts(vars(config))["model"]
+    build = bind_accepted(build, image_shape=data.x_train.shape[1:])
     try:
-        model = build(classes=classes, rngs=nnx.Rngs(config.seed))
+        model = build(classes=data.classes, rngs=nnx.Rngs(config.seed))
     except TypeError as error:
         raise ValueError(
             f"A model needs to be built by classes= and rngs=, got {config.model!r}: {error}."

@@ -43,9 +43,8 @@ def read_config(path: Path) -> Config:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         fields: dict[str, Any] = found["config"]
-        for field in dataclasses.fields(Config):
-            if isinstance(field.default, tuple) and field.name in fields:
-                fields[field.name] = tuple(fields[field.name])
+        for name, value in fields.items():
+            fields[name] = tuple(value) if isinstance(value, list) else value
         config = Config(**fields)
     except FileNotFoundError as error:
         raise FileNotFoundError(

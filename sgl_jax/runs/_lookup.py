@@ -2,11 +2,13 @@
 
 import difflib
 import importlib
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from typing import Any, TypeVar
 
 
-__all__ = ["look_up", "make_unknown_error"]
+__all__ = ["look_up", "look_up_factory", "make_unknown_error"]
 
 T = TypeVar("T")
 
@@ -27,6 +29,35 @@ def look_up(kind: str, catalogue: Mapping[str, T], name: str) -> T | Any:
     if ":" in name:
         return _import(kind, name)
     raise make_unknown_error(kind, catalogue, name, "or give an import path, package.module:Name")
+
+
+def look_up_factory(
+    kind: str, catalogue: Mapping[str, Callable[..., T]], name: str
+) -> Callable[..., T]:
+    """Looks up a function like :func:`look_up`, with the path behind its name if it takes one.
+
+    The colon of ``npz:FILE`` is that of an import path, too; an entry that takes a path goes first.
+
+    Args:
+      kind: kind of the entries, for messages.
+      catalogue: functions by name, of which some take a ``path``.
+      name: as in :func:`look_up`, or ``NAME:PATH`` for an entry that takes a path.
+
+    Raises:
+      ValueError: as in :func:`look_up`, or the path is missing.
+    """
+    entry, _, path = name.partition(":")
+    if entry not in catalogue or "path" not in inspect.signature(catalogue[entry]).parameters:
+        return look_up(kind, catalogue, name)
+    if not path:
+        raise ValueError(f"The {kind} {entry!r} needs a path, got {name!r}: write {entry}:PATH.")
+    return _bind_path(catalogue[entry], path)
+
+
+@cache
+def _bind_path(factory: Callable[..., T], path: str) -> Callable[..., T]:
+    """Binds the path to a function; one and the same object every time."""
+    return partial(factory, path)
 
 
 def make_unknown_error(kind: str, names: Iterable[str], name: str, also: str = "") -> ValueError:

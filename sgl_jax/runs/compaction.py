@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sgl_jax._util.files import write_whole
+from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax.compaction import Report
 from sgl_jax.compaction.artifacts import export, load_compact, save_compact
 from sgl_jax.data import Dataset
@@ -81,10 +82,12 @@ def _compact_run(
     path, data = _compact_path(folder), run.experiment.data
     if anew or not is_compacted(folder):
         save_compact(path, compact_network(run, fastest))
+    raise_if_stopped()
     full = make_predictor(run)
     small = load_compact(path, *full)
     files = [path / f"network.{name}" for name in formats]
     for file in files:
+        raise_if_stopped()
         export(file, small)
     networks = {"full": full, "compact": (small.apply, small.params)}
     latencies = _read_or_measure_latencies(path / "timing.json", networks, data)

@@ -48,8 +48,12 @@ class Config:
     number N of training images, unless undivided.
 
     Attributes:
-      data: data set: a name, or package.module:Name of your own.
+      data: data set: a name, or of your own images:FOLDER, npz:FILE, idx:FOLDER or
+        package.module:Name.
+      image_shape: height, width and channels that the images of a folder are converted to.
       model: network: a name, or package.module:Name of your own.
+      init_from: weights to start from: a run folder, an Orbax checkpoint, or a .safetensors or .npz
+        file, with the paths and shapes of the network's own; drawn from the seed without it.
       algorithm: how the regulariser acts: a name, or package.module:Name.
       settings: NAME=VALUE for parameters that have no option, of whatever part; PART.NAME=VALUE
         where several have one of that name, as in penalty.a=3; sgl-jax list NAME lists them.
@@ -93,7 +97,9 @@ class Config:
     """
 
     data: str = "digits"
+    image_shape: tuple[int, int, int] | None = None
     model: str = "lenet5"
+    init_from: str | None = None
     algorithm: str = "prox_adam"
     settings: tuple[str, ...] = ()
     penalty: str = "l1"
@@ -166,6 +172,11 @@ class Config:
             raise ValueError(f"A run needs one target at most, got {' and '.join(targets)}.")
         for name in ("epochs", "batch_size"):
             self._require(name, ">= 1", lambda value: value >= 1)
+        self._require(
+            "image_shape",
+            "of a height and a width >= 1 and 1 or 3 channels",
+            lambda value: min(value) >= 1 and value[2] in (1, 3),
+        )
         self._require(
             "milestones",
             "in ascending order from 1 on",

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from sgl_jax import train
+from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax._util.typing import Params
 from sgl_jax.data import batch_indices
 from sgl_jax.metrics import live_groups, sparsity
@@ -17,6 +18,7 @@ from sgl_jax.runs._builders import (
     build_regularizer,
     build_transformation,
 )
+from sgl_jax.runs._initial import load_initial
 from sgl_jax.runs._run import Experiment, Run, get_sparse_params, take_images
 from sgl_jax.runs._stages import (
     begin_stages,
@@ -52,8 +54,8 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
       placement: the devices to train on, if many.
 
     Raises:
-      ImportError: a package is missing that the data set needs.
-      OSError: the data set cannot be found, read or fetched.
+      ImportError: a package is missing that the data set or the weights to start from need.
+      OSError: the data set cannot be found, read or fetched, or the weights not be found.
       ValueError: an unknown name, a value out of its range, or parts that do not fit.
     """
     config.check()
@@ -62,11 +64,15 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     data = build_dataset(config)
     count = len(data.y_train)
     order = jax.eval_shape(lambda: batch_indices(jax.random.key(0), count, config.batch_size))
-    model = build_model(config, data.classes)
+    raise_if_stopped()
+    model = build_model(config, data)
     network, params, rest = train.split(model)
+    if config.init_from is not None:
+        params, rest = load_initial(config.init_from, params, rest)
     strengths = config.strengths(count)
     image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
     grouping, weight = build_grouping(config, network.apply, (params, rest), image)
+    raise_if_stopped()
     regularizer = build_regularizer(config, strengths, params, len(order), (grouping, weight))
     tx = build_transformation(config, strengths, len(order), regularizer)
     found = Experiment(
@@ -82,7 +88,9 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
         regularizer,
         placement,
     )
+    raise_if_stopped()
     _check_fit(found)
+    raise_if_stopped()
     check_stages(found)
     return found
 

@@ -72,6 +72,8 @@ class RunFolder:
           ValueError: a config that does not fit, or is not the one of the folder.
         """
         config = run_on_first(lambda: self._settle(config, mode))
+        if mode == "resume" and run_on_first(self.read_records):
+            config = dataclasses.replace(config, init_from=None)  # it may be gone by now
         experiment = prepare(config, placement)
         run_on_first(lambda: self._open(experiment, mode))
         run = self._restore(experiment)

@@ -63,7 +63,10 @@ def bind_accepted(factory: Callable[..., Any], **options: Any) -> Callable[..., 
     Raises:
       ValueError: a setting has bound one of them already.
     """
-    accepted = inspect.signature(factory).parameters.keys() & options.keys()
+    make = factory.func if isinstance(factory, partial) else factory
+    # The metaclass of a class may take any arguments, as that of nnx.Module does.
+    make = make.__init__ if isinstance(make, type) else make
+    accepted = inspect.signature(make).parameters.keys() & options.keys()
     bound = factory.keywords if isinstance(factory, partial) else {}
     for name in accepted & bound.keys():
         raise ValueError(

@@ -10,7 +10,7 @@ from sgl_jax.data import DATASETS
 from sgl_jax.models import MODELS
 from sgl_jax.penalties import CONSTRAINTS, PENALTIES, Constraint
 from sgl_jax.runs._groupings import GROUPINGS
-from sgl_jax.runs._lookup import look_up, make_unknown_error
+from sgl_jax.runs._lookup import look_up_factory, make_unknown_error
 from sgl_jax.runs._settings import (
     Parameter,
     bind_settings,
@@ -81,8 +81,17 @@ KINDS: dict[str, Kind] = {
         SCHEDULES,
         {"value": "learning_rate", "steps": None, "milestones": "milestones", "decay": "decay"},
     ),
-    "model": Kind("model", MODELS, dict.fromkeys(("classes", "rngs"))),
-    "data": Kind("data set", DATASETS, {"root": "data_root", "download": "download"}),
+    "model": Kind("model", MODELS, dict.fromkeys(("classes", "image_shape", "rngs"))),
+    "data": Kind(
+        "data set",
+        DATASETS,
+        {
+            "path": None,
+            "root": "data_root",
+            "download": "download",
+            "image_shape": "image_shape",
+        },
+    ),
 }
 """Every kind of part by its option."""
 
@@ -123,7 +132,8 @@ def select_settings(settings: Iterable[str], before: Options, after: Options) ->
 def _find_factories(options: Options) -> Parts:
     """Finds the factories that a run calls, without settings."""
     parts = {
-        name: look_up(kind.noun, kind.catalogue, options[name]) for name, kind in KINDS.items()
+        name: look_up_factory(kind.noun, kind.catalogue, options[name])
+        for name, kind in KINDS.items()
     }
     if options["dense"] and takes(parts["algorithm"], "base"):
         parts["algorithm"] = _train_plainly

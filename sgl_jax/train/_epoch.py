@@ -7,6 +7,7 @@ import jax
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax.data import batch_indices, take_batch
 from sgl_jax.train._compile import compiled
 from sgl_jax.train._images import Images, Labels, put_on_device
@@ -63,10 +64,12 @@ def train_epoch(
         state, (x, y, order) = placement.place(state), placement.copy((x, y, order))
     if scan is None:
         scan = all(device.platform != "cpu" for device in x.sharding.device_set)
+    raise_if_stopped()
     if scan:
         return _compiled_epoch(forward, tx, placement, state, x, y, order)
     losses = []
     for row in range(len(order)):
+        raise_if_stopped()
         state, loss = compiled_step(forward, tx, placement, state, x, y, order, row)
         losses.append(loss if placement is None else placement.settled(loss))
     return state, sum(losses[1:], losses[0]) / len(order)

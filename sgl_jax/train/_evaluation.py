@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax._util.typing import Params
 from sgl_jax.data import take_batch
 from sgl_jax.train._compile import compiled
@@ -66,6 +67,7 @@ def evaluate(
     # All chunks are dispatched before the first result is read, where they may be.
     parts = []
     for start in range(0, len(y), chunk):
+        raise_if_stopped()
         sums = _compiled_sum(apply, chunk, placement, params, x, y, start)
         parts.append(sums if placement is None else placement.settled(sums))
     wrong, loss = (sum(part.tolist()) for part in map(jnp.stack, zip(*parts, strict=True)))

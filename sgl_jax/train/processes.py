@@ -19,6 +19,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from sgl_jax._util.signals import raise_if_stopped
+
 
 __all__ = [
     "ProcessLost",
@@ -61,6 +63,8 @@ def join(
     """
     if coordinator is not None and process != 0:
         _wait_for_first(coordinator)
+    # Its service takes SIGTERM for itself, and would leave the process running.
+    jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(coordinator, processes, process)
     except (RuntimeError, ValueError) as error:
@@ -75,6 +79,7 @@ def _wait_for_first(coordinator: str) -> None:
     host, _, port = coordinator.rpartition(":")
     until = time.monotonic() + CONNECT_TIMEOUT
     while True:
+        raise_if_stopped()
         try:
             with socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT):
                 return
@@ -156,6 +161,7 @@ def report_lost_process() -> Generator[None, None, None]:
     except (jax.errors.JaxRuntimeError, ValueError) as error:
         if jax.process_count() == 1 or not _tells_of_lost_process(error):
             raise
+        raise_if_stopped()  # all of them may have got the signal
         raise ProcessLost(
             f"Training needs all of its {jax.process_count()} processes to the end, got "
             f"'{_first_line(error)}' in process {jax.process_index()} as another one ended: see "

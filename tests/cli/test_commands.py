@@ -6,6 +6,7 @@ import sys
 import pytest
 from support.commands import TINY, assert_refused, errors_of, table
 from support.idx_files import SOURCES, draw, published, write
+from support.own_data import draw_arrays, write_images
 from support.tiny import snapshot
 
 from sgl_jax import cli
@@ -86,6 +87,22 @@ def test_a_model_of_ones_own_is_found_in_the_folder_one_stands_in(typed, tmp_pat
     assert "dense ┃" not in "\n".join(out)
 
 
+def test_a_folder_of_images_of_ones_own_is_trained_on(typed, tmp_path):
+    folder = write_images(tmp_path / "own.images", draw_arrays(shape=(20, 16, 3)))
+    argv = ("--epochs", 1, "--batch-size", 8, "--no-twin", "--data", f"images:{folder}")
+    status, out, err = typed("train", *argv)
+    assert (status, err) == (0, [])
+    assert out[0] == f"Loading 50 images of 20x16x3 from {folder}, 0.0 MiB."
+    run = tmp_path / "runs" / "own-lenet5-prox_adam-l1-seed0"
+    assert RunFolder(run).read_records()[-1].layers["conv1/kernel"].weights == 5 * 5 * 3 * 20
+    before = snapshot(tmp_path)
+    found = typed("train", *argv, "--name", "other", "--image-shape", 18, 18, 1)
+    assert_refused(
+        (found[0], found[1][1:], found[2]), "LeNet5 needs images", "18x18x1", "--image-shape"
+    )
+    assert snapshot(tmp_path) == before
+
+
 MISTAKES = {
     "--penalty scadd": "unknown penalty 'scadd' (did you mean scad?); choose from box, capped_l1, ",
     "--model lenet": "unknown model 'lenet' (did you mean lenet5?); choose from ",
@@ -106,6 +123,13 @@ MISTAKES = {
     "--model nosuch_module:Net": "No module named 'nosuch_module'",
     "--model support.tiny:Nosuch": "module 'support.tiny' has no attribute 'Nosuch'",
     "--model support.tiny:jax": "which is of type module",
+    "--data npz": "The data set 'npz' needs a path, got 'npz': write npz:PATH.",
+    "--data npz:nowhere.npz": "got 'No such file or directory' for nowhere.npz",
+    "--data idx:nowhere/at": "got 'No such file or directory' for nowhere",
+    "--data images:nowhere": "got 'No such file or directory' for nowhere",
+    "--init-from nowhere": "need a path that is there, got nowhere: correct --init-from.",
+    "--image-shape 16 16 1": "needs a data set that converts images, as images:FOLDER does",
+    "--image-shape 16 16 2": "1 or 3 channels, got image_shape=(16, 16, 2).",
     "--data os:getcwd": "got str from 'os:getcwd'",
     "--model builtins:dict": "A model needs to be a flax.nnx.Module, got dict",
     "--resume --overwrite": "got both --resume and --overwrite",

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 
 import jax
 import pytest
@@ -20,6 +21,32 @@ def test_resuming_a_finished_run_prints_the_same_table(typed, copied):
     assert first[::2] == again[::2] == (0, [])
     assert table(first[1]) == table(again[1]) != []
     assert snapshot(copied).items() >= before.items()
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)],
+)
+def test_a_signal_ends_a_training_after_what_it_writes(
+    typed, trained, tmp_path, monkeypatch, number, status
+):
+    """The signal comes with the first line of the record, before its checkpoint."""
+    append = RunFolder._append
+
+    def interrupted(folder, *lines):
+        append(folder, *lines)
+        signal.raise_signal(number)
+
+    where = ("--runs", tmp_path / "runs", "--name", "stopped")
+    monkeypatch.setattr(RunFolder, "_append", interrupted)
+    how = f"go on with `sgl-jax train --runs {tmp_path}/runs --name stopped --resume`"
+    found = typed("train", *TINY, *where, "--no-twin")
+    assert found[::2] == (status, [f"interrupted: {how}"])
+    stopped = tmp_path / "runs" / "stopped"
+    assert len(RunFolder(stopped).read_records()) == 1
+    monkeypatch.setattr(RunFolder, "_append", append)
+    assert typed("train", *where, "--resume", "--no-twin")[::2] == (0, [])
+    assert (stopped / "record.jsonl").read_bytes() == (trained / "record.jsonl").read_bytes()
 
 
 def test_compacting_writes_a_folder_and_exports(typed, copied):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.idx_files import SOURCES, draw, published, write
+from support.own_data import EXAMPLES
 
 from sgl_jax.data import DATASETS, batch_indices, take_batch
 from sgl_jax.data.digits import resize
@@ -17,6 +18,8 @@ from sgl_jax.data.digits import resize
 def dataset(request, tmp_path_factory):
     """Loads the data set; a small one in its place if it comes in files."""
     load = DATASETS[request.param]
+    if request.param in EXAMPLES:
+        return load(EXAMPLES[request.param](tmp_path_factory.mktemp("data")))
     if request.param not in SOURCES:
         return load()
     files = draw()
@@ -31,9 +34,12 @@ def test_catalogue_is_sorted():
 
 
 @pytest.mark.parametrize("load", DATASETS.values(), ids=DATASETS)
-def test_loader_takes_a_folder_with_leave_to_download_or_nothing(load):
-    defaults = {name: value.default for name, value in inspect.signature(load).parameters.items()}
-    assert defaults in ({}, {"root": None, "download": False})
+def test_loader_takes_a_path_or_a_folder_with_leave_to_download_or_nothing(load):
+    parameters = inspect.signature(load).parameters
+    defaults = {name: value.default for name, value in parameters.items()}
+    required = {"path": inspect.Parameter.empty, "root": None}
+    allowed = ({}, {"root": None, "download": False}, required, {**required, "image_shape": None})
+    assert defaults in allowed
 
 
 def test_dataset_holds_uint8_images_and_int32_labels(dataset):

@@ -4,6 +4,8 @@ import contextlib
 import errno
 import gzip
 import http.server
+import os
+import signal
 import sys
 import threading
 from typing import NamedTuple
@@ -11,6 +13,7 @@ from typing import NamedTuple
 import pytest
 from support.idx_files import SOURCES, assert_holds, assert_sentence, draw, published, write
 
+from sgl_jax._util.signals import Stopped, note_signals
 from sgl_jax.data._download import RETRIES
 from sgl_jax.data._idx_source import FILES
 
@@ -44,10 +47,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Stalling(Handler):
+    """Sends SIGTERM to this process with half of a body, and nothing further."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(BODY)))
+        self.end_headers()
+        self.wfile.write(BODY[: len(BODY) // 2])
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.server.over.wait()
+
+
 @contextlib.contextmanager
-def serving(answers):
+def serving(answers, handler=Handler):
     """Serves these answers by file name, the last of each repeated."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.over = threading.Event()
         server.answers = {name: list(of_name) for name, of_name in answers.items()}
         server.asked = []
         server.url = f"http://127.0.0.1:{server.server_port}/data/"
@@ -55,6 +71,7 @@ def serving(answers):
         try:
             yield server
         finally:
+            server.over.set()
             server.shutdown()
 
 
@@ -220,4 +237,14 @@ def test_download_to_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left on device") as error:
         mnist("http://127.0.0.1/").load(tmp_path, download=True)
     assert_sentence(error, tmp_path / "mnist")
+    assert files_in(tmp_path) == []
+
+
+def test_download_that_stalls_is_left_at_a_signal_and_leaves_nothing(tmp_path):
+    def load(url):
+        with note_signals():
+            mnist(url).load(tmp_path, download=True)
+
+    with serving({}, Stalling) as server, pytest.raises(Stopped):
+        load(server.url)
     assert files_in(tmp_path) == []

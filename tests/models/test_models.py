@@ -83,6 +83,22 @@ def test_lenet5_refuses_widths_it_cannot_have(widths):
         LeNet5(widths=widths, rngs=nnx.Rngs(0))
 
 
+def test_lenet5_takes_images_of_other_shapes():
+    build = functools.partial(LeNet5, NARROW["lenet5"], image_shape=(16, 24, 3))
+    model = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
+    assert shapes(model)["conv1/kernel"] == (5, 5, 3, 3)
+    assert shapes(model)["fc1/kernel"] == (1 * 3 * 4, 5)
+    logits = jax.eval_shape(lambda: build(rngs=nnx.Rngs(0))(jnp.zeros((2, 16, 24, 3))))
+    assert logits.shape == (2, 10)
+
+
+@pytest.mark.parametrize("shape", [(30, 28, 1), (28, 30, 1), (12, 28, 1), (28, 12, 3)])
+def test_lenet5_refuses_images_that_its_pooling_does_not_take(shape):
+    with pytest.raises(ValueError, match="multiples of 4 from 16 on, got ") as error:
+        LeNet5(image_shape=shape, rngs=nnx.Rngs(0))
+    assert "x".join(map(str, shape)) in str(error.value)
+
+
 def test_max_pool_equals_reduce_window():
     x = jax.random.normal(jax.random.key(0), (2, 6, 4, 3))
     expected = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")

@@ -123,6 +123,36 @@ def test_a_signal_ends_a_run_with_a_word_on_how_to_go_on(tmp_path, uninterrupted
     assert_same_run(path, uninterrupted.path)
 
 
+def wait_for_handlers(process):
+    """Waits until a process catches SIGTERM, which takes Python to the first import."""
+    until, caught = time.monotonic() + LONGEST, 0
+    while not caught & 1 << signal.SIGTERM - 1 and time.monotonic() < until:
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_at_any_moment_end_a_run_with_their_status(tmp_path, uninterrupted, number, status):
+    """Three of them at any moment before the first epoch, three at any after it."""
+    path, generator = tmp_path / "runs" / "stopped", random.Random(int(number))
+    stopped = 0
+    for longest in (uninterrupted.first, uninterrupted.whole - uninterrupted.first) * 3:
+        process = started(path, "--resume")
+        wait_for_handlers(process)
+        if longest < uninterrupted.first:
+            wait_for(process, path, epochs_done(path) + 1)
+        time.sleep(generator.uniform(0, longest))
+        process.send_signal(number)
+        found, said = finished(process)
+        assert (found, "interrupted" in said) in ((status, True), (0, False)), said
+        assert said.count("\n") <= 1
+        stopped += found == status
+    assert stopped > 0
+    resumed(path)
+    assert_same_run(path, uninterrupted.path)
+
+
 @pytest.mark.slow
 def test_a_run_that_is_killed_ten_times_ends_as_if_it_had_not_been(tmp_path, uninterrupted):
     """Five times at any moment before its first epoch, five times at any between two others."""

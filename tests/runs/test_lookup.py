@@ -6,7 +6,7 @@ import sys
 import pytest
 from support.idx_files import assert_sentence
 
-from sgl_jax.runs._lookup import look_up, make_unknown_error
+from sgl_jax.runs._lookup import look_up, look_up_factory, make_unknown_error
 
 
 CATALOGUE = {"scad": 1, "mcp": 2, "l1": 3, "l1_minus_l2": 4}
@@ -91,3 +91,28 @@ def test_an_import_path_that_leads_nowhere_is_refused(package, path, part):
     with pytest.raises(ValueError, match="import path") as error:
         look_up("penalty", CATALOGUE, path)
     assert_sentence(error, repr(path), "A penalty by import path", part)
+
+
+LOADERS = {
+    "digits": lambda: "digits",
+    "npz": lambda path, root=None: ("npz", path, root),
+    "math": lambda path: ("math", path),
+}
+
+
+@pytest.mark.parametrize("path", ["own.npz", "/data/own.npz", "a:b/own.npz", "own_module:name"])
+def test_what_follows_the_name_of_an_entry_that_takes_a_path_is_the_path(path):
+    assert look_up_factory("data set", LOADERS, f"npz:{path}")(root=3) == ("npz", path, 3)
+
+
+def test_an_entry_that_takes_a_path_goes_before_a_module_of_its_name():
+    assert look_up_factory("data set", LOADERS, "math:sqrt")() == ("math", "sqrt")
+    assert look_up_factory("data set", {"math": LOADERS["digits"]}, "math:sqrt") is math.sqrt
+    assert look_up_factory("data set", LOADERS, "digits")() == "digits"
+
+
+@pytest.mark.parametrize("name", ["npz", "npz:"])
+def test_an_entry_without_the_path_that_it_takes_is_refused(name):
+    with pytest.raises(ValueError, match="needs a path") as error:
+        look_up_factory("data set", LOADERS, name)
+    assert_sentence(error, repr(name), "npz:PATH")

@@ -62,13 +62,15 @@ VALUES = {
     "dense": True,
     "data_root": "nowhere",
     "download": True,
+    "image_shape": (14, 14, 1),
+    "init_from": "nowhere",
 }
 """Another value of every option."""
 
 TARGETS = ("target_flops", "target_params", "target_sparsity")
 
-IN_THE_LOOP = ("epochs", "finish", "shrink_at", *TARGETS)
-"""Options that act between steps; tests of their own show how."""
+IN_THE_LOOP = ("epochs", "finish", "init_from", "shrink_at", *TARGETS)
+"""Options that act before the first step or between steps; tests of their own show how."""
 
 
 def names(kind):
@@ -109,9 +111,9 @@ def load(data, holdout):
 
 
 @functools.cache
-def build(model, seed, settings):
+def build(model, seed, settings, data, holdout):
     config = dataclasses.replace(TINY, model=model, seed=seed, settings=settings)
-    return train.split(builders.build_model(config, 10))
+    return train.split(builders.build_model(config, load(data, holdout)))
 
 
 @functools.cache
@@ -119,7 +121,7 @@ def fingerprint(config):
     """All that a run is made of: data, parameters, groups, state and step of the optimizer."""
     data = load(config.data, config.holdout)
     ours = tuple(text for text in config.settings if text.startswith("model."))
-    network, params, rest = build(config.model, config.seed, ours)
+    network, params, rest = build(config.model, config.seed, ours, config.data, config.holdout)
     image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), float)
     grouping, weight = builders.build_grouping(config, network.apply, (params, rest), image)
     count = len(data.y_train)

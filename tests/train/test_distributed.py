@@ -153,6 +153,21 @@ def test_a_process_that_is_killed_ends_the_other_and_leaves_a_checkpoint(tmp_pat
     assert len(folder.train(folder.read_config(), "resume").records) == done + 1
 
 
+@pytest.mark.slow
+def test_a_signal_to_all_processes_ends_each_of_them_with_its_status(tmp_path):
+    path = tmp_path / "runs" / "stopped"
+    with started(path, "data", epochs=1000) as both:
+        until = time.monotonic() + LONGEST
+        while not (path / "checkpoints" / "2").exists() and time.monotonic() < until:
+            assert [process.poll() for process in both] == [None, None]
+            time.sleep(0.002)
+        for process in both:
+            process.send_signal(signal.SIGTERM)
+        said = [process.communicate(timeout=LONGEST)[1] for process in both]
+    assert [process.returncode for process in both] == [143, 143], said
+    assert all("interrupted: go on with" in each for each in said)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

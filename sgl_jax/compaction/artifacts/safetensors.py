@@ -1,15 +1,15 @@
 """Safetensors: the parameters by path, for any framework, with plan and report as metadata."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from sgl_jax._util.files import write_whole
 from sgl_jax._util.orbax import compare, describe_leaves, to_host
+from sgl_jax._util.safetensors import import_safetensors, read_safetensors
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Compacted
 from sgl_jax.compaction.artifacts._description import describe, read_description
@@ -34,7 +34,7 @@ def export_safetensors(path: Path, network: Compacted) -> None:
     """
     write_whole(
         path,
-        _library().numpy.save(to_host(network.params), metadata={KEY: describe(network)}),
+        import_safetensors().numpy.save(to_host(network.params), metadata={KEY: describe(network)}),
     )
 
 
@@ -55,7 +55,7 @@ def load_safetensors(path: str | Path, apply: Callable[..., Any], like: Params) 
     content = path.read_bytes()
 
     def read(expected: Mapping[str, str]) -> dict[str, np.ndarray]:
-        found = {name: _array(**stored) for name, stored in _library().deserialize(content)}
+        found = read_safetensors(content)
         compare(expected, describe_leaves(found))
         return found
 
@@ -69,21 +69,3 @@ def _metadata(content: bytes) -> str:
         return json.loads(content[8 : 8 + size])["__metadata__"][KEY]
     except (KeyError, TypeError, ValueError):
         return "null"
-
-
-def _array(dtype: str, shape: Sequence[int], data: bytes | bytearray) -> np.ndarray:
-    """Decodes an array; the library's own reader knows no half precision but NumPy's."""
-    name = {"BOOL": "bool", "BF16": "bfloat16"}.get(dtype)
-    name = name or {"F": "float", "I": "int", "U": "uint"}[dtype[0]] + dtype[1:]
-    return np.frombuffer(data, jnp.dtype(name)).reshape(shape)
-
-
-def _library() -> Any:
-    try:
-        import safetensors.numpy  # which importing safetensors alone leaves out
-    except ImportError as error:
-        raise ImportError(
-            "An export to safetensors needs safetensors, which is not installed: "
-            "run `pip install 'sgl-jax[export]'`."
-        ) from error
-    return safetensors
