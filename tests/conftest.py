@@ -24,9 +24,9 @@ with mock.patch.dict(os.environ, faster_flags()):
 # Networks compile in less than half the time without LLVM's passes, and run for three times as
 # long: right in the folders and files where each program is compiled to run once.
 WITHOUT_PASSES = "jax_disable_most_optimizations"
-RUN_ONCE = {"compaction", "groups", "regularizers", "transforms"}
-RUN_ONCE |= {f"test_{name}" for name in ("audit", "constraints", "exclusive", "joint", "penalties")}
-RUN_ONCE |= {f"test_{name}" for name in ("scalar", "spectral")}
+RUN_ONCE = {"compaction", "groups", "regularizers", "transforms", "test_algorithms", "test_audit"}
+RUN_ONCE |= {"test_constraints", "test_constraints_on_trees", "test_declarations", "test_exclusive"}
+RUN_ONCE |= {"test_joint", "test_paper", "test_penalties", "test_scalar", "test_spectral"}
 
 jaxtyping.install_import_hook("sgl_jax", "beartype.beartype")
 

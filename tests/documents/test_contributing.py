@@ -63,7 +63,8 @@ def add_import(path, line):
 
 
 CONTRACT = {
-    "penalties/test_penalties.py": "cauchy and (declares or equation or overflows or derivatives)",
+    "penalties/test_declarations.py": "cauchy and declares",
+    "penalties/test_penalties.py": "cauchy and (equation or overflows or derivatives)",
     "penalties/test_prox.py": "cauchy and (every_step or one_kernel) or has_an_oracle",
     "penalties/test_joint.py": "cauchy and least_of_a_grid",
     "regularizers/test_lam_max.py": "cauchy",

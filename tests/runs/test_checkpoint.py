@@ -1,5 +1,7 @@
 """Checkpoints: every bit comes back, one is kept, and what cannot be read is refused."""
 
+import shutil
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -74,11 +76,17 @@ def states(step):
     return start, step(start)
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, states):
+    """A folder with the checkpoint of epoch 2, to read and to copy."""
+    folder = tmp_path_factory.mktemp("written") / "checkpoints"
+    checkpoint.save(folder, 2, states[1])
+    return folder
+
+
 @pytest.fixture
-def saved(tmp_path, states):
-    """A folder with the checkpoint of epoch 2."""
-    checkpoint.save(tmp_path / "checkpoints", 2, states[1])
-    return tmp_path / "checkpoints"
+def saved(written, tmp_path):
+    return shutil.copytree(written, tmp_path / "checkpoints")
 
 
 def names(folder):

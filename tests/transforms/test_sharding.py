@@ -189,7 +189,7 @@ OTHERS = (
 
 
 @pytest.mark.parametrize("place", ["explicit inputs"], indirect=True)
-@pytest.mark.parametrize("method", usual(OTHERS, ["admm", "fista", "magnitude"]))
+@pytest.mark.parametrize("method", usual(OTHERS, ["fista"]))
 def test_training_of_the_others_is_the_same_on_eight_devices(method, place):
     found = train(built(method), place)
     assert_same(found, trained_on_one_device(method), RTOL)
