@@ -15,7 +15,7 @@ from sgl_jax.regularizers._sparse_group import RegularizerLike, require_regulari
 
 __all__ = ["project_to_budget"]
 
-_PASSED = 8
+_PASSED = 64
 """Groups at most that are passed over, since without them too little would be left."""
 
 _WEAK = 2.0**-20
@@ -38,7 +38,7 @@ def project_to_budget(
     smallest. Of :class:`~sgl_jax.SparseGroup` an entry goes by its own penalty or with its group,
     whichever is first. So weights should follow what is measured, as those of
     :meth:`~sgl_jax.ChannelGroups.flops_weights` do. A group that alone leads far below the target
-    is passed over, up to eight times, for weaker steps behind it. Every leaf keeps its strongest
+    is passed over, for cheaper ones behind it; up to 64 of them are. Every leaf keeps its strongest
     group, so no layer is lost.
 
     Args:

@@ -70,6 +70,19 @@ def test_group_that_leads_too_far_below_is_passed_over():
     assert float(found["big"][0, 1]) == 2.0
 
 
+def test_all_groups_that_lead_too_far_below_are_passed_over():
+    weak = WIDE | {"big": jnp.ones((4, 40)) * jnp.linspace(0.1, 1.0, 40)[None]}
+    calls = []
+
+    def measure(params):
+        calls.append(1)
+        return cost(params) * 95 / 1020
+
+    found = sgl.project_to_budget(FILTERS, weak, measure, 1015 / 1020, tolerance=1e-4)
+    assert live(found) == {"big": 40, "small": 15}
+    assert len(calls) <= 39 + 2 * 5 + 2
+
+
 def test_weights_of_the_groups_decide_their_order():
     weights = {"big": jnp.array(1.0), "small": jnp.array(10.0)}
     regularizer = sgl.Regularizer(sgl.L1(1.0), sgl.by_filter(), weights)
