@@ -136,6 +136,6 @@ def test_formats_of_the_command_are_those_of_the_catalogue():
 def test_images_begin_anew_where_there_are_too_few(reached):
     data = reached.experiment.data
     few = data._replace(x_test=data.x_test[:3], y_test=data.y_test[:3])
-    found = np.asarray(costs._take_images(few, 5))
+    found = np.asarray(costs.take_images(few, 5))
     np.testing.assert_array_equal(found[3:], found[:2])
     np.testing.assert_allclose(found[0], data.x_test[0] / 255, rtol=1e-6)
