@@ -12,7 +12,7 @@ from sgl_jax.runs.parts import select_settings
 __all__ = ["Config", "Strengths"]
 
 
-_CHANNELS = {"groups": "channels", "group_penalty": "transformed_l1", "lam": 0.0, "group_lam": 1.0}
+_CHANNELS = {"groups": "channels", "lam": 0.0, "group_lam": 1.0}
 
 TARGETS: dict[str, dict[str, Any]] = {
     "target_flops": {**_CHANNELS, "group_weight": "flops"},
