@@ -56,7 +56,7 @@ class _Watch:
 
     def __init__(self) -> None:
         self.noting = self.raising = False
-        self.noted, self._time = 0, 0.0
+        self.noted, self._heard = 0, 0.0
         self._restore: contextlib.ExitStack | None = None
 
     def start(self) -> bool:
@@ -84,10 +84,9 @@ class _Watch:
             self._restore.close()
         self._restore = None
 
-    def reset(self) -> int:
-        """Ends the noting of signals; returns the number of the one that was noted, or 0."""
-        noted, self.noted, self.noting = self.noted, 0, False
-        return noted
+    def reset(self) -> None:
+        """Ends the noting of signals, and forgets the one that was noted."""
+        self.noted, self._heard, self.noting = 0, 0.0, False
 
     def _read(self, reading: socket.socket) -> None:
         """Reads the number of every signal that has a handler, until the other end is closed."""
@@ -97,16 +96,29 @@ class _Watch:
                     self._receive(byte[0])
 
     def _receive(self, number: int) -> None:
+        """Notes the first signal that the thread reads; ends the process at the second."""
         now = time.monotonic()
-        if self.noting and not self.noted:
-            self.noted, self._time = number, now
-        elif not self.noted or now - self._time > REPEAT:
-            os.write(2, b"interrupted\n")
-            os._exit(128 + number)
+        if self._heard and now - self._heard > REPEAT:
+            _end(number)
+        self._heard = self._heard or now
+        self._note(number)
+
+    def _note(self, number: int) -> None:
+        if not self.noting:
+            _end(number)
+        self.noted = self.noted or number
 
     def _handle(self, number: int, frame: Any) -> None:
+        # The thread misses signals while an event loop runs, as Orbax has it, which reads them.
+        self._note(number)
         if self.raising:
             raise Stopped(number)
+
+
+def _end(number: int) -> None:
+    """Ends the process at once."""
+    os.write(2, b"interrupted\n")
+    os._exit(128 + number)
 
 
 _watch = _Watch()
@@ -143,7 +155,10 @@ def note_signals() -> Generator[None, None, None]:
     finally:
         if own:
             _watch.stop()
-        noted = _watch.reset()
+        noted = _watch.noted
+        # The thread may read a signal after its handler: that is no second one.
+        if own or not noted:
+            _watch.reset()
     if noted:
         raise Stopped(noted)
 

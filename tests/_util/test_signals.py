@@ -47,12 +47,18 @@ def wait_for_stop():
 
 @BOTH
 def test_a_noted_signal_raises_between_steps_only(number):
-    with note_signals():
-        signal.raise_signal(number)
-        with pytest.raises(Stopped) as stopped:
+    def take_steps():
+        with note_signals():
+            signal.raise_signal(number)
+            steps.append("the rest of a step")
             wait_for_stop()
-        signals._watch.reset()
+            steps.append("the next step")
+
+    steps = []
+    with pytest.raises(Stopped) as stopped:
+        take_steps()
     assert stopped.value.status == 128 + number
+    assert steps == ["the rest of a step"]
     raise_if_stopped()
 
 
@@ -68,6 +74,19 @@ def test_without_handlers_nothing_is_noted():
         signal.raise_signal(signal.SIGINT)
     assert not isinstance(interrupted.value, Stopped)
     raise_if_stopped()
+
+
+@BOTH
+def test_a_signal_is_noted_while_an_event_loop_reads_signals(number):
+    def take_steps():
+        with note_signals():
+            before = signal.set_wakeup_fd(-1)
+            signal.raise_signal(number)
+            signal.set_wakeup_fd(before)
+            wait_for_stop()
+
+    with pytest.raises(Stopped):
+        take_steps()
 
 
 def test_a_block_that_waits_is_left_at_once():

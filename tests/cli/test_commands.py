@@ -128,7 +128,7 @@ MISTAKES = {
     "--data idx:nowhere/at": "got 'No such file or directory' for nowhere",
     "--data images:nowhere": "got 'No such file or directory' for nowhere",
     "--init-from nowhere": "need a path that is there, got nowhere: correct --init-from.",
-    "--image-shape 16 16 1": "needs a data set that converts images, as images:FOLDER does",
+    "--image-shape 16 16 1": "needs a data set that takes it (images), got data='digits'",
     "--image-shape 16 16 2": "1 or 3 channels, got image_shape=(16, 16, 2).",
     "--data os:getcwd": "got str from 'os:getcwd'",
     "--model builtins:dict": "A model needs to be a flax.nnx.Module, got dict",
