@@ -9,7 +9,9 @@ In the order in which data flow:
 - ``_catalogues``: the names to choose from, and their parameters, as tables;
 - ``_progress``: bars, or lines in a log, while a run lasts;
 - ``_tables``: runs, costs and compactions as tables;
-- ``_figures``: the figure of a run.
+- ``_figures``, ``_course``: the figure of a run, and figures of several side by side;
+- ``_grid``, ``_page``: a table as cells, and a self-contained page with figures and tables;
+- ``_demo``: three trainings on digits, and the page that tells what happened.
 """
 
 from sgl_jax.cli._main import main as main

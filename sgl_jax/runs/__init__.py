@@ -10,9 +10,14 @@ In the order in which data flow:
 - ``launch``: the devices, in one process or in several;
 - ``_builders``: the only place where words become objects (data set, network, groups, optimizer);
 - ``_initial``: weights to start from, in several formats;
-- ``experiment``: those objects made ready, and trained in memory, a record per epoch;
 - ``records``: the record of an epoch, to and from JSON;
-- ``_config_file``, ``_checkpoint``: the ``config.json`` and the ``checkpoints/`` of a run folder;
+- ``_run``: a run's objects, state and records, and what is read off them;
+- ``_budgeting``, ``_finishing``, ``_shrinking``: what may happen between two epochs: a strength that
+  follows a budget, the end on a fixed support, and dead channels that leave;
+- ``_stages``: the order of these, and how a folder finds its way back into them;
+- ``experiment``: the objects made ready, and trained in memory, a record per epoch;
+- ``_config_file``, ``_checkpoint``, ``_plan_files``: the ``config.json``, the ``checkpoints/`` and
+  the ``shrinks/`` of a run folder;
 - ``folder``: :class:`~.folder.RunFolder`, a run on disk, which goes on after any interruption;
 - ``costs``: error, size and latency of a network, with its dead channels and without;
 - ``compaction``: the ``compact/`` of a run folder, made once a run is finished.
