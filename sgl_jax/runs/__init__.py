@@ -12,8 +12,8 @@ In the order in which data flow:
 - ``_initial``: weights to start from, in several formats;
 - ``records``: the record of an epoch, to and from JSON;
 - ``_run``: a run's objects, state and records, and what is read off them;
-- ``_budgeting``, ``_finishing``, ``_shrinking``: what may happen between two epochs: a strength that
-  follows a budget, the end on a fixed support, and dead channels that leave;
+- ``_budgeting``, ``_finishing``, ``_shrinking``: what may happen between two epochs: a strength
+  that follows a budget, the end on a fixed support, and dead channels that leave;
 - ``_stages``: the order of these, and how a folder finds its way back into them;
 - ``experiment``: the objects made ready, and trained in memory, a record per epoch;
 - ``_config_file``, ``_checkpoint``, ``_plan_files``: the ``config.json``, the ``checkpoints/`` and

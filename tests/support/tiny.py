@@ -51,6 +51,12 @@ def load_few():
     return Dataset(images[:600], labels[:600], images[600:], labels[600:], classes=10)
 
 
+class Eight(Tiny):
+    """Eight filters."""
+
+    filters = 8
+
+
 def snapshot(folder):
     """Every file below a folder, by its path, with its bytes; folders with none."""
     paths = sorted(folder.rglob("*"))
