@@ -30,8 +30,10 @@ test-slow: $(VENV)/.dev ## run the second tier: more cases, deep networks, proce
 test-all: $(VENV)/.dev ## run both tiers
 	@$(PYTEST) $(ARGS)
 
-docs: $(VENV)/.dev ## run the examples in the docstrings
-	@$(BIN)/python -m pytest sgl_jax $(ARGS)
+docs: $(VENV)/.dev ## build the documentation site, warnings as errors
+	@rm -rf docs/_build docs/api
+	@$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build $(ARGS)
+	@echo "docs/_build/index.html"
 
 lint: $(VENV)/.dev ## check style, format, layers and types
 	@$(BIN)/ruff check .
@@ -58,7 +60,7 @@ notebooks: $(VENV)/.dev ## execute the notebooks in place
 	@$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
 
 clean: ## remove the virtual environment and the caches
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	@rm -rf $(VENV) docs/_build docs/api .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { \

@@ -49,6 +49,7 @@ html_theme = "sphinx_book_theme"
 html_theme_options = {"navbar_persistent": [], "show_toc_level": 2}
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]
+html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
 copybutton_exclude = ".linenos, .gp, .go"

@@ -12,6 +12,12 @@ def zeros(tree):
     return sum(int(jnp.sum(leaf == 0)) for leaf in jax.tree.leaves(tree))
 
 
+def check_budgets(names, said):
+    assert names["share"](names["params"]) == pytest.approx(0.25, rel=0.02)
+    assert names["small"].report.after.flops == pytest.approx(0.25 * names["whole"], rel=0.02)
+    assert "of the FLOPs, loss" in said
+
+
 def check_compact(names, said):
     assert "it is an output of the network" in said
     assert "largest difference" in said
@@ -42,6 +48,12 @@ def check_optax(names, said):
     assert jax.tree.leaves(names["state"])
 
 
+def check_shrink(names, said):
+    assert said.startswith("units: ")
+    assert names["params"]["b"].size < 30
+    assert names["opt_state"].direction
+
+
 def check_trees(names, said):
     for framework in ("eqx", "hk", "linen"):
         small = names[f"small_{framework}"]
@@ -49,19 +61,22 @@ def check_trees(names, said):
 
 
 CHECKS = {
+    "how_to/budgets": check_budgets,
     "how_to/compact": check_compact,
     "how_to/devices": check_devices,
     "how_to/grid": check_grid,
     "how_to/moving": check_moving,
     "how_to/optax": check_optax,
+    "how_to/shrink": check_shrink,
     "how_to/trees": check_trees,
 }
 """What has to be true after the programs of a page, given their names and what they print."""
 
 
 def test_every_page_with_a_program_is_checked():
-    pages = (ROOT / "docs").rglob("*.md")
-    found = {str(path.relative_to(ROOT / "docs").with_suffix("")) for path in pages}
+    docs = ROOT / "docs"
+    pages = [*docs.glob("*.md"), *docs.glob("*/*.md")]
+    found = {str(path.relative_to(docs).with_suffix("")) for path in pages}
     assert {page for page in found if python_blocks(f"docs/{page}.md")} == set(CHECKS)
 
 

@@ -1,4 +1,4 @@
-"""The documentation site: it builds without a warning, its links lead somewhere, a browser shows it."""
+"""The documentation site: it builds without a warning, its links lead somewhere, it looks right."""
 
 import html.parser
 import importlib.util

@@ -1,4 +1,4 @@
-"""The tables of the pages that follow from catalogues: penalties, constraints, primitives.
+"""The tables of the pages that follow from catalogues and records.
 
 ``python -m support.tables`` rewrites them.
 """
@@ -10,6 +10,7 @@ import re
 
 import sgl_jax as sgl
 from sgl_jax.compaction.rules import FAMILIES, table
+from support.costs import of_costs
 from support.documents import ROOT
 
 
@@ -54,7 +55,9 @@ def of_constraints() -> list[list[str]]:
 
 def in_markdown(rows: list[list[str]]) -> str:
     """A table, its head first."""
-    head, *body = ["| " + " | ".join(cells).replace("|  |", "| |") + " |" for cells in rows]
+    head, *body = [
+        "|" + "".join(f" {cell} |" if cell else " |" for cell in cells) for cells in rows
+    ]
     return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
 
 
@@ -68,7 +71,8 @@ def replaced(page: str, table: str) -> str:
 
 
 TABLES = {
-    "README.md": lambda: [in_markdown(of_penalties()), in_markdown(of_constraints())],
+    "benchmarks/README.md": lambda: [in_markdown(rows) for rows in of_costs()],
+    "docs/choosing.md": lambda: [in_markdown(of_penalties()), in_markdown(of_constraints())],
     "CONTRIBUTING.md": lambda: [table(FAMILIES)],
 }
 """The tables of each page."""
