@@ -32,8 +32,8 @@ test-all: $(VENV)/.dev ## run both tiers
 
 docs: $(VENV)/.dev ## build the documentation site, warnings as errors
 	@rm -rf docs/_build docs/api
-	@$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build $(ARGS)
-	@echo "docs/_build/index.html"
+	@$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html $(ARGS)
+	@echo "docs/_build/html/index.html"
 
 lint: $(VENV)/.dev ## check style, format, layers and types
 	@$(BIN)/ruff check .
@@ -53,7 +53,7 @@ bench: $(VENV)/.dev ## run the benchmarks, one after the other
 	@set -e; for script in benchmarks/bench_*.py; do \
 		echo "== $$script"; $(BIN)/python $$script $(ARGS); done
 
-tables: $(VENV)/.dev ## rewrite the tables of README and CONTRIBUTING from the catalogues
+tables: $(VENV)/.dev ## rewrite the tables of the pages from catalogues and records
 	@cd tests && ../$(BIN)/python -m support.tables
 
 notebooks: $(VENV)/.dev ## execute the notebooks in place

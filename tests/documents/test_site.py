@@ -33,7 +33,7 @@ def test_symlink_leads_to_the_notebooks():
 def site(tmp_path_factory):
     """The folder of the site, built with warnings as errors."""
     pytest.importorskip("sphinx", reason="sphinx is not installed: pip install '.[docs]'")
-    folder = tmp_path_factory.mktemp("site")
+    folder = tmp_path_factory.mktemp("site") / "html"
     found = subprocess.run(
         [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "docs", str(folder)],
         capture_output=True,

@@ -34,10 +34,10 @@ def table_rows(page: str, head: str) -> list[list[str]]:
 
 
 def copied(folder: Path) -> Path:
-    """Copies the package, its tests and their settings into a folder, for a recipe to change."""
-    ignore = shutil.ignore_patterns("__pycache__")
-    for name in ("sgl_jax", "tests"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    """Copies the package, its tests, pages and settings into a folder, for a recipe to change."""
+    ignore = shutil.ignore_patterns("__pycache__", "_build", "api")
+    for name in ("benchmarks", "docs", "sgl_jax", "tests"):
+        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=ignore)
     for name in ("CONTRIBUTING.md", "README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     return folder

@@ -1,4 +1,4 @@
-"""The tables of the pages that follow from catalogues and records.
+"""The tables of the pages that follow from catalogues and records, and the picture of the README.
 
 ``python -m support.tables`` rewrites them.
 """
@@ -12,6 +12,7 @@ import sgl_jax as sgl
 from sgl_jax.compaction.rules import FAMILIES, table
 from support.costs import of_costs
 from support.documents import ROOT
+from support.picture import draw
 
 
 def glance(cls: type) -> dict[str, str]:
@@ -83,6 +84,12 @@ def rewritten(name: str) -> str:
     return functools.reduce(replaced, TABLES[name](), (ROOT / name).read_text(encoding="utf-8"))
 
 
+FILES = {name: functools.partial(rewritten, name) for name in TABLES} | {
+    "docs/_static/channels.svg": draw
+}
+"""Every file that is written from catalogues and records, and what it should hold."""
+
+
 if __name__ == "__main__":
-    for name in TABLES:
-        (ROOT / name).write_text(rewritten(name), encoding="utf-8")
+    for name, text in FILES.items():
+        (ROOT / name).write_text(text(), encoding="utf-8")
