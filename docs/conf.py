@@ -47,6 +47,7 @@ toc_object_entries_show_parents = "hide"
 
 html_theme = "sphinx_book_theme"
 html_theme_options = {"navbar_persistent": [], "show_toc_level": 2}
+html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]
 html_copy_source = False

@@ -95,10 +95,27 @@ def test_links_lead_somewhere(pages):
 @pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium, found none")
 def test_browser_shows_every_page(site, pages, tmp_path):
     paths = sorted(str(path.relative_to(site)) for path in pages)
-    found = browser.visit(site, paths, tmp_path)
-    assert (found.console, found.missing) == ([], [])
-    assert [seen["page"] for seen in found.seen] == paths
-    for seen in found.seen:
+    found, missing = browser.visit(site, paths, tmp_path)
+    assert [seen["page"] for seen in found] == paths
+    assert [path for path in missing if path != "/favicon.ico"] == []
+    for seen in found:
+        assert seen["complaints"] == [], seen
         assert seen["plain"] == seen["wrong"] == seen["blank"] == 0, seen
         assert seen["height"] > 300, seen
-    assert sum(seen["formulas"] for seen in found.seen) > 300
+    assert sum(seen["formulas"] for seen in found) > 300
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(browser.CHROMIUM is None, reason="needs Chromium, found none")
+def test_browser_sees_what_is_wrong(tmp_path):
+    (tmp_path / "page.html").write_text(
+        """<html><head></head><body><span class="math">x</span><img src="none.png">
+        <script src="https://example.com/script.js"></script>
+        <script>console.error("oh"); nothing();</script></body></html>"""
+    )
+    (seen,), missing = browser.visit(tmp_path, ["page.html"], tmp_path / "profile")
+    assert (seen["formulas"], seen["plain"], seen["blank"]) == (1, 1, 1)
+    assert "/none.png" in missing
+    said = "\n".join(seen["complaints"])
+    for words in ("oh", "nothing is not defined", "example.com/script.js", "none.png"):
+        assert words in said

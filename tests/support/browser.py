@@ -11,13 +11,25 @@ import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 """The browser; None if there is none."""
+
+# Goes into every page, before its own scripts.
+LISTENER = """<script>
+window.complaints = [];
+for (const level of ["error", "warn"]) {
+  const before = console[level];
+  console[level] = (...words) => { complaints.push(words.join(" ")); before(...words); };
+}
+window.addEventListener("error", (event) => {
+  complaints.push(event.message || `cannot load ${event.target.src || event.target.href}`);
+}, true);
+window.addEventListener("unhandledrejection", (event) => complaints.push(`${event.reason}`));
+</script>"""
 
 # Every page in a frame of its own, one after the other; what is seen is the text at the end.
 VISITOR = """<!DOCTYPE html><meta charset="utf-8"><title>visitor</title><body><script>
@@ -30,6 +42,7 @@ async function visit(page) {
   const all = (selector) => [...inside.document.querySelectorAll(selector)];
   const seen = {
     page,
+    complaints: inside.complaints,
     formulas: all(".math").length,
     plain: all(".math").filter((math) => !math.querySelector("mjx-container")).length,
     wrong: all("mjx-merror, [data-mjx-error]").length,
@@ -50,33 +63,36 @@ async function visit(page) {
 </script></body>"""
 
 
-class Visit(NamedTuple):
-    """What a browser saw.
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, pages with a listener to their complaints."""
 
-    Attributes:
-      seen: for every page its counts.
-      console: lines of the console.
-      missing: paths that the browser asked for in vain.
-    """
+    def __init__(self, *arguments, missing: list[str], **settings):
+        self.missing = missing
+        super().__init__(*arguments, **settings)
 
-    seen: list[dict[str, Any]]
-    console: list[str]
-    missing: list[str]
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        if path.suffix != ".html" or not path.exists():
+            super().do_GET()
+            return
+        text = path.read_text(encoding="utf-8").replace("<head>", f"<head>{LISTENER}", 1)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def send_error(self, *arguments):
+        self.missing.append(self.path)
+        super().send_error(*arguments)
+
+    def log_message(self, *arguments):
+        pass
 
 
 @contextlib.contextmanager
 def served(folder: Path, missing: list[str]) -> Iterator[str]:
     """Serves a folder on this machine; paths asked for in vain go into ``missing``."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def send_error(self, code, *arguments):
-            missing.append(self.path)
-            super().send_error(code, *arguments)
-
-        def log_message(self, *arguments):
-            pass
-
-    handler = functools.partial(Handler, directory=str(folder))
+    handler = functools.partial(Handler, directory=str(folder), missing=missing)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -85,8 +101,17 @@ def served(folder: Path, missing: list[str]) -> Iterator[str]:
         thread.join()
 
 
-def visit(folder: Path, pages: Sequence[str], profile: Path) -> Visit:
-    """Opens pages of a folder without a network, by their paths in it."""
+def visit(folder: Path, pages: Sequence[str], profile: Path) -> tuple[list[dict], list[str]]:
+    """Opens pages of a folder in a browser without a network.
+
+    Args:
+      folder: of the site.
+      pages: paths in it.
+      profile: an empty folder for the browser.
+
+    Returns:
+      What was seen on every page, and the paths that the browser asked for in vain.
+    """
     visitor, missing = folder / "visitor.html", []
     visitor.write_text(VISITOR.replace("PAGES", json.dumps(list(pages))), encoding="utf-8")
     with served(folder, missing) as home:
@@ -96,7 +121,7 @@ def visit(folder: Path, pages: Sequence[str], profile: Path) -> Visit:
                 *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
                 f"--user-data-dir={profile}",
                 "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-                *("--enable-logging=stderr", "--virtual-time-budget=1000000", "--dump-dom"),
+                *("--virtual-time-budget=1000000", "--dump-dom"),
                 f"{home}/visitor.html",
             ],
             capture_output=True,
@@ -106,6 +131,4 @@ def visit(folder: Path, pages: Sequence[str], profile: Path) -> Visit:
     visitor.unlink()
     text = re.search(r'<pre id="seen">(.*?)</pre>', found.stdout, re.DOTALL)
     assert text, found.stderr[-4000:]
-    console = [line for line in found.stderr.splitlines() if ":CONSOLE" in line]
-    missing = [path for path in missing if path != "/favicon.ico"]
-    return Visit(json.loads(html.unescape(text.group(1))), console, missing)
+    return json.loads(html.unescape(text.group(1))), missing
