@@ -80,7 +80,7 @@ def test_every_page_with_a_program_is_checked():
     assert {page for page in found if python_blocks(f"docs/{page}.md")} == set(CHECKS)
 
 
-@pytest.mark.usefixtures("standard_promotion")
+@pytest.mark.usefixtures("as_for_users")
 @pytest.mark.parametrize("page", usual(CHECKS, chosen=["how_to/optax"]))
 def test_programs_of_a_page_run(page, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -21,7 +21,7 @@ def test_is_short():
     assert len(read(PAGE).splitlines()) <= 160
 
 
-@pytest.mark.usefixtures("standard_promotion")
+@pytest.mark.usefixtures("as_for_users")
 def test_programs_run_and_find_exact_zeros(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     program, small, _ = python_blocks(PAGE)
