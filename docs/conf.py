@@ -74,8 +74,14 @@ def find_by_last_name(app, env, node, contnode):
     return domain.resolve_xref(env, page, app.builder, kind, target, node, contnode)
 
 
+def skip_fields(app, what, name, obj, skip, options):
+    """Leaves out the fields of named tuples, which the text of the class explains."""
+    return skip or (getattr(obj, "__doc__", "") or "").startswith("Alias for field number") or None
+
+
 def setup(app):
     """Writes the pages of the API reference before the build reads its sources."""
     write_pages(Path(app.srcdir) / "api")
     app.connect("autodoc-process-signature", shorten_types)
+    app.connect("autodoc-skip-member", skip_fields)
     app.connect("missing-reference", find_by_last_name)

@@ -17,7 +17,7 @@ WINGS = {
     "regularizers": "Regularizers",
     "groups": "Groups",
     "compaction.channels": "Groups of channels",
-    "transforms": "Optax links",
+    "transforms": "Optax links and budgets",
     "transforms.schedules": "Schedules of a strength",
     "metrics": "Metrics",
     "compaction": "Compaction",
