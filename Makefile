@@ -30,8 +30,10 @@ test-slow: $(VENV)/.dev ## run the second tier: more cases, deep networks, proce
 test-all: $(VENV)/.dev ## run both tiers
 	@$(PYTEST) $(ARGS)
 
-docs: $(VENV)/.dev ## run the examples in the docstrings
-	@$(BIN)/python -m pytest sgl_jax $(ARGS)
+docs: $(VENV)/.dev ## build the documentation site, warnings as errors
+	@rm -rf docs/_build docs/api
+	@$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html $(ARGS)
+	@echo "docs/_build/html/index.html"
 
 lint: $(VENV)/.dev ## check style, format, layers and types
 	@$(BIN)/ruff check .
@@ -51,14 +53,14 @@ bench: $(VENV)/.dev ## run the benchmarks, one after the other
 	@set -e; for script in benchmarks/bench_*.py; do \
 		echo "== $$script"; $(BIN)/python $$script $(ARGS); done
 
-tables: $(VENV)/.dev ## rewrite the tables of README and CONTRIBUTING from the catalogues
+tables: $(VENV)/.dev ## rewrite the tables of the pages from catalogues and records
 	@cd tests && ../$(BIN)/python -m support.tables
 
 notebooks: $(VENV)/.dev ## execute the notebooks in place
 	@$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
 
 clean: ## remove the virtual environment and the caches
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	@rm -rf $(VENV) docs/_build docs/api .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { \

@@ -70,7 +70,7 @@ CONTRACT = {
     "regularizers/test_lam_max.py": "cauchy",
     "regularizers/test_optimality.py": "cauchy",
     "documents/test_api.py": "cauchy or catalogues_are_the_files or operator_of_every",
-    "documents/test_readme.py": "cauchy or tables_of_penalties",
+    "documents/test_tables.py": "cauchy or catalogues_and_records",
 }
 """The tests that a penalty must pass, and so the recipe's in the copy."""
 
@@ -113,7 +113,7 @@ def test_penalty_of_the_recipe_passes_its_contract(recipe, file):
 
 @pytest.mark.slow
 def test_penalty_of_the_recipe_has_its_row_and_its_public_names(recipe):
-    assert "\n| `Cauchy` | $" in (recipe / "README.md").read_text(encoding="utf-8")
+    assert "\n| `Cauchy` | $" in (recipe / "docs/choosing.md").read_text(encoding="utf-8")
     names = "sgl_jax.Cauchy is sgl_jax.PENALTIES['cauchy'] and sgl_jax.prox.prox_cauchy"
     found = call(recipe, recipe, "-c", f"import sgl_jax\nassert {names}")
     assert found.returncode == 0, found.stderr

@@ -1,127 +1,116 @@
-"""The README's example runs as it stands, and its tables name everything there is."""
+"""The README: its programs run as they stand, its figures are on record."""
 
-import itertools
-import json
-import math
+import re
+import statistics
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from support import tables
-from support.documents import ROOT, python_blocks
+from support import costs
+from support.documents import ROOT, python_blocks, read
 
 import sgl_jax as sgl
 
 
-def test_three_lines_fit_into_a_loop():
-    lines, *_ = python_blocks("README.md")
-    params = {"kernel": jnp.array([[0.5, 1.05e-3], [0.2, -0.3]])}
-
-    def train(tx, params, opt_state):
-        updates, opt_state = tx.update({"kernel": jnp.full((2, 2), 1e-3)}, opt_state, params)
-        return optax.apply_updates(params, updates), opt_state
-
-    names = {"sgl": sgl, "params": params, "train": train}
-    exec(compile(lines, "README.md", "exec"), names)
-    np.testing.assert_array_equal(names["sparse"]["kernel"] == 0, [[False, True], [False, False]])
+PAGE = "README.md"
 
 
-def test_program_runs_and_finds_exact_zeros(capsys, tmp_path, monkeypatch):
+def test_is_short():
+    assert len(read(PAGE).splitlines()) <= 160
+
+
+@pytest.mark.usefixtures("as_for_users")
+def test_programs_run_and_find_exact_zeros(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    _, program, four, small, module, grid, devices = python_blocks("README.md")
+    program, small, _ = python_blocks(PAGE)
     assert len([line for line in program.splitlines() if line and not line.startswith("#")]) < 20
+    assert len(small.splitlines()) == 10
     names = {}
-    with jax.numpy_dtype_promotion("standard"):
-        exec(compile(program, "README.md", "exec"), names)
-        assert "of the weights exactly zero" in capsys.readouterr().out
-        assert jnp.sum(names["sparse"]["fc1"]["kernel"][...] == 0) > 0
-        names |= {"x": names["x"][:192], "y": names["y"][:192]}
-        exec(compile(four.replace(", 10)", ", 2)"), "README.md", "exec"), names)
-        said = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
-        assert said == [*names["algorithms"]]
-        exec(compile(small, "README.md", "exec"), names)
-        assert "largest difference" in capsys.readouterr().out
-        exec(compile(module, "README.md", "exec"), names)
-        assert names["small"].module.widths <= (20, 50, 500)
-        exec(compile(grid, "README.md", "exec"), names)
-        exec(compile(devices, "README.md", "exec"), names)
+    exec(compile(program, PAGE, "exec"), names)
+    assert "of the weights exactly zero" in capsys.readouterr().out
+    assert jnp.sum(names["sparse"]["fc1"]["kernel"][...] == 0) > 0
     assert names["test"].error < 0.2
+    names |= {"x": names["x"][:192], "y": names["y"][:192]}
+    assert ", 20)" in small
+    exec(compile(small.replace(", 20)", ", 2)"), PAGE, "exec"), names)
+    assert "largest difference" in capsys.readouterr().out
     assert names["logits"].shape == (400, 10)
-    assert {path.name for path in tmp_path.iterdir()} == {"small", "small.stablehlo"}
-    assert names["losses"].shape == (12, 1)
-    assert names["best"].step == 3
-    assert names["state"].step == 6
-    assert all(len(leaf.sharding.device_set) == 1 for leaf in jax.tree.leaves(names["state"]))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *sgl.ALGORITHMS,
-        *sgl.directions.DIRECTIONS,
-        *(name for name in sgl.__all__ if name.startswith("by_")),
-    ],
-)
-def test_tables_name_every_entry_of_the_catalogues(name):
-    assert f"`{name}" in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_shrinking_fits_into_a_loop():
+    def apply(params, x):
+        return jax.nn.relu(x @ params["a"] + params["b"]) @ params["c"]
+
+    x = jnp.ones((4, 3))
+    params = {"a": jnp.ones((3, 8)), "b": jnp.ones((1, 8)), "c": jnp.ones((8, 2))}
+    params = {
+        "a": params["a"].at[:, 3:].set(0),
+        "b": params["b"].at[:, 3:].set(0),
+        "c": params["c"],
+    }
+    units = sgl.channel_groups(apply, params, x)
+    tx = sgl.prox_sgd(0.1, sgl.Regularizer(sgl.L1(1e-3), units), momentum=0.9)
+    made = []
+
+    def make_step(apply):
+        made.append(apply)
+
+        def step(params, opt_state):
+            gradient = jax.grad(lambda params: jnp.mean(apply(params, x) ** 2))(params)
+            updates, opt_state = tx.update(gradient, opt_state, params)
+            return optax.apply_updates(params, updates), opt_state
+
+        return step
+
+    names = {"sgl": sgl, "apply": apply, "params": params, "example": x, "make_step": make_step}
+    names["opt_state"] = tx.init(params)
+    before = apply(params, x)
+    exec(compile(python_blocks(PAGE)[-1], PAGE, "exec"), names)
+    assert made == [names["small"].apply]
+    np.testing.assert_allclose(names["apply"](names["params"], x), before, rtol=1e-6)
+    assert names["params"]["c"].shape == (3, 2)
+    params, _ = names["step"](names["params"], names["opt_state"])
+    assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, names["params"])
 
 
-@pytest.mark.parametrize("page", tables.TABLES)
-def test_tables_of_a_page_are_those_of_the_catalogues(page):
-    assert (ROOT / page).read_text(encoding="utf-8") == tables.rewritten(page), "run make tables"
+@pytest.mark.parametrize("name", sgl.ALGORITHMS)
+def test_table_names_every_algorithm(name):
+    assert f"`{name}`" in read(PAGE)
 
 
-@pytest.mark.parametrize("name", sgl.PENALTIES | sgl.CONSTRAINTS)
-def test_docstring_says_all_at_a_glance(name):
-    cls = (sgl.PENALTIES | sgl.CONSTRAINTS)[name]
-    found, of_penalty = tables.glance(cls), name in sgl.PENALTIES
-    titles = ["phi", "its prox jumps", "large weights lose", "source"]
-    assert list(found) == (titles if of_penalty else ["what it demands"])
-    assert all(found.values())
-    assert not of_penalty or found["source"][-4:].isdigit()
+def test_figures_are_those_on_record():
+    text = " ".join(read(PAGE).split())
+    paper, *_ = costs.record("mnist")["runs"]
+    entries = [run["last"] for run in costs.record("mnist")["runs"][3:]]
+    assert f"{100 * paper['last']['error']:.2f} % test error" in text
+    assert (
+        f"{100 * paper['last']['w_sparsity']['weights_paper']:.1f} % of the weights of `w`" in text
+    )
+    error = statistics.mean(last["error"] for last in entries)
+    zeros = statistics.mean(last["sparsity"]["weights"] for last in entries)
+    assert f"{100 * error:.2f} % with {100 * zeros:.1f} % exact zeros" in text
+    channels = [run for run in costs.record("mnist_channels")["runs"] if run["last"]["epoch"] == 40]
+    sizes = [run["compact"] for run in channels]
+    flops = sorted(100 * size["after"]["flops"] / size["before"]["flops"] for size in sizes)
+    errors = sorted(100 * run["last"]["error"] for run in channels)
+    assert f"{flops[0]:.1f} to {flops[-1]:.1f} % of the FLOPs" in text
+    assert f"{errors[0]:.2f} to {errors[-1]:.2f} % error ({len(channels)} seeds)" in text
 
 
-def table(ending):
-    """The cells of the table whose head ends so, by their first."""
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    head = next(k for k, line in enumerate(lines) if line.endswith(ending))
-    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[head + 2 :])
-    cells = ([cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows)
-    return {name: found for name, *found in cells}
+@pytest.mark.parametrize("page", [PAGE, "CONTRIBUTING.md", "benchmarks/README.md"])
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#]+)\)", read(page)):
+        if not link.startswith("http"):
+            assert ((ROOT / page).parent / " ".join(link.split())).exists(), link
 
 
-def test_costs_of_a_step_are_those_on_record():
-    record = json.loads((ROOT / "benchmarks/results/step.json").read_text(encoding="utf-8"))
-    rows = {}
-    for row in record["figures"]:
-        rows.setdefault(row["candidate"], []).append(row)
-
-    def cell(name, figure, limit, digits):
-        return " / ".join(
-            f"{row[figure]:.{digits}f}{'*' if row[figure] > (row[limit] or math.inf) else ''}"
-            for row in rows.pop(name, [])
-        )
-
-    for penalty, found in table("`prox_adam`, sparse groups |").items():
-        names = f"splitting {penalty}", f"prox_adam {penalty}", f"prox_adam {penalty} sparse groups"
-        assert found == [cell(name, "ratio", "limit", 1) for name in names], penalty
-    for name, found in table("| time | memory |").items():
-        again = rows[name]
-        assert found[0] == cell(name, "ratio", "limit", 1), name
-        rows[name] = again
-        assert found[1] == cell(name, "memory_in_turn", "memory_limit", 2), name
-    assert set(rows) == {"adam"}
-
-
-def test_costs_of_a_prox_are_those_on_record():
-    record = json.loads((ROOT / "benchmarks/results/prox.json").read_text(encoding="utf-8"))
-    costs = {row["operator"]: ["", "", ""] for row in record["figures"]}
-    forms = ("entry", "group", "sparse group")
-    for row in record["figures"]:
-        if row["library"] == "sgl_jax":
-            star = "*" if row["to_copy"] > row["limit"] else ""
-            costs[row["operator"]][forms.index(row["form"])] = f"{row['to_copy']:.1f}{star}"
-    del costs["copy"]
-    assert table("and filters, exactly |") == costs
+def test_citation_is_that_of_the_file():
+    citation = read("CITATION.cff")
+    bibtex = read(PAGE).split("```bibtex")[1]
+    for key in ("doi", "journal", "year", "version"):
+        (value,) = set(re.findall(rf"\b{key} = {{(.*?)}}", bibtex))
+        assert re.search(rf'^ *{key}: "?{re.escape(value)}"?$', citation, re.MULTILINE), key
+    for name in re.findall(r"family-names: (\w+)", citation):
+        assert name in bibtex

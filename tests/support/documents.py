@@ -14,15 +14,20 @@ def read(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
 
+def fenced_blocks(page: str, *languages: str) -> list[str]:
+    """Finds the fenced blocks of a page that name one of these languages, in order."""
+    blocks = re.findall(r"^```(.*)\n((?s:.*?))^```", read(page), flags=re.MULTILINE)
+    return [block for language, block in blocks if language in languages]
+
+
 def python_blocks(page: str) -> list[str]:
     """Finds the fenced Python blocks of a page, in order."""
-    return re.findall(r"^```python\n(.*?)^```", read(page), flags=re.MULTILINE | re.DOTALL)
+    return fenced_blocks(page, "python")
 
 
 def plain_blocks(page: str) -> list[str]:
     """Finds the fenced blocks of a page that name no language, in order."""
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", read(page), flags=re.MULTILINE | re.DOTALL)
-    return [block for language, block in blocks if not language]
+    return fenced_blocks(page, "")
 
 
 def table_rows(page: str, head: str) -> list[list[str]]:
@@ -34,10 +39,10 @@ def table_rows(page: str, head: str) -> list[list[str]]:
 
 
 def copied(folder: Path) -> Path:
-    """Copies the package, its tests and their settings into a folder, for a recipe to change."""
-    ignore = shutil.ignore_patterns("__pycache__")
-    for name in ("sgl_jax", "tests"):
-        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    """Copies the package, its tests, pages and settings into a folder, for a recipe to change."""
+    ignore = shutil.ignore_patterns("__pycache__", "_build", "api")
+    for name in ("benchmarks", "docs", "sgl_jax", "tests"):
+        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=ignore)
     for name in ("CONTRIBUTING.md", "README.md", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     return folder

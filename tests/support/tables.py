@@ -1,4 +1,4 @@
-"""The tables of the pages that follow from catalogues: penalties, constraints, primitives.
+"""The tables of the pages that follow from catalogues and records, and the picture of the README.
 
 ``python -m support.tables`` rewrites them.
 """
@@ -10,7 +10,9 @@ import re
 
 import sgl_jax as sgl
 from sgl_jax.compaction.rules import FAMILIES, table
+from support.costs import of_costs
 from support.documents import ROOT
+from support.picture import draw
 
 
 def glance(cls: type) -> dict[str, str]:
@@ -54,7 +56,9 @@ def of_constraints() -> list[list[str]]:
 
 def in_markdown(rows: list[list[str]]) -> str:
     """A table, its head first."""
-    head, *body = ["| " + " | ".join(cells).replace("|  |", "| |") + " |" for cells in rows]
+    head, *body = [
+        "|" + "".join(f" {cell} |" if cell else " |" for cell in cells) for cells in rows
+    ]
     return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
 
 
@@ -68,7 +72,8 @@ def replaced(page: str, table: str) -> str:
 
 
 TABLES = {
-    "README.md": lambda: [in_markdown(of_penalties()), in_markdown(of_constraints())],
+    "benchmarks/README.md": lambda: [in_markdown(rows) for rows in of_costs()],
+    "docs/choosing.md": lambda: [in_markdown(of_penalties()), in_markdown(of_constraints())],
     "CONTRIBUTING.md": lambda: [table(FAMILIES)],
 }
 """The tables of each page."""
@@ -79,6 +84,12 @@ def rewritten(name: str) -> str:
     return functools.reduce(replaced, TABLES[name](), (ROOT / name).read_text(encoding="utf-8"))
 
 
+FILES = {name: functools.partial(rewritten, name) for name in TABLES} | {
+    "docs/_static/channels.svg": draw
+}
+"""Every file that is written from catalogues and records, and what it should hold."""
+
+
 if __name__ == "__main__":
-    for name in TABLES:
-        (ROOT / name).write_text(rewritten(name), encoding="utf-8")
+    for name, text in FILES.items():
+        (ROOT / name).write_text(text(), encoding="utf-8")
