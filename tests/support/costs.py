@@ -176,6 +176,20 @@ def of_latencies(name: str, device: str) -> Rows:
     return rows
 
 
+def of_convolutions() -> Rows:
+    """Times of the models' convolution, as ratios to the library's own, by compiler options."""
+    figures = selected(record("conv")["figures"], part="convolution")
+    options = list(dict.fromkeys(row["options"] for row in figures))
+    rows: dict[str, list[str]] = {}
+    for row in figures:
+        shapes = (" x ".join(map(str, row[name])) for name in ("images", "kernel"))
+        times, chosen = row["milliseconds"], f"{row['chosen']}"
+        cells = rows.setdefault(", ".join(shapes), [chosen])
+        cells.append(f"{times[chosen] / times['1']:.2f}")
+    heads = ["images, kernel", "pixels at once", *options]
+    return [heads, *([name, *cells] for name, cells in rows.items())]
+
+
 def of_many() -> Rows:
     """Throughput of many trainings at once."""
     rows = [["trained on an H200", "runs", "seconds of an epoch", "images per second"]]
@@ -244,6 +258,7 @@ def of_costs() -> list[Rows]:
         of_phases(),
         of_latencies("compact", "two cores"),
         of_latencies("compact_h200", "an H200"),
+        of_convolutions(),
         of_many(),
         of_many_on_a_cpu(),
         of_mnist(),
