@@ -23,7 +23,7 @@ EXAMPLES = 1000
 
 
 class Followed(NamedTuple):
-    """What a budget makes of a run after an epoch.
+    """The parameters and the state of a budget after an epoch.
 
     Attributes:
       params: the sparse parameters, without what was left beyond the budget.

@@ -13,6 +13,10 @@ from sgl_jax.runs.experiment import Experiment
 __all__ = ["check_same_config", "describe", "read_config"]
 
 
+_LISTS = {field.name for field in dataclasses.fields(Config) if isinstance(field.default, tuple)}
+"""Fields that are always lists in JSON."""
+
+
 def describe(experiment: Experiment) -> str:
     """Writes out the text of the file.
 
@@ -42,9 +46,10 @@ def read_config(path: Path) -> Config:
     """
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        fields: dict[str, Any] = found["config"]
+        fields: dict[str, Any] = dict(found["config"])
         for name, value in fields.items():
-            fields[name] = tuple(value) if isinstance(value, list) else value
+            is_list = name in _LISTS or isinstance(value, list)
+            fields[name] = tuple(value) if is_list else value
         config = Config(**fields)
     except FileNotFoundError as error:
         raise FileNotFoundError(

@@ -140,9 +140,16 @@ class Config:
 
         Args:
           given: values by option.
+
+        Raises:
+          ValueError: an unknown name, or a setting that does not fit.
         """
-        defaults = [TARGETS[name] for name in TARGETS if given.get(name) is not None]
-        return cls(**{**(defaults[0] if defaults else {}), **given})
+        targets = [defaults for name, defaults in TARGETS.items() if given.get(name) is not None]
+        if not targets:
+            return cls(**given)
+        unused = find_unused(vars(cls(**{**targets[0], **given})))
+        defaults = {name: value for name, value in targets[0].items() if name not in unused}
+        return cls(**{**defaults, **given})
 
     def check(self, given: Collection[str] | None = None) -> None:
         """Raises ``ValueError`` if an option is out of its range, or has no effect.

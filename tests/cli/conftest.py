@@ -6,9 +6,17 @@ import sys
 import jax
 import pytest
 from support.commands import TINY
+from support.short_timing import short_timing
 
 from sgl_jax import cli
 from sgl_jax.data._idx_source import ROOT_VARIABLE
+
+
+@pytest.fixture(scope="module", autouse=True)
+def measured_briefly():
+    """Latencies are measured in one round: no test here looks at them."""
+    with short_timing():
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

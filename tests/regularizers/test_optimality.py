@@ -63,6 +63,7 @@ def test_entries_and_groups_are_taken_together(entry, group):
     assert_is_the_steepest_descent(sgl.SparseGroup(*penalties, sgl.by_layer()))
 
 
+@pytest.mark.usefixtures("double")
 def test_it_is_zero_at_the_solution_of_a_lasso():
     solution, _ = lasso.solve(sgl.prox_sgd(lasso.RATE, lasso.L1), lasso.start())
     gradient = jax.grad(small_lasso().loss)

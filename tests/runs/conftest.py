@@ -2,6 +2,14 @@
 
 import jax
 import pytest
+from support.short_timing import short_timing
+
+
+@pytest.fixture(scope="module", autouse=True)
+def measured_briefly():
+    """Latencies are measured in one round: no test here looks at them."""
+    with short_timing():
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -14,7 +14,7 @@ from sgl_jax.runs.optimizers import OPTIMIZERS
 from sgl_jax.runs.records import Record
 
 
-SHORT = Config(epochs=2, batch_size=128)
+SHORT = Config(model="support.tiny:Wider", epochs=2, batch_size=128, lam=2.0, learning_rate=0.03)
 SPLITTING = dataclasses.replace(SHORT, algorithm="splitting", penalty="transformed_l1", beta=42.0)
 
 
@@ -26,8 +26,8 @@ def records():
 
 def test_dense_twin_keeps_every_weight(records):
     record = records["dense"]
-    assert sum(layer.kept for layer in record.layers.values()) == 430_500
-    assert sum(layer.live for layer in record.layers.values()) == 1_370
+    assert sum(layer.kept for layer in record.layers.values()) == 1_155
+    assert sum(layer.live for layer in record.layers.values()) == 111
     assert record.sparsity.weights == record.gap == 0
 
 
@@ -37,7 +37,7 @@ def test_proximal_adam_has_exact_zeros_in_its_weights(records):
     assert record.sparsity == record.w_sparsity
     assert record.error == record.sparse_error
     assert record.gap == 0
-    assert sum(layer.kept for layer in record.layers.values()) < 430_500
+    assert sum(layer.kept for layer in record.layers.values()) < 1_155
 
 
 def test_splitting_reports_both_copies(records):

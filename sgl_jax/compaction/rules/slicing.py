@@ -15,8 +15,8 @@ from sgl_jax.compaction.rules._primitive import Primitive, bind_with
 __all__ = ["SLICING", "narrow_dynamic_slice", "take_remaining"]
 
 
-def _cuts(equation: Equation) -> list[tuple[int, int, int]]:
-    """Start, stop and step along every axis."""
+def _cuts(equation: Equation) -> list[tuple[int, Any, int]]:
+    """Start, stop and step along every axis; the stop of a batch may be a symbol."""
     starts, stops = equation.params["start_indices"], equation.params["limit_indices"]
     steps = equation.params["strides"] or (1,) * len(starts)
     return list(zip(starts, stops, steps, strict=True))
