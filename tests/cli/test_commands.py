@@ -87,6 +87,7 @@ def test_a_model_of_ones_own_is_found_in_the_folder_one_stands_in(typed, tmp_pat
     assert "dense ┃" not in "\n".join(out)
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_of_ones_own_is_trained_on(typed, tmp_path):
     folder = write_images(tmp_path / "own.images", draw_arrays(shape=(20, 16, 3)))
     argv = ("--epochs", 1, "--batch-size", 8, "--no-twin", "--data", f"images:{folder}")

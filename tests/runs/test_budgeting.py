@@ -69,8 +69,10 @@ def test_run_goes_on_bit_for_bit_from_every_epoch(whole, tmp_path, epoch):
     "options",
     [
         {},
-        {"algorithm": "splitting", "penalty": "transformed_l1"},
-        {"algorithm": "admm", "group_penalty": "none"},
+        pytest.param(
+            {"algorithm": "splitting", "penalty": "transformed_l1"}, marks=pytest.mark.slow
+        ),
+        pytest.param({"algorithm": "admm", "group_penalty": "none"}, marks=pytest.mark.slow),
     ],
 )
 def test_share_of_zeros_is_met_wherever_an_algorithm_has_them(options):
@@ -79,6 +81,7 @@ def test_share_of_zeros_is_met_wherever_an_algorithm_has_them(options):
     assert found.records[-1].gap == 0
 
 
+@pytest.mark.slow
 def test_share_of_parameters_is_met():
     found = run(Config.of({**SHORT, "target_params": 0.4}))
     apply, variables = make_predictor(found)
