@@ -6,6 +6,7 @@ as they come, even while the others compute, and :func:`raise_if_stopped` raises
 Without handlers, as in a program that imports the library, it does nothing.
 """
 
+import atexit
 import contextlib
 import os
 import signal
@@ -139,6 +140,13 @@ def end_command_on_signals() -> None:
     module = sys.argv[0] == "-m" and "-m sgl_jax " in " ".join([*sys.orig_argv, ""])
     if module or Path(sys.argv[0]).stem == "sgl-jax":
         _watch.start()
+        atexit.register(_ignore_signals)  # called last, since it is registered first
+
+
+def _ignore_signals() -> None:
+    """Has signals do nothing while Python is torn down, where they would end it by themselves."""
+    for number in NUMBERS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
