@@ -73,7 +73,8 @@ def train(
             after = [] if config.dense else _tabulate_compact(folder, finished)
         records = {name: run.records[-1] for name, run in finished.items()}
         if (penalised := find_penalised(finished[kind])) is not None:
-            records = {**records, "penalised": penalised, kind: records.pop(kind)}
+            last = records.pop(kind)
+            records |= {"penalised": penalised, kind: last}
         console.print(tabulate_records(records, config.groups), *after)
         console.print(_describe(finished[kind]))
         figure = folder.path / "figure.png"
