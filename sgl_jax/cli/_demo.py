@@ -24,12 +24,12 @@ DEMO = {
     "splitting": Config(
         algorithm="splitting",
         penalty="transformed_l1",
-        lam=0.42,
-        beta=42.0,
+        lam=0.15,
+        beta=15.0,
         learning_rate=2e-3,
         finish=0.3,
     ),
-    "prox_adam": Config.of({"target_flops": 0.12, "shrink_at": 0.75, "learning_rate": 2e-3}),
+    "prox_adam": Config.of({"target_flops": 0.12, "shrink_at": 0.5, "learning_rate": 2e-3}),
 }
 """Configs that are trained beside the dense twin."""
 
