@@ -54,31 +54,27 @@ def shrink(experiment: Experiment, state: TrainState) -> tuple[Experiment, Train
     sparse = get_sparse_params(experiment.config, state)
     module = train.join(experiment.model, sparse, state.rest)
     small = compact_module(module, take_images(experiment.data, 1))
-    _, folded, rest = train.split(small.module)
+    network, folded, rest = train.split(small.module)
     trained, rebuild = flatten_by_path(small.plan.narrow_leaves(state.params))
     biases, _ = flatten_by_path(folded)
     params = rebuild(trained | {path: biases[path] for path in small.report.folded})
     narrow = TrainState(params, rest, small.shrink(state.opt_state), state.step)
-    return narrow_experiment(experiment, small.plan, narrow), narrow
+    whole = small.plan if experiment.plan is None else experiment.plan.then(small.plan)
+    changed = experiment._replace(model=small.module, network=network, state=narrow, plan=whole)
+    return changed, narrow
 
 
-def narrow_experiment(
-    experiment: Experiment, plan: Plan, state: TrainState | None = None
-) -> Experiment:
-    """Narrows the objects of a run by a plan.
+def narrow_experiment(experiment: Experiment, plan: Plan) -> Experiment:
+    """Narrows the objects of a run as it begins by a plan.
 
     Args:
-      experiment: the run.
+      experiment: the run, with all channels.
       plan: the positions that stay of every leaf.
-      state: a state of the narrow network; by default that of the run, narrowed.
     """
-    model = narrow_module(experiment.model, plan)
+    model, before = narrow_module(experiment.model, plan), experiment.state
     network, params, rest = train.split(model)
-    if state is None:
-        before = experiment.state
-        state = TrainState(params, rest, narrow_state(plan, before.opt_state), before.step)
-    whole = plan if experiment.plan is None else experiment.plan.then(plan)
-    return experiment._replace(model=model, network=network, state=state, plan=whole)
+    state = TrainState(params, rest, narrow_state(plan, before.opt_state), before.step)
+    return experiment._replace(model=model, network=network, state=state, plan=plan)
 
 
 def check_shrinking(experiment: Experiment) -> None:
