@@ -163,7 +163,7 @@ MISTAKES = {
     "--penalty scad --shape 3 --set a=3": "a needs one value, got 3 by a setting and 3.0 by",
     "--algorithm admm --set period=0": "admm needs period >= 1, got period=0.",
     "--algorithm admm --set period=1.5": "period needs a whole number, got '1.5'.",
-    "--name /tmp/elsewhere": "--name within the folder of the runs, got /tmp/elsewhere",
+    "--name /elsewhere": "--name within the folder of the runs, got /elsewhere",
     "--name ../elsewhere": "--name within the folder of the runs, got ../elsewhere",
 }
 

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 from support.tiers import usual
-from support.tiny import bits
+from support.tiny import bits, resumed_after
 
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.experiment import Run, get_sparse_params, prepare, run, train_epochs
@@ -75,10 +75,7 @@ def test_epochs_before_the_end_are_those_of_a_shorter_run(runs):
 
 @pytest.mark.parametrize("epoch", usual((1, 2), {2}))
 def test_run_goes_on_bit_for_bit_across_the_change(runs, tmp_path, epoch):
-    folder = RunFolder(tmp_path / "run")
-    with pytest.raises(ZeroDivisionError):
-        folder.train(SPLITTING, on_epoch=lambda record: 1 / (epoch - record.epoch))
-    resumed = folder.train(SPLITTING, "resume")
+    resumed = resumed_after(epoch, RunFolder(tmp_path / "run"), SPLITTING)
     assert resumed.records == runs[-1].records
     assert bits(resumed.state) == bits(runs[-1].state)
 

@@ -6,6 +6,7 @@ import resource
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import nnx
 
 from sgl_jax.data import Dataset
@@ -55,6 +56,13 @@ class Eight(Tiny):
     """Eight filters."""
 
     filters = 8
+
+
+def resumed_after(epoch, folder, config):
+    """The run that was stopped after an epoch, in a new folder, and went on to its end."""
+    with pytest.raises(ZeroDivisionError):
+        folder.train(config, on_epoch=lambda record: 1 / (epoch - record.epoch))
+    return folder.train(config, "resume")
 
 
 def snapshot(folder):
