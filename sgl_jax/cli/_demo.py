@@ -13,6 +13,7 @@ from sgl_jax.cli._figures import draw_filters, find_first_filters
 from sgl_jax.cli._grid import Grid, to_rich
 from sgl_jax.cli._page import Section, write_page
 from sgl_jax.cli._progress import add_bar, make_bars
+from sgl_jax.cli._tables import add_share
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.costs import BATCHES, Cost, measure_costs
 from sgl_jax.runs.experiment import Run, find_penalised, run
@@ -98,10 +99,7 @@ def _tabulate(trained: Mapping[str, Trained], costs: Mapping[str, Cost], caption
 def _add_shares(values: Mapping[str, float], form: str) -> dict[str, str]:
     """Shows numbers with their shares of the first."""
     whole = next(iter(values.values()))
-    return {
-        name: form.format(value) + ("" if value == whole else f" ({value / whole:.0%})")
-        for name, value in values.items()
-    }
+    return {n: add_share(form.format(value), value, whole, 0) for n, value in values.items()}
 
 
 def _tell(runs: Mapping[str, Run], grid: Grid) -> list[Section]:

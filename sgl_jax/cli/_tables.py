@@ -11,7 +11,7 @@ from sgl_jax.runs.costs import Cost
 from sgl_jax.runs.records import Record
 
 
-__all__ = ["tabulate_compaction", "tabulate_costs", "tabulate_records"]
+__all__ = ["add_share", "tabulate_compaction", "tabulate_costs", "tabulate_records"]
 
 
 def tabulate_records(records: Mapping[str, Record], groups: str = "neurons") -> Group:
@@ -90,10 +90,10 @@ def tabulate_costs(costs: Mapping[str, Cost]) -> Table:
     table.add_row("test error", *(f"{cost.error:.2%}" for cost in costs.values()))
     for title, name in (("parameters", "parameters"), ("FLOPs", "flops"), ("bytes", "bytes")):
         sizes = [getattr(cost.size, name) for cost in costs.values()]
-        table.add_row(title, *(_add_share(f"{size:,}", size, sizes[0]) for size in sizes))
+        table.add_row(title, *(add_share(f"{size:,}", size, sizes[0]) for size in sizes))
     for batch, first in full.seconds.items():
         medians = [cost.seconds[batch] for cost in costs.values()]
-        cells = (_add_share(f"{1e3 * median:.3g} ms", median, first) for median in medians)
+        cells = (add_share(f"{1e3 * median:.3g} ms", median, first) for median in medians)
         table.add_row(f"latency, batch {batch}", *cells)
     table.caption = (
         "FLOPs: of one image, 2 a multiply-add\n"
@@ -102,10 +102,18 @@ def tabulate_costs(costs: Mapping[str, Cost]) -> Table:
     return table
 
 
-def _add_share(shown: str, value: float | int, whole: float | int) -> str:
+def add_share(shown: str, value: float | int, whole: float | int, digits: int = 1) -> str:
+    """Adds the share of a whole to what is shown of a value; a dash for nothing.
+
+    Args:
+      shown: the value as text.
+      value: the value.
+      whole: the whole; nothing is added to it.
+      digits: decimals of the percentage.
+    """
     if not value:
         return "-"
-    return shown if value == whole else f"{shown} ({value / whole:.1%})"
+    return shown if value == whole else f"{shown} ({value / whole:.{digits}%})"
 
 
 def tabulate_compaction(report: Report) -> Group:
