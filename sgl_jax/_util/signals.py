@@ -117,10 +117,13 @@ class _Watch:
 
 
 def _end(number: int) -> None:
-    """Ends the process at once."""
-    os.write(2, b"interrupted\n")
+    """Ends the process at once, with one word, though thread and handler may both end it."""
+    if _ending.acquire(timeout=REPEAT):
+        os.write(2, b"interrupted\n")
     os._exit(128 + number)
 
+
+_ending = threading.Lock()
 
 _watch = _Watch()
 
