@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
+from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Plan
 from sgl_jax.runs._budgeting import follow_budget, set_strengths, start_budget
@@ -135,6 +136,7 @@ def check_stages(experiment: Experiment) -> None:
       ValueError: the network has no channels that could leave, or the algorithm no strengths that
         could be set.
     """
+    raise_if_stopped()
     config = experiment.config
     if config.shrink_at is not None:
         check_shrinking(experiment)

@@ -36,6 +36,7 @@ from sgl_jax.transforms import splitting_gap
 __all__ = [
     "Experiment",
     "Run",
+    "check_stages",
     "find_penalised",
     "get_sparse_params",
     "measure",
@@ -90,8 +91,6 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     )
     raise_if_stopped()
     _check_fit(found)
-    raise_if_stopped()
-    check_stages(found)
     return found
 
 
@@ -147,6 +146,7 @@ def run(config: Config, on_epoch: Callable[[Record], None] = lambda record: None
       ValueError: an unknown name, or a value out of its range.
     """
     experiment = prepare(config)
+    check_stages(experiment)
     found = start = Run(experiment, experiment.state, [])
     for found in train_epochs(start):
         on_epoch(found.records[-1])

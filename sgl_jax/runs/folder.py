@@ -23,7 +23,7 @@ from sgl_jax.runs._config_file import check_same_config, describe, read_config
 from sgl_jax.runs._plan_files import find_plan, write_plan
 from sgl_jax.runs._stages import restore_stage
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.experiment import Experiment, Run, prepare, train_epochs
+from sgl_jax.runs.experiment import Experiment, Run, check_stages, prepare, train_epochs
 from sgl_jax.runs.records import Record
 from sgl_jax.train.placement import Placement
 from sgl_jax.train.processes import run_on_first
@@ -72,9 +72,12 @@ class RunFolder:
           ValueError: a config that does not fit, or is not the one of the folder.
         """
         config = run_on_first(lambda: self._settle(config, mode))
-        if mode == "resume" and run_on_first(self.read_records):
+        begun = mode == "resume" and bool(run_on_first(self.read_records))
+        if begun:
             config = dataclasses.replace(config, init_from=None)  # it may be gone by now
         experiment = prepare(config, placement)
+        if not begun:
+            check_stages(experiment)
         run_on_first(lambda: self._open(experiment, mode))
         run = self._restore(experiment)
         for record in run.records:

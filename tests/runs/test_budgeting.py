@@ -10,7 +10,7 @@ from support.tiny import bits, resumed_after
 from sgl_jax.compaction import compacted_size, measure_size
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.costs import make_predictor
-from sgl_jax.runs.experiment import find_penalised, prepare, run
+from sgl_jax.runs.experiment import find_penalised, run
 from sgl_jax.runs.folder import RunFolder
 
 
@@ -119,7 +119,7 @@ def test_dense_twin_has_no_target():
 )
 def test_targets_that_cannot_be_followed_are_refused_before_training(options, message):
     with pytest.raises(ValueError, match=message) as error:
-        prepare(Config.of({**SHORT, **options}))
+        run(Config.of({**SHORT, **options}))
     assert "\n" not in str(error.value)
 
 
