@@ -5,8 +5,11 @@ under :math:`10^{-5}`, and a neuron dead if its mean magnitude is at most that; 
 reported beside the exact ones, never instead of them.
 """
 
+import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -68,8 +71,7 @@ def sparsity(params: Params, grouping: GroupingLike = by_neuron()) -> Sparsity:
       ValueError: no leaf matches.
     """
     leaves, _ = flatten_by_path(params)
-    totals = jnp.zeros(4, jnp.int32)
-    weights = groups = 0
+    totals, weights, groups = [], 0, 0
     for family in grouping.resolve(params):
         parts = [leaves[member.path] for member in family.members]
         dtype = working_dtype(*parts)
@@ -77,15 +79,25 @@ def sparsity(params: Params, grouping: GroupingLike = by_neuron()) -> Sparsity:
         size = jnp.asarray(family.size, dtype)
         mean = family.sum(parts) / (size.reshape(family.shape) if size.ndim else size)
         counted = [
-            sum(jnp.sum(part == 0) for part in parts),
-            jnp.sum(family.max(parts) == 0),
-            sum(jnp.sum(part < PAPER_TOLERANCE) for part in parts),
-            jnp.sum(mean <= PAPER_TOLERANCE),
+            [part == 0 for part in parts],
+            [family.max(parts) == 0],
+            [part < PAPER_TOLERANCE for part in parts],
+            [mean <= PAPER_TOLERANCE],
         ]
-        totals += jnp.stack(counted).astype(jnp.int32)
+        totals.append([_count(held) for held in counted])
         weights += sum(part.size for part in parts)
         groups += family.count
-    return Sparsity(*(totals / jnp.array([weights, groups] * 2, jnp.int32)))
+    with jax.enable_x64(True):
+        counts = jnp.sum(jnp.array(totals), axis=0)
+        shares = counts / jnp.array([weights, groups] * 2)
+        return Sparsity(*shares.astype(jnp.float32))
+
+
+def _count(held: Sequence[Array]) -> Array:
+    """Counts the true entries of some arrays, of which there may be more than 2^31."""
+    rows = [jnp.sum(part, axis=part.ndim - 1 if part.ndim else None) for part in held]
+    with jax.enable_x64(True):
+        return functools.reduce(jnp.add, [jnp.sum(row.astype(jnp.int64)) for row in rows])
 
 
 def live_groups(params: Params, grouping: GroupingLike = by_neuron()) -> dict[Path, Live]:

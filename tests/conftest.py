@@ -21,12 +21,10 @@ if not jax.config.jax_platforms:
 with mock.patch.dict(os.environ, faster_flags()):
     jax.block_until_ready(jax.jit(lambda: 0)())  # reads the flags, once and for all
 
-# Networks compile in less than half the time without LLVM's passes, and run for three times as
-# long: right in the folders and files where each program is compiled to run once.
+# Programs compile in half the time without LLVM's passes, and run for three times as long: right
+# but for files that compute more than they compile. Processes that tests start have the passes.
 WITHOUT_PASSES = "jax_disable_most_optimizations"
-RUN_ONCE = {"compaction", "groups", "regularizers", "transforms", "test_algorithms", "test_audit"}
-RUN_ONCE |= {"test_constraints", "test_constraints_on_trees", "test_declarations", "test_exclusive"}
-RUN_ONCE |= {"test_joint", "test_paper", "test_penalties", "test_scalar", "test_spectral"}
+COMPUTES: set[str] = set()
 
 jaxtyping.install_import_hook("sgl_jax", "beartype.beartype")
 
@@ -50,8 +48,7 @@ def compiler(request):
     Each program holds some memory mappings, of which Linux allows a process 65,530; the compiler
     crashes for want of one.
     """
-    names = {request.path.parent.name, request.path.stem}
-    jax.config.update(WITHOUT_PASSES, not RUN_ONCE.isdisjoint(names))
+    jax.config.update(WITHOUT_PASSES, request.path.stem not in COMPUTES)
     yield
     jax.clear_caches()
 

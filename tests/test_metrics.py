@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import sgl_jax as sgl
+from sgl_jax.metrics import _count
 
 
 KERNEL = np.ones((2, 1, 2, 3), np.float32)
@@ -77,6 +78,14 @@ def test_zero_is_exact_in_every_dtype(dtype):
         found = sparsity(params)
         assert (found.weights, found.groups) == (1 / 2, 1 / 4)
         assert sgl.live_groups(params)["w"].live == 3
+
+
+def test_more_weights_than_fit_into_32_bits_are_counted():
+    shapes = {"a": (50_000, 50_000), "c": (40_000, 40_000)}
+    tree = {name: jax.ShapeDtypeStruct(shape, jnp.bfloat16) for name, shape in shapes.items()}
+    assert jax.eval_shape(sgl.sparsity, tree).weights.dtype == jnp.float32
+    rows = jnp.full((2**13, 1), 2**20, jnp.int32)  # as many as in the rows of a leaf
+    assert int(_count([rows])) == 2**33
 
 
 def test_live_groups_are_counted_per_leaf():
