@@ -37,7 +37,6 @@ Role: TypeAlias = Literal["in", "out"]
 
 LAYOUTS = ("HWIO", "OIHW")
 KERNELS = ("all", "conv", "dense")
-_BIASES = ("b", "bias")
 
 
 @jax.tree_util.register_static
@@ -84,7 +83,7 @@ class Grouping:
         members = [
             Member(path, tuple(leaf.shape), axes)
             for path, leaf in leaves.items()
-            if self._selects(path, leaf) and (axes := self._axes(path, leaf.ndim)) is not None
+            if self._selects(path, leaf) and (axes := self._axes(path, leaf.shape)) is not None
         ]
         if not members:
             raise ValueError(
@@ -102,17 +101,19 @@ class Grouping:
         wanted = self.only is None or re.search(self.only, path)
         return bool(wanted) and not (self.skip and re.search(self.skip, path))
 
-    def _axes(self, path: Path, ndim: int) -> Axes | None:
+    def _axes(self, path: Path, shape: tuple[int, ...]) -> Axes | None:
         """The axes that one group of a leaf spans; ``None`` to leave the leaf alone."""
+        ndim = len(shape)
         if self.span in ("entry", "leaf", "tree"):
             return () if self.span == "entry" else tuple(range(ndim))
-        if ndim < 2 or path.rpartition("/")[2] in _BIASES:
+        if ndim < 2 or _is_bias(path, shape):
             return None
         if ndim not in (2, 4, 5) and self.only is None:
             raise ValueError(
                 f"{self.name} needs kernels with 2 axes (dense), 4 or 5 (convolution), got "
-                f"{path!r} with {ndim}; name the leaves to take with only=, or leave it out with "
-                "skip=."
+                f"{path!r} with {ndim}: take channel_groups, which reads the groups from the "
+                "network, name the leaves to take for convolutions with only=, or leave it out "
+                "with skip=."
             )
         role = self.dense if ndim == 2 else self.conv
         if role is None:
@@ -126,6 +127,12 @@ class Grouping:
         if self.layout == "OIHW":
             return 0 if role == "out" else 1
         return ndim - 1 if role == "out" else ndim - 2
+
+
+def _is_bias(path: Path, shape: tuple[int, ...]) -> bool:
+    """True for a leaf called bias, of any shape, and for a vector called b, with axes of size 1."""
+    name = path.rpartition("/")[2]
+    return name == "bias" or (name == "b" and sum(size > 1 for size in shape) < 2)
 
 
 @runtime_checkable

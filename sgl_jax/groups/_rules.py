@@ -2,10 +2,11 @@
 
 The groupings that tell inputs from outputs (:func:`by_filter`, :func:`by_input_channel`,
 :func:`by_input_fibre`, :func:`by_neuron`) take kernels only: two axes are dense, four and five a
-convolution. Leaves of fewer axes and leaves called ``bias`` or ``b`` are left alone. Kernels with
-another number of axes could be laid out in several ways (three axes are a one-dimensional
-convolution or an attention projection), so they are refused unless ``only`` names them, and are
-then taken for convolutions.
+convolution. Leaves of fewer axes are left alone, and so are leaves called ``bias`` and vectors
+called ``b``, which may have further axes of size 1. Kernels with another number of axes could be
+laid out in several ways (three axes are a one-dimensional convolution or an attention projection),
+so they are refused unless ``only`` names them, and are then taken for convolutions. The groups of
+:func:`~sgl_jax.channel_groups` need no such rule: they are read from the network.
 """
 
 from typing import Literal

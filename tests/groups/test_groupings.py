@@ -108,16 +108,24 @@ def test_kernels_of_three_dimensional_convolutions_are_grouped():
 def test_biases_and_vectors_are_left_alone(rule):
     params = {
         "w": leaf((3, 4)),
-        "b": leaf((3, 4)),
+        "conv": {"b": leaf((4, 1, 1))},
         "norm": {"scale": leaf(4), "bias": leaf((1, 4))},
+        "query": {"bias": leaf((2, 3))},
     }
     assert set(plan(rule(), params)) == {"w"}
 
 
 @pytest.mark.parametrize("rule", LAID_OUT)
+def test_matrix_called_b_is_a_matrix(rule):
+    factors = plan(rule(), {"a": leaf((40, 4)), "b": leaf((4, 40))})
+    assert factors["b"] == plan(rule(only="^b$"), {"b": leaf((4, 40))})["b"]
+    assert factors["b"] == plan(rule(), {"c": leaf((4, 40))})["c"]
+
+
+@pytest.mark.parametrize("rule", LAID_OUT)
 def test_leaves_of_unknown_layout_are_refused_unless_named(rule):
     params = {"conv": leaf((3, 2, 4)), "fc": leaf((2, 5))}
-    with pytest.raises(ValueError, match=rf"{rule.__name__} needs kernels .*, got 'conv' with 3;"):
+    with pytest.raises(ValueError, match=rf"{rule.__name__} needs kernels .*, got 'conv' with 3: take channel"):
         rule().resolve(params)
     assert set(plan(rule(skip="conv"), params)) == {"fc"}
     expected = ((0, 2), 2, 12) if rule is sgl.by_input_channel else ((0, 1), 4, 6)
