@@ -25,6 +25,7 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.numerics import with_slope, working_dtype
 from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.sharding import in_one_piece, split_like
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.groups import LAYOUTS, GroupFamily, Grouping, Layout, by_layer
 from sgl_jax.penalties._base import NormPenalty, Penalty, Range
@@ -59,7 +60,7 @@ class SpectralPenalty(VectorPenalty):
 
     def vector_prox(self, w: Array, step_size: Array) -> Array:
         found = shrink_singular_values(self._unfolded(w), step_size, self.of_values)
-        return found.reshape(w.shape)
+        return split_like(found.reshape(w.shape), w)
 
     def vector_lam_max(self, w: Array, step_size: Array) -> Array:
         found = _decomposed(self._unfolded(w))
@@ -76,7 +77,7 @@ class SpectralPenalty(VectorPenalty):
         bound = weight * penalty.slope_phi(jnp.zeros((), w.dtype))
         left = shrink_singular_values(beside, 1.0, L1(bound))
         pull = (u * jnp.where(live, slopes, 0.0)[None]) @ v.T
-        return (matrix - beside + left + pull).reshape(w.shape)
+        return split_like((matrix - beside + left + pull).reshape(w.shape), w)
 
     def _unfolded(self, w: Array) -> Array:
         """The matrix of a kernel; its outputs are the columns (HWIO) or the rows (OIHW)."""
@@ -87,7 +88,8 @@ class SpectralPenalty(VectorPenalty):
                 "by_layer with only= or skip=."
             )
         rows = w.ndim - 1 if self.layout == "HWIO" else 1
-        return w.reshape(math.prod(w.shape[:rows]), math.prod(w.shape[rows:]))
+        whole = in_one_piece(w, range(w.ndim))
+        return whole.reshape(math.prod(w.shape[:rows]), math.prod(w.shape[rows:]))
 
 
 @pytree_dataclass(static=("layout",))

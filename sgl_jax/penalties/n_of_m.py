@@ -4,12 +4,12 @@ import numbers
 from collections.abc import Sequence
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
 from sgl_jax._util.pytree import pytree_dataclass
+from sgl_jax._util.sharding import in_one_piece
 from sgl_jax.groups import GroupFamily, Grouping, by_input_fibre
 from sgl_jax.penalties._constraint import Constraint, kept_entries, ranks
 
@@ -76,7 +76,7 @@ class NofM(Constraint):
 
 def _leading(rank: Array, axis: int, n: int, m: int) -> Array:
     """Marks the n highest ranks of every m neighbours, of equal ones the first."""
-    rank, shape = _in_one_piece(rank, axis), rank.shape
+    rank, shape = in_one_piece(rank, [axis]), rank.shape
     blocks = rank.reshape(*shape[:axis], shape[axis] // m, m, *shape[axis + 1 :])
     place = lax.broadcasted_iota(jnp.int32, blocks.shape, axis + 1)
     ahead = jnp.zeros(blocks.shape, jnp.int32)
@@ -85,15 +85,6 @@ def _leading(rank: Array, axis: int, n: int, m: int) -> Array:
         before = (other > blocks) | ((other == blocks) & (number < place))
         ahead = ahead + before.astype(jnp.int32)
     return (ahead < n).reshape(shape)
-
-
-def _in_one_piece(x: Array, axis: int) -> Array:
-    """Gathers an axis that, by the type of the array, is split over devices."""
-    spec = list(jax.typeof(x).sharding.spec)
-    if spec[axis] is None:
-        return x
-    spec[axis] = None
-    return jax.sharding.reshard(x, jax.sharding.PartitionSpec(*spec))
 
 
 def project_n_of_m(

@@ -125,7 +125,8 @@ def test_matrix_called_b_is_a_matrix(rule):
 @pytest.mark.parametrize("rule", LAID_OUT)
 def test_leaves_of_unknown_layout_are_refused_unless_named(rule):
     params = {"conv": leaf((3, 2, 4)), "fc": leaf((2, 5))}
-    with pytest.raises(ValueError, match=rf"{rule.__name__} needs kernels .*, got 'conv' with 3: take channel"):
+    message = rf"{rule.__name__} needs kernels .*, got 'conv' with 3: take channel_groups"
+    with pytest.raises(ValueError, match=message):
         rule().resolve(params)
     assert set(plan(rule(skip="conv"), params)) == {"fc"}
     expected = ((0, 2), 2, 12) if rule is sgl.by_input_channel else ((0, 1), 4, 6)

@@ -114,6 +114,7 @@ CONSTRAINTS = {
     "top_k of a layer": sgl.Regularizer(sgl.TopK(0.25)),
     "top_k of the tree": sgl.Regularizer(sgl.TopK(100), sgl.by_tree()),
     "n_of_m": sgl.Regularizer(sgl.NofM(2, 4)),
+    "nuclear": sgl.Regularizer(sgl.NuclearNorm(0.3)),
 }
 JOINT = {
     "filters": sgl.SparseGroup(sgl.SCAD(0.3), sgl.L1(0.2), sgl.by_filter()),
