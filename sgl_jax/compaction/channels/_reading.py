@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax import export
 
 from sgl_jax._util.pytree import is_key
 from sgl_jax.compaction.axes import Axes, Structure
@@ -67,13 +68,22 @@ def _read_unknown(structure: Structure, equation: Equation) -> list[Axes]:
 
 def _evaluate(structure: Structure, equation: Equation) -> None:
     """Keeps small values that depend on no argument, such as the indices of a gather."""
-    static = all(value in structure.static for value in equation.inputs)
+    if not all(value in structure.static for value in equation.inputs) or _has_symbols(
+        structure, equation
+    ):
+        return
     size = sum(np.prod(structure.shape(value)) for value in equation.outputs)
     keys = any(is_key(structure.program.avals[value]) for value in equation.outputs)
-    if not static or size > _MOST_STATIC or keys or equation.loops or equation.original.effects:
+    if size > _MOST_STATIC or keys or equation.loops or equation.original.effects:
         return
     arguments: list[Any] = [structure.static[value] for value in equation.inputs]
     with jax.ensure_compile_time_eval():
         found = equation.primitive.bind(*arguments, **equation.params)
     results = found if equation.primitive.multiple_results else [found]
     structure.static.update(zip(equation.outputs, map(np.asarray, results), strict=True))
+
+
+def _has_symbols(structure: Structure, equation: Equation) -> bool:
+    """True if results depend on a size that is a symbol, such as that of the batch of an export."""
+    sizes = [size for value in equation.outputs for size in structure.shape(value)]
+    return any(map(export.is_symbolic_dim, [*sizes, *equation.params.values()]))
