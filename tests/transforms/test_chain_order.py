@@ -50,6 +50,22 @@ def test_prox_behind_multi_steps_runs_at_every_mini_step(standard_promotion):
     assert objective == pytest.approx(1.720, abs=5e-4)
 
 
+def test_prox_does_not_wait_for_updates_that_are_not_zero():
+    """Where the loss is flat, as a hinge loss beyond its margin, the penalty alone moves on."""
+
+    def hinge(w):
+        return jnp.maximum(0.0, 1.0 - w[0])
+
+    tx = optax.chain(optax.sgd(0.5), sgl.apply_prox(sgl.Regularizer(sgl.L1(0.1)), 0.5))
+    w = jnp.array([3.0, 2.0])
+    state = tx.init(w)
+    for _ in range(100):
+        updates, state = tx.update(jax.grad(hinge)(w), state, w)
+        w = optax.apply_updates(w, updates)
+    assert w[0] == pytest.approx(1.0, abs=0.5)
+    assert w[1] == 0.0
+
+
 UNDONE = {
     "before_the_rate": (lambda: optax.chain(prox(), optax.scale_by_learning_rate(RATE)), 0, 4.747),
     "before_a_clip": (
