@@ -24,8 +24,15 @@ def collect_provenance() -> dict[str, Any]:
         "python": platform.python_version(),
         "device": f"{device.platform}: {device.device_kind}",
         "processor": _find_processor(),
-        "cores": os.cpu_count(),
+        "cores": _count_cores(),
     }
+
+
+def _count_cores() -> int | None:
+    """Counts the cores that this process may run on."""
+    # Other systems than Linux have no affinity.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count()
 
 
 def collect_versions() -> dict[str, str]:
