@@ -1,4 +1,4 @@
-"""Collects run folders into one record: config, provenance, last epoch, time, size.
+"""Collects run folders into one record: config, provenance, last epoch, time, size, dense twin.
 
 python benchmarks/collect.py NAME RUN [RUN ...]
 """
@@ -17,11 +17,17 @@ def collect_run(run: Path) -> dict[str, Any]:
     """Collects a run: its config, its provenance, its last epoch."""
     about = json.loads((run / "config.json").read_text())
     about["config"].pop("data_root")  # a matter of the machine
+    found = {"run": run.name, **about, **collect_end(run)}
+    plan, twin = run / "compact" / "plan.json", run / "dense"
+    found |= {"compact": collect_compact(plan)} if plan.exists() else {}
+    return found | ({"twin": collect_end(twin)} if twin.exists() else {})
+
+
+def collect_end(run: Path) -> dict[str, Any]:
+    """Collects the seconds of all epochs of a run, and the record of the last one."""
     seconds = [json.loads(line)["seconds"] for line in (run / "timing.jsonl").open()]
     *_, last = (run / "record.jsonl").open()
-    found = {"run": run.name, **about, "seconds": round(sum(seconds)), "last": json.loads(last)}
-    plan = run / "compact" / "plan.json"
-    return found | ({"compact": collect_compact(plan)} if plan.exists() else {})
+    return {"seconds": round(sum(seconds)), "last": json.loads(last)}
 
 
 def collect_compact(plan: Path) -> dict[str, Any]:

@@ -29,6 +29,12 @@ COMPUTES: set[str] = set()
 jaxtyping.install_import_hook("sgl_jax", "beartype.beartype")
 
 
+def pytest_collection_finish():
+    """Leaves modules and tests, which live to the end, out of every garbage collection."""
+    gc.collect()
+    gc.freeze()
+
+
 _bias_correction = optax.tree.bias_correction
 
 

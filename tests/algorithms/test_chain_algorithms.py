@@ -6,6 +6,7 @@ import optax
 import pytest
 from support.lasso import STEPS, assert_solved, figures, solve, start
 from support.setups import CONVERGENT, SETUPS
+from support.tiers import paired
 
 import sgl_jax as sgl
 
@@ -44,8 +45,7 @@ IN_THE_WEIGHTS = ("hspg", "magnitude", "prox_adam", "prox_sgd", "rda")
 BESIDE_AN_ITERATE = ("fista", "schedule_free")
 
 
-@pytest.mark.parametrize("after", AFTERWARDS)
-@pytest.mark.parametrize("name", IN_THE_WEIGHTS + BESIDE_AN_ITERATE)
+@pytest.mark.parametrize(("name", "after"), paired(IN_THE_WEIGHTS + BESIDE_AN_ITERATE, AFTERWARDS))
 def test_algorithm_undone_by_what_follows_is_found_out(name, after):
     tx = optax.chain(SETUPS[name].lasso(), AFTERWARDS[after]())
     steps = 520 if name == "hspg" else 100

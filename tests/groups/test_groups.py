@@ -110,8 +110,7 @@ def test_group_reductions_are_those_of_its_entries(family, x64):
         np.testing.assert_array_equal(wide, 1 + group.members[number].owners)
 
 
-@families
-@pytest.mark.parametrize("name", ["mcp", "l1_minus_l2", "exclusive"])
+@pytest.mark.parametrize(("family", "name"), paired(FAMILIES, ["mcp", "l1_minus_l2", "exclusive"]))
 def test_group_value_and_prox_are_those_of_the_gathered_entries(family, name, x64):
     group, groups = sgl.Group(FAMILIES[family]), owned(FAMILIES[family])
     parts = leaves_of(group.members)

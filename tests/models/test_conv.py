@@ -9,6 +9,7 @@ import pytest
 from flax import nnx
 from jax import lax
 from jax.test_util import check_grads
+from support.tiers import usual
 
 import sgl_jax as sgl
 from sgl_jax.models import LeNet5
@@ -96,7 +97,9 @@ SHAPES = {
 PIXELS = [4, 2, 4, 1, 1, 1, 1, 4]
 
 
-@pytest.mark.parametrize("case", SHAPES)
+@pytest.mark.parametrize(
+    "case", usual(SHAPES, ["four pixels", "two pixels", "width left over", "no images"])
+)
 def test_few_channels_have_the_values_and_gradients_of_the_library(case, double):
     of_images, of_kernel = SHAPES[case]
     images = jax.random.normal(jax.random.key(0), of_images)

@@ -52,7 +52,7 @@ def assert_trees_close(found, expected, rtol=2e-6, atol=1e-7):
     )
 
 
-@names
+@pytest.mark.parametrize("name", usual(oracles.SHAPES, ["l1", "lq", "mcp", "exclusive"]))
 def test_regularizer_is_the_sum_over_its_leaves(name):
     regularizer = sgl.Regularizer(make(name, 0.3), sgl.by_neuron(), "sqrt_size")
     expected, total = dict(PARAMS), 0.0

@@ -8,6 +8,7 @@ import optax
 import pytest
 from flax import nnx
 from support.idx_files import assert_sentence
+from support.tiers import paired
 from support.tiny import bits, full_disk
 
 import sgl_jax as sgl
@@ -188,8 +189,10 @@ def deleted(path):
     path.unlink()
 
 
-@pytest.mark.parametrize("damage", [halved, emptied, deleted])
-@pytest.mark.parametrize("files", ["**/d/*", "**/manifest.ocdbt", "_METADATA"])
+@pytest.mark.parametrize(
+    ("files", "damage"),
+    paired(["**/d/*", "**/manifest.ocdbt", "_METADATA"], [halved, emptied, deleted]),
+)
 def test_a_damaged_checkpoint_is_refused(saved, states, files, damage):
     found = list((saved / "2").glob(files))
     assert found

@@ -1,26 +1,14 @@
 """The tables of ``benchmarks/README.md``, from the records in ``benchmarks/results``."""
 
-import functools
-import json
 import math
 from collections.abc import Iterable
 from typing import Any
 
-from support.documents import ROOT
+from support.measured import RESULTS, Record, Rows, record
+from support.trainings import of_trainings
 
-
-Record = dict[str, Any]
-Rows = list[list[str]]
-
-RESULTS = ROOT / "benchmarks" / "results"
 
 NETWORKS = {"resnet56_projection": "ResNet-56", "wrn28_10": "WRN-28-10", "vgg16": "VGG-16"}
-
-
-@functools.cache
-def record(name: str) -> Record:
-    """Reads a record."""
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def starred(value: float, limit: float | None, digits: int) -> str:
@@ -208,43 +196,6 @@ def of_many_on_a_cpu() -> Rows:
     return rows
 
 
-def of_mnist() -> Rows:
-    """Errors and zeros of LeNet-5 on MNIST."""
-    heads = ["run", "seed", "error of w", "zeros of w", "zeros under 1e-5"]
-    rows = [[*heads, "error of the sparse form", "its zeros", "its zero groups"]]
-    for run in record("mnist")["runs"]:
-        last, config = run["last"], run["config"]
-        weights, sparse = last["w_sparsity"], last["sparsity"]
-        shares = [weights["weights"], weights["weights_paper"]]
-        rows.append(
-            [
-                f"`{config['algorithm']}`, `{config['penalty']}`",
-                f"{config['seed']}",
-                f"{last['error']:.2%}",
-                *(f"{share:.1%}" for share in shares),
-                f"{last['sparse_error']:.2%}",
-                *(f"{sparse[kind]:.1%}" for kind in ("weights", "neurons")),
-            ]
-        )
-    return rows
-
-
-def of_channels() -> Rows:
-    """Sizes and errors of LeNet-5 on MNIST with a penalty on its channels."""
-    rows = [["`--group-lam`", "epochs", "seed", "units", "FLOPs", "parameters", "test error"]]
-    for run in record("mnist_channels")["runs"]:
-        config, before, after = run["config"], run["compact"]["before"], run["compact"]["after"]
-        shapes = run["compact"]["shapes"]
-        units = ", ".join(f"{shapes[f'0/{layer}/bias'][0]}" for layer in ("conv1", "conv2", "fc1"))
-        sizes = [
-            f"{after[size]:,} ({after[size] / before[size]:.1%})"
-            for size in ("flops", "parameters")
-        ]
-        numbers = [f"{config[name]}" for name in ("group_lam", "epochs", "seed")]
-        rows.append([*numbers, units, *sizes, f"{run['last']['error']:.2%}"])
-    return rows
-
-
 def of_costs() -> list[Rows]:
     """Every table of the page, its head first."""
     return [
@@ -261,6 +212,5 @@ def of_costs() -> list[Rows]:
         of_convolutions(),
         of_many(),
         of_many_on_a_cpu(),
-        of_mnist(),
-        of_channels(),
+        *of_trainings(),
     ]

@@ -129,7 +129,7 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", usual(OPTIMIZERS, ["prox", "injected link"]))
 def test_any_number_of_the_optimizer_is_a_lane(name, tiny):
     tx, values = OPTIMIZERS[name]
     keys = jax.vmap(jax.random.key)(jnp.arange(4))

@@ -44,9 +44,10 @@ PLACES = {
 everywhere = pytest.mark.parametrize("place", usual(PLACES, ["explicit inputs"]), indirect=True)
 
 
-def in_turn(name, entries):
+def in_turn(name, entries, chosen=None):
     """The marker for a test of each entry in every place."""
-    return pytest.mark.parametrize((name, "place"), paired(entries, PLACES), indirect=["place"])
+    pairs = paired(entries, PLACES, chosen)
+    return pytest.mark.parametrize((name, "place"), pairs, indirect=["place"])
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def assert_placed(tree, place):
         assert specs == jax.tree.map(lambda leaf: jax.typeof(leaf).sharding.spec, expected)
 
 
-@in_turn("name", oracles.SHAPES)
+@in_turn("name", oracles.SHAPES, ["l1", "lq", "l1_minus_l2", "exclusive"])
 def test_penalty_is_the_same_on_eight_devices(name, place):
     params = place(draw(0, shapes=SHAPES))
     found = jax.jit(functools.partial(shrink, sgl.PENALTIES[name](0.3)))(params)
@@ -128,7 +129,7 @@ def of_one_device(name):
     return jax.jit((CONSTRAINTS | JOINT)[name].prox)(draw(0, shapes=SHAPES), 0.5)
 
 
-@in_turn("name", CONSTRAINTS | JOINT)
+@in_turn("name", CONSTRAINTS | JOINT, [*CONSTRAINTS, "filters", "l1"])
 def test_constraints_and_joint_prox_are_the_same_on_eight_devices(name, place):
     with jax.set_mesh(jax.make_mesh((1,), ("one",), axis_types=(AxisType.Auto,))):
         expected = of_one_device(name)

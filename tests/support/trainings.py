@@ -1,0 +1,76 @@
+"""The tables of ``benchmarks/README.md`` that show trainings, from the records of their runs."""
+
+from support.measured import Record, Rows, record
+
+
+def of_mnist() -> Rows:
+    """Errors and zeros of LeNet-5 on MNIST."""
+    heads = ["run", "seed", "error of w", "zeros of w", "zeros under 1e-5"]
+    rows = [[*heads, "error of the sparse form", "its zeros", "its zero groups"]]
+    for run in record("mnist")["runs"]:
+        last, config = run["last"], run["config"]
+        weights, sparse = last["w_sparsity"], last["sparsity"]
+        shares = [weights["weights"], weights["weights_paper"]]
+        rows.append(
+            [
+                f"`{config['algorithm']}`, `{config['penalty']}`",
+                f"{config['seed']}",
+                f"{last['error']:.2%}",
+                *(f"{share:.1%}" for share in shares),
+                f"{last['sparse_error']:.2%}",
+                *(f"{sparse[kind]:.1%}" for kind in ("weights", "neurons")),
+            ]
+        )
+    return rows
+
+
+def of_channels() -> Rows:
+    """Sizes and errors of LeNet-5 on MNIST with a penalty on its channels."""
+    rows = [["`--group-lam`", "epochs", "seed", "units", "FLOPs", "parameters", "test error"]]
+    for run in record("mnist_channels")["runs"]:
+        config, before, after = run["config"], run["compact"]["before"], run["compact"]["after"]
+        shapes = run["compact"]["shapes"]
+        units = ", ".join(f"{shapes[f'0/{layer}/bias'][0]}" for layer in ("conv1", "conv2", "fc1"))
+        sizes = [
+            f"{after[size]:,} ({after[size] / before[size]:.1%})"
+            for size in ("flops", "parameters")
+        ]
+        numbers = [f"{config[name]}" for name in ("group_lam", "epochs", "seed")]
+        rows.append([*numbers, units, *sizes, f"{run['last']['error']:.2%}"])
+    return rows
+
+
+TARGETS = {"target_flops": "FLOPs", "target_params": "parameters", "target_sparsity": "zeros"}
+
+
+def target_of(config: Record) -> str:
+    """The target of a run, in words."""
+    (name,) = (name for name in TARGETS if config[name] is not None)
+    return f"{config[name]:.0%} {TARGETS[name]}"
+
+
+def of_budgets() -> Rows:
+    """Sizes, errors and seconds of LeNet-5 with a target for its size."""
+    heads = ["data", "target", "shrinks", "epochs", "seed", "FLOPs", "parameters", "zeros"]
+    rows = [[*heads, "test error, dense", "seconds, dense"]]
+    for run in record("mnist_budgets")["runs"]:
+        config, sizes = run["config"], run["compact"]
+        shares = [sizes["after"][size] / sizes["before"][size] for size in ("flops", "parameters")]
+        ends = [run, *([run["twin"]] if "twin" in run else [])]
+        rows.append(
+            [
+                f"`{config['data']}`",
+                target_of(config),
+                "no" if config["shrink_at"] is None else "yes",
+                *(f"{config[name]}" for name in ("epochs", "seed")),
+                *(f"{share:.1%}" for share in (*shares, run["last"]["sparsity"]["weights"])),
+                ", ".join(f"{end['last']['error']:.2%}" for end in ends),
+                ", ".join(f"{end['seconds']}" for end in ends),
+            ]
+        )
+    return rows
+
+
+def of_trainings() -> list[Rows]:
+    """Every table of trainings, in the order of the page."""
+    return [of_mnist(), of_channels(), of_budgets()]
