@@ -8,7 +8,7 @@ import jax
 import jaxtyping
 import optax
 import pytest
-from support.compiler import faster_flags
+from support.compiler import WITHOUT_PASSES, faster_flags
 
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -21,10 +21,8 @@ if not jax.config.jax_platforms:
 with mock.patch.dict(os.environ, faster_flags()):
     jax.block_until_ready(jax.jit(lambda: 0)())  # reads the flags, once and for all
 
-# Programs compile in half the time without LLVM's passes, and run for three times as long: right
-# but for files that compute more than they compile. Processes that tests start have the passes.
-WITHOUT_PASSES = "jax_disable_most_optimizations"
-COMPUTES: set[str] = set()
+# Programs compile in half the time without LLVM's passes, and run for three times as long.
+jax.config.update(WITHOUT_PASSES, True)
 
 jaxtyping.install_import_hook("sgl_jax", "beartype.beartype")
 
@@ -48,13 +46,12 @@ optax.tree.bias_correction = bias_correction
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compiler(request):
-    """Passes of the compiler for a module, whose compiled programs go with it.
+def compiler():
+    """Lets go of the compiled programs of a module.
 
     Each program holds some memory mappings, of which Linux allows a process 65,530; the compiler
     crashes for want of one.
     """
-    jax.config.update(WITHOUT_PASSES, request.path.stem not in COMPUTES)
     yield
     jax.clear_caches()
 

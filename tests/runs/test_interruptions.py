@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from support.compiler import faster_environment
 from support.tiny import bits
 
 from sgl_jax.runs.experiment import prepare
@@ -63,7 +64,7 @@ def started(path, *options):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": paths, "JAX_PLATFORMS": "cpu"},
+        env={**os.environ, **faster_environment(), "PYTHONPATH": paths, "JAX_PLATFORMS": "cpu"},
     )
 
 

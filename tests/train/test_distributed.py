@@ -14,6 +14,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from support.compiler import faster_environment
 from support.problems import assert_same_support
 
 from sgl_jax.cli import main
@@ -83,7 +84,7 @@ def started(path, devices, **changed):
     argv += ["--distributed", "--coordinator", f"127.0.0.1:{free_port()}", "--processes", "2"]
     paths = os.pathsep.join(map(str, (HERE.parent, HERE)))
     environment = {"PYTHONPATH": paths, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "4"}
-    environment["JAX_ENABLE_X64"] = "1"
+    environment |= {"JAX_ENABLE_X64": "1", **faster_environment()}
     both = [
         subprocess.Popen(
             [sys.executable, "-m", "sgl_jax", "train", *argv, "--process", str(number)],
