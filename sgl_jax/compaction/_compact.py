@@ -15,6 +15,7 @@ from sgl_jax.compaction._refusals import check_rounding, leaves_of, unknown_oper
 from sgl_jax.compaction._removal import Removal
 from sgl_jax.compaction._report import Report, Size, shapes_of
 from sgl_jax.compaction._states import narrow_state
+from sgl_jax.compaction._staying import explain_staying
 from sgl_jax.compaction.axes import Structure
 from sgl_jax.compaction.program import Program, products_of, trace
 
@@ -135,6 +136,7 @@ def compact(
         after=measure_size(found.apply, found.params, *inputs),
         error=error,
         scale=scale,
+        staying=explain_staying(structure, values, removal.facts, search),
         kept=_constants_kept(structure, values, search.constant),
         revived=_first_leaves(structure, values, search.revived),
         folded=found.folded,

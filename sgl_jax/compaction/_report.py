@@ -34,6 +34,8 @@ class Report:
       after: size of the compacted network.
       error: the largest difference between their outputs, on the example inputs and on random ones.
       scale: the largest output of the full network, in magnitude.
+      staying: channels that are zero wherever they are made, or wherever they are read, and that
+        were not removed, with the reason.
       kept: channels that carry the same number for every input and were not removed, with the
         reason.
       revived: leaves all of whose channels could go, and that keep one.
@@ -47,6 +49,7 @@ class Report:
     after: Size
     error: float
     scale: float
+    staying: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     revived: tuple[Path, ...] = ()
     folded: tuple[Path, ...] = ()
@@ -70,6 +73,7 @@ class Report:
         """Everything but the sizes, a line each."""
         lines = [f"largest difference: {self.error:.1e}, of outputs up to {self.scale:.1e}"]
         for words, items in (
+            ("zero, but kept", self.staying),
             ("constant, but kept", self.kept),
             ("one channel left, where none was needed", self.revived),
             ("took up constants", self.folded),

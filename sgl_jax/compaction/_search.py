@@ -34,11 +34,13 @@ class Term:
       axis: the axis summed over.
       factors: one for each operand.
       fold: how constants could be replaced.
+      contraction: the sum.
     """
 
     axis: np.ndarray
     factors: list[Factor]
     fold: Fold | None
+    contraction: Contraction
 
 
 class Search:
@@ -54,6 +56,7 @@ class Search:
       axes: the different axes of parameters of which positions might go.
       multiples: of what number of positions a multiple is kept, or all of them, for each of these.
       constant: the reasons why sets stay though they are constant, by root.
+      restored: the reason why each set was restored, by root: a sentence, or the sum that needs it.
       revived: the roots that are left of axes of which everything could go.
     """
 
@@ -77,6 +80,7 @@ class Search:
         each = isinstance(round_to, Sequence)
         self.multiples = list(round_to) if each else [round_to] * len(self.axes)
         self.constant: dict[int, str] = {}
+        self.restored: dict[int, str | Contraction] = {}
         self.revived: set[int] = set()
         self.terms = [self._term(contraction, facts) for contraction in structure.contractions]
 
@@ -124,7 +128,7 @@ class Search:
             free = [None if k in all_summed else axis for k, axis in enumerate(axes)]
             factors.append(self._factor(facts[value], free, at))
         fold = fold_of(self.structure, facts, contraction, frozenset(self.parameters))
-        return Term(summed[0], factors, fold)
+        return Term(summed[0], factors, fold, contraction)
 
     def _factor(self, fact: Fact, axes: Sequence[Axis], at: int) -> Factor:
         """Reduces an operand to the summed axis and those that may lose positions."""
@@ -144,7 +148,8 @@ class Search:
         if term.fold is not None and term.fold.bias is not None:
             needed &= ~foldable
         restored = needed & ~self._stays(term.axis)
-        self.removed[self.roots[term.axis[restored]]] = False
+        for root in self.roots[term.axis[restored]].tolist():
+            self._restore(root, term.contraction)
         if term.fold is not None:
             for root in self.roots[term.axis[restored & foldable]].tolist():
                 self.constant.setdefault(root, term.fold.why_not)
@@ -165,7 +170,7 @@ class Search:
         roots = self.roots[axis]
         if not self.removed[roots].all():
             return False
-        self.removed[roots[0]] = False
+        self._restore(int(roots[0]), "one channel is left")
         self.revived.add(int(roots[0]))
         return True
 
@@ -177,5 +182,10 @@ class Search:
             if left % multiple == 0 or left == len(axis):
                 break
             if self.removed[root]:
-                self.removed[root], changed = False, True
+                self._restore(root, f"a multiple of {multiple} is kept")
+                changed = True
         return changed
+
+    def _restore(self, root: int, why: str | Contraction) -> None:
+        self.removed[root] = False
+        self.restored.setdefault(root, why)

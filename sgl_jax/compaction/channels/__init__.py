@@ -9,6 +9,7 @@ from sgl_jax.compaction.channels._reading import (
     read_equations as read_equations,
     read_program as read_program,
 )
+from sgl_jax.compaction.channels._roles import reading_axes as reading_axes
 
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "read_equations",
     "read_network",
     "read_program",
+    "reading_axes",
 ]
