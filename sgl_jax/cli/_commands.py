@@ -1,7 +1,7 @@
 """The commands of the command line, as functions of the typed options."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,8 +15,8 @@ from sgl_jax.cli._demo import demo
 from sgl_jax.cli._given import UNSET, Given, drop_unset
 from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars, show_messages
 from sgl_jax.cli._tables import tabulate_compaction, tabulate_costs, tabulate_records
-from sgl_jax.compaction.artifacts import EXPORTERS
-from sgl_jax.runs.compaction import compact_run, is_compacted
+from sgl_jax.compaction.artifacts import EXPORTERS, check_packages
+from sgl_jax.runs.compaction import CompactionResult, compact_run, is_compacted
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.experiment import Run, find_penalised, measure, prepare
 from sgl_jax.runs.folder import Mode, RunFolder
@@ -30,7 +30,7 @@ Format = Literal[*EXPORTERS]  # pyrefly: ignore
 
 
 def train(
-    options: Annotated[Given, tyro.conf.OmitArgPrefixes] = UNSET,
+    training: Annotated[Given, tyro.conf.OmitArgPrefixes] = UNSET,
     launch: Annotated[Launch, tyro.conf.OmitArgPrefixes] = Launch(),  # noqa: B008
     name: str | None = None,
     runs: Path = Path("runs"),
@@ -45,7 +45,7 @@ def train(
     folder RUNS/NAME, from which an interrupted run goes on with --resume.
 
     Args:
-      options: the training.
+      training: the network, its regulariser, its data.
       launch: the devices.
       name: name of the run; made of data, model, algorithm, penalty and seed without it.
       runs: folder of the run folders.
@@ -57,11 +57,11 @@ def train(
         raise ValueError("A run can be resumed or overwritten, got both --resume and --overwrite.")
     placement = launch.start()
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
-    folder = RunFolder(runs / _check_name(name or _make_name(Config.of(options))))
+    folder = RunFolder(runs / _check_name(name or _make_name(Config.of(training))))
     console, finished = Console(quiet=not is_first_process()), {}
     with hint_at_resuming(folder.path), report_lost_process():
         with make_bars(console) as progress, show_messages(console):
-            config = folder.resolve_config(drop_unset(options), mode)
+            config = folder.resolve_config(drop_unset(training), mode)
             kind = _name_kind(config)
             on_epoch = add_bar(progress, kind, config)
             finished[kind] = folder.train(config, mode, on_epoch, placement)
@@ -94,14 +94,16 @@ def evaluate(
       data_root: folder of the data sets, if it is not the one the run was trained with.
       download: fetch the files of the data set that are missing.
     """
-    folder, trained = _load(run, data_root, download)
-    experiment, state, records, _ = trained
-    record = measure(experiment, state, records[-1].epoch, records[-1].loss)
+    console, costs = Console(), []
+    with show_messages(console):
+        folder, trained = _load(run, data_root, download)
+        experiment, state, records, _ = trained
+        record = measure(experiment, state, records[-1].epoch, records[-1].loss)
+        if is_compacted(folder):
+            found = compact_run(folder, trained)
+            costs.append(tabulate_costs({"full": found.full, "compact": found.compact}))
     config = experiment.config
-    Console().print(tabulate_records({_name_kind(config): record}, config.groups))
-    if is_compacted(folder):
-        found = compact_run(folder, trained)
-        Console().print(tabulate_costs({"full": found.full, "compact": found.compact}))
+    console.print(tabulate_records({_name_kind(config): record}, config.groups), *costs)
 
 
 def compact(
@@ -121,6 +123,18 @@ def compact(
       data_root: folder of the data sets, if it is not the one the run was trained with.
       download: fetch the files of the data set that are missing.
     """
+    console = Console()
+    with show_messages(console):
+        found = _compact(run, export, fastest, data_root, download)
+    costs = tabulate_costs({"full": found.full, "compact": found.compact})
+    console.print(tabulate_compaction(found.report), costs, *map(str, found.files), sep="\n")
+
+
+def _compact(
+    run: Path, formats: Sequence[str], fastest: bool, data_root: str | None, download: bool
+) -> CompactionResult:
+    """Compacts a finished run anew."""
+    check_packages(formats)
     folder, trained = _load(run, data_root, download)
     done, epochs = trained.records[-1].epoch, trained.experiment.config.epochs
     if done < epochs:
@@ -128,9 +142,7 @@ def compact(
             f"A compaction needs a finished run, got epoch {done} of {epochs} in {run}: go on with "
             "it by --resume."
         )
-    found = compact_run(folder, trained, export, anew=True, fastest=fastest)
-    costs = tabulate_costs({"full": found.full, "compact": found.compact})
-    Console().print(tabulate_compaction(found.report), costs, *map(str, found.files), sep="\n")
+    return compact_run(folder, trained, formats, anew=True, fastest=fastest)
 
 
 def list_catalogues(name: tyro.conf.Positional[str | None] = None) -> None:
@@ -202,6 +214,9 @@ def _describe(run: Run) -> str:
     """Describes a run in one line, with its strengths as they were given and in force."""
     config, images = run.experiment.config, len(run.experiment.data.y_train)
     words = [config.algorithm, *([] if config.dense else [config.penalty])]
+    if config.target_option is not None:
+        target = f"target {getattr(config, config.target_option):g} of {config.target_option}"
+        return ", ".join([*words, target, f"seed {config.seed}."])
     used = run.experiment.strengths._asdict()
     for name, given in config.strengths(1)._asdict().items():
         if given is not None:

@@ -19,7 +19,15 @@ from sgl_jax.runs.config import Config
 from sgl_jax.runs.records import Record
 
 
-__all__ = ["add_bar", "hint_at_resuming", "make_bars", "show_messages"]
+__all__ = ["TARGETS", "add_bar", "hint_at_resuming", "make_bars", "show_messages"]
+
+
+TARGETS = {
+    "target_flops": "FLOPs",
+    "target_params": "parameters",
+    "target_sparsity": "weights left",
+}
+"""What a target is for, by its option."""
 
 
 def make_bars(console: Console) -> Progress:
@@ -44,13 +52,21 @@ def add_bar(progress: Progress, name: str, config: Config) -> Callable[[Record],
         of_v = f" v {record.sparse_error:.2%}" if record.gap else ""
         figures = (
             f"loss {record.loss:.3f} error {record.error:.2%}{of_v} "
-            f"zeros {record.sparsity.weights:.1%} live {live:,}"
+            f"zeros {record.sparsity.weights:.1%} live {live:,}{_describe_budget(record, config)}"
         )
         progress.update(task, completed=record.epoch, figures=figures)
         if is_log:
             progress.console.print(f"{name} {record.epoch}/{config.epochs} {figures}")
 
     return update
+
+
+def _describe_budget(record: Record, config: Config) -> str:
+    """Describes what is left of a network that has a target for it."""
+    if record.budget is None or config.target_option is None:
+        return ""
+    left = min(record.budget["measured"], record.budget["allowed"])
+    return f" {TARGETS[config.target_option]} {left:.1%}"
 
 
 @contextlib.contextmanager
@@ -76,7 +92,7 @@ def show_messages(console: Console) -> Generator[None, None, None]:
       console: the console to print on.
     """
     logger, shown = logging.getLogger("sgl_jax"), set()
-    handler, level = logging.Handler(), logger.level
+    handler, level, propagates = logging.Handler(), logger.level, logger.propagate
 
     def emit(record: logging.LogRecord) -> None:
         message = record.getMessage()
@@ -87,8 +103,10 @@ def show_messages(console: Console) -> Generator[None, None, None]:
     handler.emit = emit
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    logger.propagate = False  # other libraries print what reaches the root
     try:
         yield
     finally:
+        logger.propagate = propagates
         logger.setLevel(level)
         logger.removeHandler(handler)

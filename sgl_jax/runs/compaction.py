@@ -5,11 +5,12 @@ The subfolder is that of :func:`~sgl_jax.save_compact`; exports stand in it, too
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sgl_jax._util.files import write_whole
+from sgl_jax._util.files import replace_folder, write_whole
 from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax.compaction import Report
 from sgl_jax.compaction.artifacts import export, load_compact, save_compact
@@ -29,6 +30,9 @@ from sgl_jax.train.processes import run_on_first
 
 
 __all__ = ["CompactionResult", "compact_run", "is_compacted"]
+
+
+logger = logging.getLogger(__name__)
 
 
 class CompactionResult(NamedTuple):
@@ -79,21 +83,37 @@ def is_compacted(folder: RunFolder) -> bool:
 def _compact_run(
     folder: RunFolder, run: Run, formats: Sequence[str], anew: bool, fastest: bool
 ) -> CompactionResult:
-    path, data = _compact_path(folder), run.experiment.data
+    path, data, full = _compact_path(folder), run.experiment.data, make_predictor(run)
     if anew or not is_compacted(folder):
-        save_compact(path, compact_network(run, fastest))
+        logger.info("Removing the dead channels.")
+        with replace_folder(path) as new:
+            save_compact(new, compact_network(run, fastest))
+            _export(new, full, formats)
+    else:
+        _export(path, full, formats)
     raise_if_stopped()
-    full = make_predictor(run)
     small = load_compact(path, *full)
-    files = [path / f"network.{name}" for name in formats]
-    for file in files:
-        raise_if_stopped()
-        export(file, small)
     networks = {"full": full, "compact": (small.apply, small.params)}
     latencies = _read_or_measure_latencies(path / "timing.json", networks, data)
     sizes = {"full": small.report.before, "compact": small.report.after}
     costs = {n: Cost(measure_error(networks[n], data), sizes[n], *latencies[n]) for n in networks}
+    files = [_name_export(path, name) for name in formats]
     return CompactionResult(small.report, **costs, files=files)
+
+
+def _export(path: Path, full: Predictor, formats: Sequence[str]) -> None:
+    """Exports the compact network in a folder, into the same folder."""
+    if not formats:
+        return
+    small = load_compact(path, *full)
+    for name in formats:
+        raise_if_stopped()
+        logger.info("Exporting to %s.", name)
+        export(_name_export(path, name), small)
+
+
+def _name_export(path: Path, name: str) -> Path:
+    return path / f"network.{name}"
 
 
 def _read_or_measure_latencies(
@@ -101,6 +121,7 @@ def _read_or_measure_latencies(
 ) -> dict[str, Latencies]:
     """Reads the latencies from the file; measures them if there is none."""
     if not path.exists():
+        logger.info("Measuring latencies.")
         measured = measure_latencies(networks, data)
         content = {
             "seconds": {name: each.seconds for name, each in measured.items()},

@@ -1,26 +1,35 @@
 """Compacted networks on disk: saved, loaded, and exported to run without their code.
 
-A format is one file and one line in :data:`EXPORTERS`.
+A format is one file, one line in :data:`EXPORTERS` and one in :data:`PACKAGES`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
+from sgl_jax._util.safetensors import import_safetensors
 from sgl_jax.compaction import Compacted
 from sgl_jax.compaction.artifacts._folder import (
     load_compact as load_compact,
     save_compact as save_compact,
 )
-from sgl_jax.compaction.artifacts.onnx import export_onnx as export_onnx
+from sgl_jax.compaction.artifacts.onnx import (
+    export_onnx as export_onnx,
+    import_onnx,
+)
 from sgl_jax.compaction.artifacts.safetensors import (
     export_safetensors as export_safetensors,
     load_safetensors as load_safetensors,
 )
-from sgl_jax.compaction.artifacts.stablehlo import export_stablehlo as export_stablehlo
+from sgl_jax.compaction.artifacts.stablehlo import (
+    export_stablehlo as export_stablehlo,
+    import_stablehlo,
+)
 
 
 __all__ = [
     "EXPORTERS",
+    "check_packages",
     "export",
     "export_onnx",
     "export_safetensors",
@@ -36,6 +45,23 @@ EXPORTERS: dict[str, Callable[[Path, Compacted], None]] = {
     "stablehlo": export_stablehlo,
 }
 """Formats by name, which is the ending of their files."""
+
+PACKAGES: dict[str, Callable[[], Any]] = {
+    "onnx": import_onnx,
+    "safetensors": import_safetensors,
+    "stablehlo": import_stablehlo,
+}
+"""Imports the packages of a format, by its name."""
+
+
+def check_packages(formats: Iterable[str]) -> None:
+    """Raises ``ImportError`` unless the packages of some formats are installed.
+
+    Args:
+      formats: names of formats.
+    """
+    for name in formats:
+        PACKAGES[name]()
 
 
 def export(path: str | Path, network: Compacted) -> None:

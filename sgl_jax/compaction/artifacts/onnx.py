@@ -16,7 +16,7 @@ from sgl_jax.compaction.artifacts._function import with_any_batch
 from sgl_jax.compaction.program import Equation, Program, equations, trace
 
 
-__all__ = ["export_onnx"]
+__all__ = ["export_onnx", "import_onnx"]
 
 TOLERANCE = 1e-3
 """Largest difference of outputs, relative to the largest: other libraries add in other orders."""
@@ -24,6 +24,22 @@ TOLERANCE = 1e-3
 
 class _Differs(ValueError):
     """The model has other outputs."""
+
+
+def import_onnx() -> None:
+    """Imports the packages of this format.
+
+    Raises:
+      ImportError: one is not installed.
+    """
+    try:
+        import jax2onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"An export to ONNX needs {error.name}, which is not installed: "
+            "run `pip install 'sgl-jax[onnx]'`."
+        ) from error
 
 
 def export_onnx(path: Path, network: Compacted) -> None:
@@ -41,14 +57,7 @@ def export_onnx(path: Path, network: Compacted) -> None:
       OSError: the file cannot be written.
       ValueError: there is an operation that ONNX, or jax2onnx, does not have, or outputs differ.
     """
-    try:
-        import jax2onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"An export to ONNX needs {error.name}, which is not installed: "
-            "run `pip install 'sgl-jax[onnx]'`."
-        ) from error
+    import_onnx()
     try:
         content = with_any_batch(network, functools.partial(_converted, network))
     except _Differs:

@@ -10,9 +10,24 @@ from sgl_jax.compaction import Compacted
 from sgl_jax.compaction.artifacts._function import with_any_batch
 
 
-__all__ = ["export_stablehlo"]
+__all__ = ["export_stablehlo", "import_stablehlo"]
 
 PLATFORMS = ("cpu", "cuda", "tpu")
+
+
+def import_stablehlo() -> None:
+    """Imports the package of this format.
+
+    Raises:
+      ImportError: it is not installed.
+    """
+    try:
+        import flatbuffers  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "An export to StableHLO needs flatbuffers, which is not installed: "
+            "run `pip install 'sgl-jax[export]'`."
+        ) from error
 
 
 def export_stablehlo(path: Path, network: Compacted) -> None:
@@ -30,15 +45,9 @@ def export_stablehlo(path: Path, network: Compacted) -> None:
       OSError: the file cannot be written.
       ValueError: the shapes of the inputs are not known.
     """
+    import_stablehlo()
     exported = with_any_batch(
         network,
         lambda function, shapes: export.export(jax.jit(function), platforms=PLATFORMS)(*shapes),
     )
-    try:
-        content = exported.serialize()
-    except ImportError as error:
-        raise ImportError(
-            "An export to StableHLO needs flatbuffers, which is not installed: "
-            "run `pip install 'sgl-jax[export]'`."
-        ) from error
-    write_whole(path, bytes(content))
+    write_whole(path, bytes(exported.serialize()))
