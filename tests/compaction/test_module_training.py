@@ -97,6 +97,13 @@ def test_a_module_that_does_not_run_in_training_mode_is_refused_in_a_sentence():
     assert sgl.compact_module(full, X).module.conv.out_features == 3
 
 
+def test_layers_that_leave_their_mode_to_the_call_are_not_in_training_mode():
+    full = Net(lambda width, rngs: nnx.Dropout(0.5, deterministic=None))
+    full.conv.bias[...] = full.conv.bias[...].at[:2].set(0.5)
+    small = sgl.compact_module(full, X).module
+    assert (small.conv.out_features, small.between.deterministic) == (3, None)
+
+
 class Doubled(Net):
     """A network that has its number of channels written down, for training alone."""
 

@@ -55,9 +55,11 @@ class Modes:
         """Takes a module apart, which stays as it is."""
         evaluating, training, alike = (nnx.clone(module) for _ in range(3))
         evaluating.eval()
+        _settle(training)
+        _settle(alike)
         _, state, _ = split(module)
         evaluate = _function(evaluating, call)
-        if nnx.graphdef(evaluating) == nnx.graphdef(module):
+        if nnx.graphdef(evaluating) == nnx.graphdef(training):
             return cls(state, {EVALUATION: evaluate}, (evaluate,))
         training.set_attributes(deterministic=True, raise_if_not_found=False)
         train = _function(training, call)
@@ -129,6 +131,14 @@ def _function(module: nnx.Module, call: Call) -> Callable[..., Any]:
         return call(nnx.merge(graphdef, state, rest, copy=True), *inputs)
 
     return apply
+
+
+def _settle(module: nnx.Module) -> None:
+    """Puts the layers into evaluation mode whose mode is left to the call."""
+    for _, layer in nnx.iter_modules(module):
+        for flag in ("deterministic", "use_running_average"):
+            if getattr(layer, flag, False) is None:
+                setattr(layer, flag, True)
 
 
 def _make_draws_alike(module: nnx.Module) -> None:
