@@ -41,6 +41,7 @@ from sgl_jax.compaction._equality import (
 )
 from sgl_jax.compaction._narrow import Narrowed as Narrowed
 from sgl_jax.compaction._plan import Plan as Plan
+from sgl_jax.compaction._removal import Removal as Removal
 from sgl_jax.compaction._report import Report as Report, Size as Size, shapes_of as shapes_of
 from sgl_jax.compaction._states import narrow_state as narrow_state
 
@@ -50,6 +51,7 @@ __all__ = [
     "LeafPlan",
     "Narrowed",
     "Plan",
+    "Removal",
     "Report",
     "Size",
     "UnequalError",

@@ -57,7 +57,8 @@ def shrink(experiment: Experiment, state: TrainState) -> tuple[Experiment, Train
     network, folded, rest = train.split(small.module)
     trained, rebuild = flatten_by_path(small.plan.narrow_leaves(state.params))
     biases, _ = flatten_by_path(folded)
-    params = rebuild(trained | {path: biases[path] for path in small.report.folded})
+    rescaled = {path: trained[path] * factor for path, factor in small.rescaled.items()}
+    params = rebuild(trained | rescaled | {path: biases[path] for path in small.report.folded})
     narrow = TrainState(params, rest, small.shrink(state.opt_state), state.step)
     whole = small.plan if experiment.plan is None else experiment.plan.then(small.plan)
     changed = experiment._replace(model=small.module, network=network, state=narrow, plan=whole)

@@ -1,26 +1,17 @@
 """Removes dead channels from a Flax module, which stays a module."""
 
 import dataclasses
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import jax
 import numpy as np
 from flax import nnx
 
 from sgl_jax._util.pytree import flatten_by_path
-from sgl_jax.compaction import (
-    LeafPlan,
-    Plan,
-    Report,
-    UnequalError,
-    check_equal,
-    compact,
-    full_precision,
-    narrow_state,
-)
-from sgl_jax.compaction.flax._sizes import counting, resize
+from sgl_jax._util.typing import Path
+from sgl_jax.compaction import LeafPlan, Plan, Report, compact, narrow_state
+from sgl_jax.compaction.flax._attempts import Attempts, rebuild
+from sgl_jax.compaction.flax._modes import UnlikeError, split
 
 
 __all__ = ["CompactedModule", "compact_module", "narrow_module"]
@@ -35,14 +26,20 @@ class CompactedModule:
         in training mode or not, as the module that it was made of.
       report: the channels that were removed, and why others were not.
       plan: the positions that stay of every leaf of its state.
+      rescaled: the factors by which arrays were multiplied, by path, where a layer divides by the
+        number of its channels.
     """
 
     module: nnx.Module
     report: Report
     plan: Plan
+    rescaled: dict[Path, float] = dataclasses.field(default_factory=dict)
 
     def shrink(self, tree: Any) -> Any:
         """Narrows trees like the state of the full module: moments, averages, masks, gradients.
+
+        Nothing is rescaled: weights of the full module become those of this one if the arrays in
+        ``rescaled`` are multiplied by their factors.
 
         Args:
           tree: the state of the full module, or any tree with such trees in it: the state of an
@@ -68,12 +65,22 @@ def compact_module(
     strict: bool = False,
     tolerance: float | None = None,
 ) -> CompactedModule:
-    """Removes the channels of a Flax module that change nothing, and checks that nothing changed.
+    r"""Removes the channels of a Flax module that change nothing, and checks that nothing changed.
 
     What goes is what :func:`sgl_jax.compact` finds in evaluation mode (``module.eval()``). What
     comes out is a module like any other, for ``nnx.split``, ``nnx.jit`` and ``nnx.Optimizer``: its
     arrays are narrow, its layers have the sizes to match, what was shared still is, and it runs by
     its own code, which must give the same outputs. The module itself stays as it is.
+
+    A module in training mode must give the same outputs in that mode, too. A constant channel in
+    front of a norm with the statistics of the batch, or of a dropout, is another number there; if
+    one is in the way, all constants stay, and the report says so. Random numbers are compared as
+    if all draws were alike.
+
+    Some layers divide by a number of channels n, of which m are left. With :math:`q = m / n` an
+    RMSNorm gets the scale :math:`s / \sqrt q` and :math:`\epsilon / q`, and queries of attention
+    are multiplied by :math:`\sqrt q`, which is exact. A norm that subtracts the mean over the
+    channels is treated like an RMSNorm, which is exact only if that mean is always zero.
 
     Zeros are exact zeros, never small numbers: write ``sparse_params(opt_state, params)`` into the
     module first, by ``nnx.update``.
@@ -90,8 +97,9 @@ def compact_module(
       tolerance: as for ``compact``: largest relative difference of outputs allowed.
 
     Raises:
-      ValueError: ``compact`` refuses the module, or its own code does not give the same outputs
-        without the channels: it divides by their number, or has it written down.
+      ValueError: ``compact`` refuses the module, it does not run in the training mode in which it
+        is, or its own code does not give the same outputs without the channels: it depends on their
+        number, or has it written down. The message names the fewest arrays that have to stay.
 
     Example:
       >>> import jax, jax.numpy as jnp, sgl_jax as sgl
@@ -105,30 +113,23 @@ def compact_module(
       >>> small.conv2.kernel.shape
       (5, 5, 15, 50)
     """
-    call = call or (lambda module, *inputs: module(*inputs))
-    apply, state = _in_use(module, call)
-    compacted = compact(
-        apply,
-        state,
-        *inputs,
-        protect=protect,
-        round_to=round_to,
-        timed=timed,
-        strict=strict,
-        tolerance=tolerance,
+    attempts = Attempts(
+        module, call or (lambda module, *inputs: module(*inputs)), inputs, tolerance
     )
-    small, rest = _rebuild(module, lambda state: compacted.params)
+    options = {"round_to": round_to, "timed": timed, "strict": strict, "tolerance": tolerance}
+
+    def narrow(traced):
+        return compact(traced, attempts.full.state, *inputs, protect=protect, **options)
+
+    attempts.check()
     try:
-        with full_precision():
-            error, scale = check_equal(apply, state, *_in_use(small, call), inputs, tolerance)
-    except UnequalError as unequal:
-        why = f"its outputs differ by {unequal.error:.2e} where they reach {unequal.scale:.2e}"
-        raise ValueError(_refusal(module, compacted.plan, why)) from unequal
-    except Exception as cause:  # The user's code, on arrays of sizes that it may not expect.
-        why = f"{type(cause).__name__}: {str(cause).strip().partition(chr(10))[0]}"
-        raise ValueError(_refusal(module, compacted.plan, why)) from cause
-    report = dataclasses.replace(compacted.report, error=error, scale=scale)
-    return CompactedModule(small, report, _with_rest(compacted.plan, rest))
+        found = attempts.make(narrow)
+    except UnlikeError as unlike:
+        rounded = 1 if round_to == "fastest" else round_to
+        raise ValueError(attempts.explain(unlike, protect, rounded)) from unlike
+    report = attempts.report(found)
+    plan = _with_rest(found.narrow.plan, split(module)[2])
+    return CompactedModule(found.module, report, plan, found.rescaled)
 
 
 def narrow_module(module: nnx.Module, plan: Plan) -> nnx.Module:
@@ -141,39 +142,7 @@ def narrow_module(module: nnx.Module, plan: Plan) -> nnx.Module:
     Raises:
       ValueError: a leaf has another shape than the full one.
     """
-    return _rebuild(module, plan.narrow_leaves)[0]
-
-
-def _rebuild(module: nnx.Module, narrow: Callable[[Any], Any]) -> tuple[nnx.Module, Any]:
-    """Makes a module with narrow arrays, and the sizes of its layers to match.
-
-    Returns:
-      The module, and that part of the state of the full one that is never sliced.
-    """
-    graphdef, state, rest = nnx.split(module, _is_sliceable, ...)
-    small = nnx.merge(graphdef, narrow(state), rest, copy=True)
-    resize(small)
-    return small, rest
-
-
-def _is_sliceable(path: tuple[Any, ...], leaf: Any) -> bool:
-    """True if a leaf of a module is an array of numbers: no random key, no Python number."""
-    value = leaf.get_value() if isinstance(leaf, nnx.Variable) else leaf
-    return isinstance(value, jax.Array | np.ndarray) and not isinstance(leaf, nnx.RngState)
-
-
-def _in_use(module: nnx.Module, call: Callable[..., Any]) -> tuple[Callable[..., Any], Any]:
-    """Takes a module apart, in evaluation mode: a function of arrays and inputs, and the arrays."""
-    graphdef, state, rest = nnx.split(module, _is_sliceable, ...)
-    evaluating = nnx.merge(graphdef, state, rest, copy=True)
-    evaluating.eval()
-    graphdef = nnx.graphdef(evaluating)
-
-    # Copies, since Flax lets a trace change only those variables that were made in it.
-    def apply(state, *inputs):
-        return call(nnx.merge(graphdef, state, rest, copy=True), *inputs)
-
-    return apply, state
+    return rebuild(module, plan.narrow_leaves)[0]
 
 
 def _with_rest(plan: Plan, rest: Any) -> Plan:
@@ -181,14 +150,3 @@ def _with_rest(plan: Plan, rest: Any) -> Plan:
     leaves, _ = flatten_by_path(rest)
     whole = {p: LeafPlan(np.shape(leaf), (None,) * np.ndim(leaf)) for p, leaf in leaves.items()}
     return Plan((*plan.leaves, *whole.items()))
-
-
-def _refusal(module: nnx.Module, plan: Plan, why: str) -> str:
-    narrow = {path for path, leaf in plan.leaves if leaf.shape != leaf.narrow_shape}
-    counted = "|".join(re.escape(path) for path in counting(module) if path in narrow)
-    remedy = f"those that it counts with protect={counted!r}" if counted else "some with protect="
-    return (
-        f"{type(module).__name__} must give the same outputs by its own code without its dead "
-        f"channels, and does not ({why}): keep {remedy}, or use sgl.compact, whose networks count "
-        "as the full one."
-    )

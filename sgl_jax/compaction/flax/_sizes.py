@@ -1,12 +1,12 @@
 """Sets the sizes that layers keep beside their arrays to those of the arrays."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from flax import nnx
 
 
-__all__ = ["SIZES", "counting", "resize"]
+__all__ = ["SIZES", "find_entry", "resize"]
 
 
 def _conv(layer: nnx.Conv) -> dict[str, Any]:
@@ -108,14 +108,6 @@ A class of your own that keeps numbers of channels as attributes joins them:
 ``SIZES[Block] = lambda block: {"channels": block.conv.kernel.shape[-1]}``.
 """
 
-COUNTING: dict[type, tuple[str, ...]] = {
-    nnx.GroupNorm: ("scale", "bias"),
-    nnx.LayerNorm: ("scale", "bias"),
-    nnx.MultiHeadAttention: ("query/kernel", "key/kernel", "value/kernel"),
-    nnx.RMSNorm: ("scale",),
-}
-"""Layers that divide by a number of channels, and arrays that have these channels."""
-
 
 def resize(module: nnx.Module) -> None:
     """Sets the sizes of all layers of a module to those of their arrays.
@@ -124,16 +116,10 @@ def resize(module: nnx.Module) -> None:
       module: changed in place.
     """
     for _, layer in nnx.iter_modules(module):
-        for name, size in _entry(SIZES, layer, lambda _: {})(layer).items():
+        for name, size in find_entry(SIZES, layer, lambda _: {})(layer).items():
             setattr(layer, name, size)
 
 
-def counting(module: nnx.Module) -> Iterator[str]:
-    """The paths of the arrays whose channels are counted by their layer."""
-    for path, layer in nnx.iter_modules(module):
-        for name in _entry(COUNTING, layer, ()):
-            yield "/".join(map(str, (*path, name)))
-
-
-def _entry(table: dict[type, Any], layer: nnx.Module, default: Any) -> Any:
+def find_entry(table: dict[type, Any], layer: nnx.Module, default: Any) -> Any:
+    """The entry of a table of classes for a layer: that of its class, or of the nearest base."""
     return next((table[cls] for cls in type(layer).__mro__ if cls in table), default)
