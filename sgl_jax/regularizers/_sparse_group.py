@@ -80,8 +80,8 @@ class SparseGroup:
     def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "SparseGroup":
         """Narrows groups and weights to what is left; see :meth:`Regularizer.narrowed`."""
         groups, entries = self.groups_part.narrowed(kept), self.entries_part.narrowed(kept)
-        grouping, weight = groups.grouping, groups.weight
-        return SparseGroup(self.entry, self.group, grouping, weight, entries.grouping)
+        penalties, grouping = (entries.penalty, groups.penalty), groups.grouping
+        return SparseGroup(*penalties, grouping, groups.weight, entries.grouping)
 
     @property
     def penalties(self) -> tuple[Penalty, ...]:
