@@ -245,10 +245,11 @@ class GroupFamily:
         return rows
 
 
-def _joined(numbers: np.ndarray) -> int | tuple[int, ...]:
+def _joined(numbers: np.ndarray | np.integer) -> int | tuple[int, ...]:
     """One number for all groups if they have the same, else one per group."""
-    found = tuple(np.ravel(numbers).tolist())
-    return found[0] if len(set(found)) == 1 else found
+    numbers = np.ravel(numbers)
+    same = numbers.size > 0 and bool(np.all(numbers == numbers[0]))
+    return int(numbers[0]) if same else tuple(numbers.tolist())
 
 
 def _part_of(member: Member, kept: Mapping[Path, LeafPlan]) -> LeafPlan:
@@ -256,8 +257,8 @@ def _part_of(member: Member, kept: Mapping[Path, LeafPlan]) -> LeafPlan:
     plan = kept[member.path]
     if plan.shape != member.shape:
         raise ValueError(
-            f"These groups need a leaf {member.path!r} of shape {member.shape} to be narrowed with, "
-            f"got {plan.shape}; resolve the grouping on the parameters that were compacted."
+            f"These groups need a leaf {member.path!r} of shape {member.shape} to follow, got "
+            f"{plan.shape}; resolve the grouping on the parameters that were compacted."
         )
     return plan
 

@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 
 from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.pytree import pytree_dataclass
-from sgl_jax._util.typing import Path
 from sgl_jax._util.sharding import in_one_piece
+from sgl_jax._util.typing import Path
 from sgl_jax.groups import GroupFamily, Grouping, by_input_fibre
 from sgl_jax.penalties._constraint import Constraint, kept_entries, ranks
 
@@ -60,9 +60,7 @@ class NofM(Constraint):
         (rank,) = ranks(parts, family, metrics)
         return kept_entries(parts, [_leading(rank, axis, self.n, self.m)])
 
-    def restricted(
-        self, families: Sequence[GroupFamily], kept: Mapping[Path, LeafPlan]
-    ) -> "NofM":
+    def restricted(self, families: Sequence[GroupFamily], kept: Mapping[Path, LeafPlan]) -> "NofM":
         """Returns the constraint itself, if whole blocks of m neighbours are removed, or none.
 
         Raises:

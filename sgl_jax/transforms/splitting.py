@@ -65,8 +65,8 @@ class Splitting(Link):
         """
         groups, entries = map(resolved_groups, (self.grouping, self.entry_grouping))
         # Without a group_lam the strength of the penalty is that of the groups, too.
-        families = entries.families if self.group_lam is not None else entries.families + groups.families
-        penalty = self.penalty.restricted(families, kept)
+        shared = groups.families if self.group_lam is None else ()
+        penalty = self.penalty.restricted(entries.families + shared, kept)
         groupings = groups.narrowed(kept), entries.narrowed(kept)
         return Splitting(penalty, self.beta, self.group_lam, *groupings)
 
