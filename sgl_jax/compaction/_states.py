@@ -40,7 +40,8 @@ def narrow_state(plan: Plan, tree: Any) -> Any:
     marked = _Search(plan).mark((), tree, PLAIN)
     parts = [part for part in jax.tree.leaves(marked) if isinstance(part, _Part)]
     # The state of one optimizer is of one subtree.
-    common = frozenset.intersection(*(frozenset(part.choices) for part in parts)) if parts else ()
+    common = frozenset[Path]().union(*(part.choices for part in parts))
+    common = common.intersection(*(part.choices for part in parts))
     return jax.tree.map(
         lambda part: part.narrow(common) if isinstance(part, _Part) else part, marked
     )
@@ -107,8 +108,7 @@ class _Search:
             if choices := self._fitting(node, form):
                 return _Part(where, choices, partial(_slice, where, node, field, choices))
         if jax.tree_util.all_leaves([node]):
-            self._check_rest(where, node, field)
-            return node
+            return self._mark_rest(where, node, field)
         children, rebuild = jax.tree_util.tree_flatten_with_path(
             node, is_leaf=lambda child: child is not node
         )
@@ -152,44 +152,50 @@ class _Search:
             raise errors[0]
         return _Part(where, choices, values.__getitem__)
 
-    def _check_rest(self, where: Path, leaf: Any, field: Field) -> None:
-        """Refuses an array that belongs, or might belong, to a parameter that loses positions."""
-        shape = np.shape(leaf)
-        if math.prod(shape) == 1:
-            return
-        owners = self._owners(where)
-        losing = [(path, part) for path, part in owners if part.removed]
-        if losing and field.refusal:
-            raise ValueError(
-                f"shrink needs an optimizer that can go on with a slice of its state, got "
-                f"{where!r} of shape {shape}: {field.refusal}; {_ANEW}."
-            )
-        if losing:
-            path, part = losing[0]
-            raise ValueError(
-                f"shrink needs a leaf {path!r} of shape {part.shape}, got {shape} at {where!r}; "
-                f"give what belongs to the full network, or {_ANEW}."
-            )
-        if not owners and shape in self.losing and jnp.issubdtype(leaf.dtype, jnp.inexact):
+    def _mark_rest(self, where: Path, leaf: Any, field: Field) -> Any:
+        """Marks an array by itself, or refuses it if it might belong to a parameter."""
+        shape, (inside, owners) = np.shape(leaf), self._owners(where)
+        losing = {prefix: part for prefix, part in owners.items() if part.removed}
+        if math.prod(shape) == 1 or not (losing or self._coincides(leaf, owners)):
+            return leaf
+        if not losing:
             raise ValueError(
                 f"shrink needs arrays of parameters in trees with their paths, got one of shape "
                 f"{shape} at {where!r}, which may or may not be of a leaf of this shape; {_ANEW}."
             )
+        if field.refusal:
+            raise ValueError(
+                f"shrink needs an optimizer that can go on with a slice of its state, got "
+                f"{where!r} of shape {shape}: {field.refusal}; {_ANEW}."
+            )
+        fitting = {prefix: {"": part} for prefix, part in owners.items() if part.shape == shape}
+        if fitting and f"/{where}".endswith(f"/{inside}"):
+            return _Part(where, fitting, partial(_slice, where, leaf, field, fitting))
+        prefix, part = next(iter(losing.items()))
+        raise ValueError(
+            f"shrink needs a leaf {'/'.join(filter(None, (prefix, inside)))!r} of shape "
+            f"{part.shape}, got {shape} at {where!r}; give what belongs to the full network, or "
+            f"{_ANEW}."
+        )
 
-    def _owners(self, where: Path) -> list[tuple[Path, LeafPlan]]:
-        """Finds the leaves with a part of a path as theirs, the last and longest such part."""
+    def _coincides(self, leaf: Any, owners: _Used) -> bool:
+        """True if an array away from all parameters has the shape of one that loses positions."""
+        numbers = jnp.issubdtype(leaf.dtype, jnp.inexact)
+        return not owners and np.shape(leaf) in self.losing and numbers
+
+    def _owners(self, where: Path) -> tuple[Path, dict[Path, LeafPlan]]:
+        """Finds the last and longest part of a path that is the path of leaves.
+
+        Returns:
+          That part, and the leaves by the path of each subtree that has one there.
+        """
         keys = where.split("/")
         for end in range(len(keys), -1, -1):
             for start in range(end + 1):
                 path = "/".join(keys[start:end])
-                found = [
-                    (f"{prefix}/{path}" if prefix else path, parameters[path])
-                    for prefix, parameters in self.subtrees.items()
-                    if path in parameters
-                ]
-                if found:
-                    return found
-        return []
+                if found := {p: tree[path] for p, tree in self.subtrees.items() if path in tree}:
+                    return path, found
+        return "", {}
 
 
 def _parts(
