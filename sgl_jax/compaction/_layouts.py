@@ -34,7 +34,7 @@ def _by_axis(parameters: Mapping[Path, LeafPlan], path: Path, shape: tuple[int, 
     """A vector along the axis k of the parameter, at its path followed by k."""
     del shape
     above, _, axis = path.rpartition("/")
-    leaf = parameters.get(above)
+    leaf = parameters.get(above.removesuffix("/value"))
     if leaf is None or axis not in map(str, range(len(leaf.shape))):
         return None
     return LeafPlan((leaf.shape[int(axis)],), (leaf.kept[int(axis)],))

@@ -169,13 +169,14 @@ class _Search:
                 f"{where!r} of shape {shape}: {field.refusal}; {_ANEW}."
             )
         fitting = {prefix: {"": part} for prefix, part in owners.items() if part.shape == shape}
-        if fitting and f"/{where}".endswith(f"/{inside}"):
+        below = "" if f"/{where}".endswith(f"/{inside}") else ", below it"
+        if fitting and not below:
             return _Part(where, fitting, partial(_slice, where, leaf, field, fitting))
         prefix, part = next(iter(losing.items()))
         raise ValueError(
             f"shrink needs a leaf {'/'.join(filter(None, (prefix, inside)))!r} of shape "
-            f"{part.shape}, got {shape} at {where!r}; give what belongs to the full network, or "
-            f"{_ANEW}."
+            f"{part.shape}, got {shape} at {where!r}{below}; give what belongs to the full "
+            f"network, or {_ANEW}."
         )
 
     def _coincides(self, leaf: Any, owners: _Used) -> bool:

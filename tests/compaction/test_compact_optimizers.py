@@ -234,3 +234,9 @@ def test_groups_of_other_parameters_are_refused(compacted):
     narrower = jax.tree.map(lambda leaf: leaf[1:], drawn(0))
     with pytest.raises(ValueError, match=r"need a leaf 'a/bias' of shape \(4,\) to follow"):
         small.shrink(tx.init(narrower))
+
+
+def test_arrays_below_the_path_of_a_parameter_are_refused_unless_known(compacted):
+    pairs = jax.tree.map(lambda leaf: {"real": leaf, "imaginary": leaf}, drawn(0))
+    with pytest.raises(ValueError, match="at 'a/bias/imaginary', below it; give what belongs"):
+        compacted["pair"].shrink(pairs)
