@@ -57,7 +57,16 @@ class LeafPlan:
         return math.prod(self.shape) - math.prod(self.narrow_shape)
 
     def take(self, leaf: Any) -> Any:
-        """Slices a leaf."""
+        """Slices a leaf.
+
+        Raises:
+          ValueError: the leaf has another shape.
+        """
+        if np.shape(leaf) != self.shape:
+            raise ValueError(
+                f"A leaf that loses positions needs the shape {self.shape}, got {np.shape(leaf)}; "
+                "give one of the parameters that were compacted."
+            )
         return take(leaf, self.kept)
 
     def put(self, narrow: Any) -> Any:

@@ -90,6 +90,6 @@ def _prune(regularizer: Regularizer, left: Array, leaves: Leaves) -> Leaves:
 
 def _interpolate(end: Array, family: GroupFamily, left: Array) -> Array:
     """Computes the entries of a group to keep: ``end`` of them, and a share of the others."""
-    size = family.sizes
+    size = family.original_sizes
     others = jnp.maximum(size - end, 0)
     return jnp.minimum(end, size) + jnp.ceil(left * others.astype(left.dtype)).astype(end.dtype)

@@ -49,16 +49,23 @@ class Compacted:
         groups that is a rule, such as the square root of their size, is that of the narrow groups
         from then on; of one that is a tree of numbers per group those of the groups left stay.
 
+        The next updates are slices of those of the full network where an optimizer treats every
+        entry by itself. One that sums over entries, as norms do (``optax.lamb``, clipping), needs
+        zeros where positions are removed, in the gradient and in its state. A step that depends on
+        the shapes of leaves, by means or random numbers, is that of the narrow ones.
+
         Args:
           tree: the full parameters, or any tree with such trees in it, as the state of an optimizer
-            is: of all leaves or of some of them, by their paths. Groups are narrowed, too, and any
-            value with a method ``narrowed(kept)``, by that; single numbers and all else stay.
+            is: of all leaves or of some of them, by their paths in what was compacted or in a
+            subtree of that, which shapes tell. Groups are narrowed, too, and any value with a
+            method ``narrowed(kept)``, by that; single numbers and all else stay.
 
         Returns:
           The same tree, without the removed channels.
 
         Raises:
-          ValueError: a leaf in the place of one of the parameters has another shape.
+          ValueError: a leaf in the place of one of the parameters has another shape, subtrees that
+            lose other positions are alike, or an optimizer cannot go on with a slice of its state.
         """
         return narrow_state(self.plan, tree)
 

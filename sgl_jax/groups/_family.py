@@ -27,9 +27,15 @@ class GroupFamily:
 
     In the methods ``parts`` are the leaves of the members, in their order, and *per group* means an
     array of shape ``self.shape``.
+
+    Attributes:
+      members: the leaves that the groups are in, and their parts.
+      removed: entries that each group had before it was narrowed, and has no more: one number, or
+        one per group where they differ.
     """
 
     members: tuple[Member, ...]
+    removed: int | tuple[int, ...] = 0
 
     @classmethod
     def of_array(cls, shape: tuple[int, ...], axes: Axes) -> "GroupFamily":
@@ -72,13 +78,25 @@ class GroupFamily:
             member = self.members[0]
             return math.prod(member.shape[axis] for axis in member.axes)
         owners = np.concatenate([member.owners.ravel() for member in self.members])
-        sizes = np.bincount(owners, minlength=self.count).tolist()
-        return sizes[0] if len(set(sizes)) == 1 else tuple(sizes)
+        return _joined(np.bincount(owners, minlength=self.count))
 
     @property
     def sizes(self) -> jax.Array:
         """:attr:`size` as an array, a number or per group."""
-        return jnp.asarray(self.size).reshape(self.shape if isinstance(self.size, tuple) else ())
+        return self._per_group(self.size)
+
+    @functools.cached_property
+    def original_size(self) -> int | tuple[int, ...]:
+        """:attr:`size` before the groups were narrowed, the whole of a share of their entries."""
+        return self.size if self.removed == 0 else _joined(np.add(self.size, self.removed))
+
+    @property
+    def original_sizes(self) -> jax.Array:
+        """:attr:`original_size` as an array, a number or per group."""
+        return self._per_group(self.original_size)
+
+    def _per_group(self, numbers: int | tuple[int, ...]) -> jax.Array:
+        return jnp.asarray(numbers).reshape(self.shape if isinstance(numbers, tuple) else ())
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -91,7 +109,7 @@ class GroupFamily:
         Args:
           kept: for every leaf, by its path, the part that stays.
         """
-        owners = [member.owners_of(kept[member.path].kept) for member in self.members]
+        owners = [member.owners_of(_part_of(member, kept).kept) for member in self.members]
         return np.unique(np.concatenate(owners))
 
     def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "GroupFamily":
@@ -99,10 +117,15 @@ class GroupFamily:
 
         Args:
           kept: for every leaf, by its path, the part that stays.
+
+        Raises:
+          ValueError: a leaf has another shape.
         """
         left = self.find_left(kept)
         members = [member.narrowed(kept[member.path].kept, left) for member in self.members]
-        return GroupFamily(tuple(members))
+        narrow = GroupFamily(tuple(members))
+        before = np.broadcast_to(self.original_size, self.count)[left]
+        return GroupFamily(narrow.members, _joined(before - narrow.size))
 
     def sum(self, parts: Sequence[jax.Array]) -> jax.Array:
         """Sums the entries of each group, per group."""
@@ -220,6 +243,24 @@ class GroupFamily:
         rows = np.zeros((self.count, int(np.max(self.size, initial=0))), int)
         rows[owner[order], np.arange(owner.size) - starts[owner[order]]] = order + 1
         return rows
+
+
+def _joined(numbers: np.ndarray | np.integer) -> int | tuple[int, ...]:
+    """One number for all groups if they have the same, else one per group."""
+    numbers = np.ravel(numbers)
+    same = numbers.size > 0 and bool(np.all(numbers == numbers[0]))
+    return int(numbers[0]) if same else tuple(numbers.tolist())
+
+
+def _part_of(member: Member, kept: Mapping[Path, LeafPlan]) -> LeafPlan:
+    """Finds the part of the leaf of a member that stays."""
+    plan = kept[member.path]
+    if plan.shape != member.shape:
+        raise ValueError(
+            f"These groups need a leaf {member.path!r} of shape {member.shape} to follow, got "
+            f"{plan.shape}; resolve the grouping on the parameters that were compacted."
+        )
+    return plan
 
 
 Group = GroupFamily

@@ -16,7 +16,7 @@ A new penalty is one file with one of the two, and one line in the catalogue.
 
 import abc
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import jax
@@ -24,10 +24,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.numerics import ratio, with_slope, working_dtype
-from sgl_jax._util.typing import ArrayLike, Axes, ScalarOrSchedule
+from sgl_jax._util.typing import ArrayLike, Axes, Path, ScalarOrSchedule
 from sgl_jax.groups import GroupFamily, Grouping, by_entry
 from sgl_jax.penalties._search import joint_prox, least_strength
+from sgl_jax.penalties._strengths import narrow_strength
 
 
 __all__ = ["NONNEGATIVE", "POSITIVE", "Curvature", "NormPenalty", "Penalty", "Range", "is_known"]
@@ -122,6 +124,20 @@ class Penalty(abc.ABC):
         """
         metrics = None if metric is None else [metric]
         return self.group_prox([w], step_size, GroupFamily.of_array(w.shape, axes), metrics)[0]
+
+    def restricted(
+        self, families: Sequence[GroupFamily], kept: Mapping[Path, LeafPlan]
+    ) -> "Penalty":
+        """Restricts strengths that differ from group to group to the groups that are left.
+
+        Args:
+          families: the groups, before they are narrowed.
+          kept: for every leaf, by its path, the part that stays.
+
+        Raises:
+          ValueError: what is left of the groups cannot have this penalty.
+        """
+        return jax.tree.map(lambda strength: narrow_strength(strength, families, kept), self)
 
     def rescaled(self, c: ArrayLike) -> "Penalty":
         """Multiplies the strength by ``c``; shape parameters stay."""

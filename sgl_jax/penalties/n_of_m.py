@@ -1,15 +1,18 @@
 """A bound on the number of nonzero entries among m neighbours, for sparse tensor cores."""
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.sharding import in_one_piece
+from sgl_jax._util.typing import Path
 from sgl_jax.groups import GroupFamily, Grouping, by_input_fibre
 from sgl_jax.penalties._constraint import Constraint, kept_entries, ranks
 
@@ -56,6 +59,22 @@ class NofM(Constraint):
         axis = self._axis(family)
         (rank,) = ranks(parts, family, metrics)
         return kept_entries(parts, [_leading(rank, axis, self.n, self.m)])
+
+    def restricted(self, families: Sequence[GroupFamily], kept: Mapping[Path, LeafPlan]) -> "NofM":
+        """Returns the constraint itself, if whole blocks of m neighbours are removed, or none.
+
+        Raises:
+          ValueError: neighbours would be others among the inputs that are left.
+        """
+        for family in families:
+            path = family.members[0].path
+            left = kept[path].kept[self._axis(family)]
+            if left and set(np.bincount(np.asarray(left) // self.m)) - {0, self.m}:
+                raise ValueError(
+                    f"NofM needs inputs that are removed in whole blocks of m={self.m} neighbours, "
+                    f"got single ones removed from {path!r}; compact with protect={path!r}."
+                )
+        return self
 
     def _axis(self, family: GroupFamily) -> int:
         """The one axis of the fibres, of a length that m divides."""

@@ -70,7 +70,7 @@ class TopK(Constraint):
         if isinstance(self.k, numbers.Integral):
             return jnp.asarray(min(int(self.k), np.iinfo(np.int32).max), jnp.int32)
         # Rounded, since 0.29 * 100 is less than 29.
-        count = np.floor(np.round(np.multiply(self.k, family.size), 6))
+        count = np.floor(np.round(np.multiply(self.k, family.original_size), 6))
         count = jnp.asarray(count.astype(np.int32))
         return count.reshape(family.shape) if count.ndim else count
 

@@ -80,16 +80,22 @@ class Regularizer:
         return Regularizer(self.penalty, self.grouping.resolve(params), self.weight)
 
     def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "Regularizer":
-        """Narrows the groups, and weights of single groups, to what is left; once resolved.
+        """Narrows the groups, and strengths and weights of single groups, to what is left.
+
+        It is called once resolved.
 
         Args:
           kept: for every leaf of the parameters, by its path, the part that stays.
+
+        Raises:
+          ValueError: what is left of the groups cannot have the penalty.
         """
         groups = resolved_groups(self.grouping)
+        penalty = self.penalty.restricted(groups.families, kept)
         weight = self.weight
         if not isinstance(weight, WeightRule | None):
             weight = _narrow_weights(weight, groups, kept)
-        return Regularizer(self.penalty, groups.narrowed(kept), weight)
+        return Regularizer(penalty, groups.narrowed(kept), weight)
 
     @property
     def paths(self) -> frozenset[Path]:

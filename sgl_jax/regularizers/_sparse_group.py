@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -78,10 +78,10 @@ class SparseGroup:
         return SparseGroup(self.entry, self.group, groups, self.weight, entries)
 
     def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "SparseGroup":
-        """Narrows groups and weights to what is left; see :meth:`Regularizer.narrowed`."""
+        """Narrows groups, strengths and weights; see :meth:`Regularizer.narrowed`."""
         groups, entries = self.groups_part.narrowed(kept), self.entries_part.narrowed(kept)
-        grouping, weight = groups.grouping, groups.weight
-        return SparseGroup(self.entry, self.group, grouping, weight, entries.grouping)
+        group, grouping = cast(NormPenalty, groups.penalty), groups.grouping
+        return SparseGroup(entries.penalty, group, grouping, groups.weight, entries.grouping)
 
     @property
     def penalties(self) -> tuple[Penalty, ...]:

@@ -1,5 +1,6 @@
 """The paper's variable splitting, as a link before the base optimizer."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -7,9 +8,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import Leaves, Params, Path, ScalarOrSchedule
-from sgl_jax.groups import GroupingLike, by_neuron, resolved_paths
+from sgl_jax.groups import GroupingLike, by_neuron, resolved_groups, resolved_paths
 from sgl_jax.penalties import L1, Constraint, Penalty
 from sgl_jax.regularizers import (
     Regularizer,
@@ -54,6 +56,19 @@ class Splitting(Link):
         groups = self.grouping.resolve(params)
         entries = entry_groups(self.penalty, self.entry_grouping, groups, params)
         return Splitting(self.penalty, self.beta, self.group_lam, groups, entries)
+
+    def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "Splitting":
+        """Narrows both groupings, and strengths of single entries, to what is left.
+
+        Args:
+          kept: for every leaf of the parameters, by its path, the part that stays.
+        """
+        groups, entries = map(resolved_groups, (self.grouping, self.entry_grouping))
+        # Without a group_lam the strength of the penalty is that of the groups, too.
+        shared = groups.families if self.group_lam is None else ()
+        penalty = self.penalty.restricted(entries.families + shared, kept)
+        groupings = groups.narrowed(kept), entries.narrowed(kept)
+        return Splitting(penalty, self.beta, self.group_lam, *groupings)
 
     @property
     def paths(self) -> frozenset[Path]:

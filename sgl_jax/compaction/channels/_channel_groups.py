@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax._util.subtrees import subtrees_of
 from sgl_jax._util.typing import Params, Path
 from sgl_jax.compaction.channels._channels import Channels
 from sgl_jax.groups import GroupFamily, Groups
@@ -81,10 +82,9 @@ class ChannelGroups:
     def _subtree(self, params: Params) -> Path:
         """The path of a tree in the tree that the groups were made of, told by its shapes."""
         leaves, _ = flatten_by_path(params)
-        prefixes = sorted(
-            {"", *(parent for path in self.groups.paths for parent in _parents(path))}
-        )
-        expected = {prefix: self._expected(prefix) for prefix in prefixes}
+        members = [member for family in self.groups for member in family.members]
+        expected = subtrees_of({member.path: member.shape for member in members})
+        prefixes = sorted(expected)
         misfits = {
             prefix: [path for path, shape in shapes.items() if _shape(leaves, path) != shape]
             for prefix, shapes in expected.items()
@@ -107,15 +107,6 @@ class ChannelGroups:
             "of, or on a subtree."
         )
 
-    def _expected(self, prefix: Path) -> dict[Path, tuple[int, ...]]:
-        """The shapes of the leaves in groups that a subtree has, by their paths in it."""
-        return {
-            path: member.shape
-            for family in self.groups
-            for member in family.members
-            if (path := _inside(prefix, member.path)) is not None
-        }
-
     def _within(self, prefix: Path) -> Iterator[tuple[GroupFamily, tuple[float, ...]]]:
         """The families of a subtree, by paths in it, and the FLOPs of their groups."""
         for family, flops in zip(self.groups, self.flops, strict=True):
@@ -128,12 +119,6 @@ class ChannelGroups:
                 left = np.unique(np.concatenate([member.owners.ravel() for member in members]))
                 whole = [member.narrowed((None,) * len(member.shape), left) for member in members]
                 yield GroupFamily(tuple(whole)), tuple(flops[k] for k in left.tolist())
-
-
-def _parents(path: Path) -> list[Path]:
-    """The paths of the subtrees that hold a leaf: ``a`` and ``a/b`` for ``a/b/kernel``."""
-    keys = path.split("/")[:-1]
-    return ["/".join(keys[:k]) for k in range(1, len(keys) + 1)]
 
 
 def _inside(prefix: Path, path: Path) -> Path | None:

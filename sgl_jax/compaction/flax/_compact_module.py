@@ -50,7 +50,7 @@ class CompactedModule:
           The same tree, without the removed channels.
 
         Raises:
-          ValueError: a leaf in the place of an array of the module has another shape.
+          ValueError: as for :meth:`Compacted.shrink`.
         """
         return narrow_state(self.plan, tree)
 
