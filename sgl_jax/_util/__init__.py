@@ -8,6 +8,8 @@
 - ``timing``: measurement of calls that take turns;
 - ``compilation``: options of the compiler, and the choice among them by measurement;
 - ``catalogue``: catalogues that follow from the imports of their entries;
+- ``sharding``: arrays that are split over devices by their type;
+- ``subtrees``: the subtrees of a tree whose leaves are known by path;
 - ``narrowing``: arrays that lose positions, and values that narrow themselves;
 - ``files``: files and folders that are whole at every moment;
 - ``orbax``: leaves of a tree on disk;

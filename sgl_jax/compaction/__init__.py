@@ -20,7 +20,9 @@ In the order in which data flow:
 - ``_fastest``: the multiples of channels with which the network is quickest;
 - ``_equality``: compares its answers with those of the full network;
 - ``_report``: sizes before and after, and the channels that stay, with reasons;
-- ``_states``: narrows the state of an optimizer;
+- ``_staying``: explains why dead channels stay;
+- ``_layouts``, ``_states``: states of optimizers whose arrays have other shapes than the parameters;
+  narrows the state of an optimizer;
 - ``_compact``: :func:`compact`, which takes these steps, and :func:`compacted_size`, which takes
   those that run nothing;
 - ``flax``: the same for a Flax module, which stays one;

@@ -45,9 +45,8 @@ class Compacted:
     def shrink(self, tree: Any) -> Any:
         """Narrows trees like the parameters: moments, averages, masks, gradients.
 
-        Training goes on with the state of its optimizer, of this package or of Optax. A weight of
-        groups that is a rule, such as the square root of their size, is that of the narrow groups
-        from then on; of one that is a tree of numbers per group those of the groups left stay.
+        Training goes on with the state of its optimizer, of this package or of Optax. The
+        weights of the groups that are left stay what they were, be it the root of their full size.
 
         The next updates are slices of those of the full network where an optimizer treats every
         entry by itself. One that sums over entries, as norms do (``optax.lamb``, clipping), needs

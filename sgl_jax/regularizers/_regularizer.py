@@ -25,7 +25,9 @@ class WeightRule(str):
     """The name of a rule for the weight of a group: a string that is a pytree without leaves."""
 
 
-_RULES: dict[str, Callable[[GroupFamily], Any]] = {"sqrt_size": lambda family: np.sqrt(family.size)}
+_RULES: dict[str, Callable[[GroupFamily], Any]] = {
+    "sqrt_size": lambda family: np.sqrt(family.original_size)
+}
 
 
 @pytree_dataclass()

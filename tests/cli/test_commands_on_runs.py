@@ -87,7 +87,8 @@ def test_a_network_that_cannot_be_compacted_ends_a_run_in_a_sentence(typed, copi
     assert "The network keeps its dead channels: compact cannot look into scan at [here]." in out
     assert (copied / "figure.png").exists()
     assert not (copied / "compact").exists()
-    assert_refused(typed("compact", copied), "compact cannot look into scan")
+    status, _, err = typed("compact", copied)
+    assert (status, err) == (2, ["error: compact cannot look into scan at [here]."])
 
 
 def test_a_run_that_is_not_finished_is_not_compacted(typed, copied):
