@@ -1,4 +1,4 @@
-"""Slicing, at static and at dynamic positions."""
+"""Slicing, and writing slices, at static and at dynamic positions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,12 @@ from jax import lax
 
 from sgl_jax.compaction.axes import Axes, Fact, Slicing, Structure
 from sgl_jax.compaction.program import Equation
+from sgl_jax.compaction.rules._lines import reduce_lines
 from sgl_jax.compaction.rules._primitive import Primitive, bind_with
+from sgl_jax.compaction.rules._writing import Bounds, write
 
 
-__all__ = ["SLICING", "narrow_dynamic_slice", "take_remaining"]
+__all__ = ["SLICING", "take_remaining"]
 
 
 def _cuts(equation: Equation) -> list[tuple[int, Any, int]]:
@@ -61,27 +63,128 @@ def take_remaining(x: Any, mask: np.ndarray, positions: np.ndarray, axis: int) -
     return jnp.take(x, at, axis=axis)
 
 
-def _tie_dynamic_slice(structure: Structure, equation: Equation) -> list[Axes]:
-    value = equation.inputs[0]
-    found = []
-    for axis, size, length in zip(
-        structure.axes[value], structure.shape(value), equation.params["slice_sizes"], strict=True
+def _starts(structure: Structure, equation: Equation, count: int) -> list[int | None]:
+    """The start of a dynamic slice along every axis, clamped into the array; ``None`` if unknown.
+
+    Args:
+      structure: the program, read.
+      equation: the operation, whose last ``count`` operands are the starts.
+      count: number of axes.
+    """
+    whole = structure.shape(equation.inputs[0])
+    found: list[int | None] = []
+    for value, size, length in zip(
+        equation.inputs[-count:], whole, _lengths(structure, equation), strict=True
     ):
-        if length != size:
+        start = 0 if length == size else structure.static.get(value)
+        if start is None or not isinstance(size - length, int):
+            found.append(None)
+        else:
+            found.append(min(max(int(start), 0), size - length))
+    return found
+
+
+def _lengths(structure: Structure, equation: Equation) -> tuple[int, ...]:
+    """The lengths of the slice that is read or written."""
+    if equation.name == "dynamic_slice":
+        return tuple(equation.params["slice_sizes"])
+    return structure.shape(equation.inputs[1])
+
+
+def _cut(structure: Structure, equation: Equation) -> list[int]:
+    """The axes that are not read or written whole."""
+    pairs = zip(structure.shape(equation.inputs[0]), _lengths(structure, equation), strict=True)
+    return [k for k, (size, length) in enumerate(pairs) if size != length]
+
+
+def _tie_dynamic_slice(structure: Structure, equation: Equation) -> list[Axes]:
+    """Axes taken whole keep their positions, and so do those that are cut where it is known."""
+    axes, found = structure.axes[equation.inputs[0]], []
+    lengths = _lengths(structure, equation)
+    starts = _starts(structure, equation, len(axes))
+    for axis, start, length in zip(axes, starts, lengths, strict=True):
+        if start is None:
             structure.protect(axis, equation)
-        found.append(axis if length == size else None)
+        found.append(None if start is None or axis is None else axis[start : start + length])
     return [tuple(found)]
 
 
-def narrow_dynamic_slice(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[Any]:
-    """Applies a slice, or a gather, that takes every narrow axis whole."""
-    masks, narrow = slicing.masks(equation.inputs[0]), slicing.shape(equation.inputs[0])
-    sizes = zip(equation.params["slice_sizes"], masks, narrow, strict=True)
-    sizes = tuple(size if mask is None else n for size, mask, n in sizes)
-    return bind_with(equation, arguments, slice_sizes=sizes)
+def _fact_dynamic_slice(
+    structure: Structure, equation: Equation, facts: Sequence[Fact]
+) -> list[Fact]:
+    """An entry is known if its place is, or if it is the same number at all places."""
+    places, moving = _places(structure, equation)
+    known, low, high = reduce_lines(facts[0], moving)
+    found = Fact.of(known & (low == high), low)
+    shape = structure.shape(equation.inputs[0])
+    at = tuple(places.get(k, slice(None)) for k in range(len(shape)))
+    return [found.widen(tuple(places), shape).map(lambda x: x[at])]
+
+
+def _places(structure: Structure, equation: Equation) -> tuple[dict[int, slice], list[int]]:
+    """The known places along the axes that are cut, and the cut axes of unknown places."""
+    lengths = _lengths(structure, equation)
+    starts = _starts(structure, equation, len(lengths))
+    places, moving = {}, []
+    for k in _cut(structure, equation):
+        if (start := starts[k]) is None:
+            moving.append(k)
+        else:
+            places[k] = slice(start, start + lengths[k])
+    return places, moving
+
+
+def _narrow_dynamic_slice(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[Any]:
+    x, *starts = arguments
+    structure, cut = slicing.structure, _cut(slicing.structure, equation)
+    lengths, known = _lengths(structure, equation), _starts(structure, equation, len(starts))
+    sizes = list(lengths)
+    for k, mask in enumerate(slicing.masks(equation.inputs[0])):
+        if mask is None:
+            continue
+        if k in cut:
+            x = take_remaining(x, mask, known[k] + np.arange(lengths[k]), k)
+            starts[k] = jnp.zeros_like(starts[k])
+        sizes[k] = x.shape[k]
+    return bind_with(equation, [x, *starts], slice_sizes=tuple(sizes))
+
+
+def _tie_update(structure: Structure, equation: Equation) -> list[Axes]:
+    """Positions that are written are removed with those that are written over."""
+    into, written = (structure.axes[value] for value in equation.inputs[:2])
+    starts, cut = _starts(structure, equation, len(into)), _cut(structure, equation)
+    lengths, found = _lengths(structure, equation), list(into)
+    for k, start in enumerate(starts):
+        if k not in cut:
+            found[k] = structure.tie((into[k], written[k]), equation)
+        elif start is None:
+            structure.protect(into[k], equation)
+            structure.protect(written[k], equation)
+        else:
+            part = None if into[k] is None else into[k][start : start + lengths[k]]
+            structure.tie((part, written[k]), equation)
+    return [tuple(found)]
+
+
+def _fact_update(structure: Structure, equation: Equation, facts: Sequence[Fact]) -> list[Fact]:
+    places, moving = _places(structure, equation)
+    into, updates = facts[0], Bounds(*reduce_lines(facts[1], moving))
+    shape = structure.shape(equation.inputs[0])
+    return [write("set", into, updates, shape, places, certain=not moving)]
+
+
+def _narrow_update(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[Any]:
+    x, written, *starts = arguments
+    cut = _cut(slicing.structure, equation)
+    known = _starts(slicing.structure, equation, len(starts))
+    for k, mask in enumerate(slicing.masks(equation.inputs[0])):
+        if mask is not None and k in cut:
+            starts[k] = jnp.full_like(starts[k], int(mask[: known[k]].sum()))
+    return bind_with(equation, [x, written, *starts])
 
 
 SLICING: dict[str, Primitive] = {
-    "dynamic_slice": Primitive(_tie_dynamic_slice, None, narrow_dynamic_slice),
+    "dynamic_slice": Primitive(_tie_dynamic_slice, _fact_dynamic_slice, _narrow_dynamic_slice),
+    "dynamic_update_slice": Primitive(_tie_update, _fact_update, _narrow_update),
     "slice": Primitive(_tie_slice, _fact_slice, _narrow_slice),
 }
