@@ -70,7 +70,7 @@ def propagate_lines(
 def _shortened(x: np.ndarray, axes: Sequence[int]) -> np.ndarray:
     """Leaves one position of axes along which nothing changes."""
     for k in axes:
-        first = x.take([0], axis=k)
+        first = x.take(range(min(1, x.shape[k])), axis=k)
         x = first if (x == first).all() else x
     return x
 
