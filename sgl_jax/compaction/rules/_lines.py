@@ -52,18 +52,13 @@ def propagate_lines(
         fact.widen(axes, structure.shape(value)) if fact.known.ndim else fact
         for fact, value in zip(facts, equation.inputs, strict=True)
     ]
-    known = functools.reduce(
-        np.logical_and,
-        [
-            fact.known.all(axis=axes, keepdims=True) if fact.known.ndim else fact.known
-            for fact in wide
-        ],
-    )
+    lines = [np.all(x.known, axis=axes, keepdims=True) if x.known.ndim else x.known for x in wide]
+    known = functools.reduce(np.logical_and, lines)
     if not known.any():
         return None
     results = apply(structure, equation, _aligned([fact.value for fact in wide], axes))
     if results[0].ndim < known.ndim:
-        return [Fact.of(known.squeeze(axes), x) for x in results]
+        return [Fact.of(np.squeeze(known, axes), x) for x in results]
     return [Fact.of(known, _shortened(x, axes)) for x in results]
 
 
@@ -99,4 +94,5 @@ def reduce_lines(fact: Fact, axes: Sequence[int]) -> tuple[np.ndarray, np.ndarra
     if not fact.value.size:
         fact = unknown(fact.value.ndim, fact.value.dtype)
     low, high = (reduce(fact.value, axis=axes, keepdims=True) for reduce in (np.min, np.max))
-    return fact.known.all(axis=axes, keepdims=True), low, high
+    known = np.all(fact.known, axis=axes, keepdims=True)
+    return np.asarray(known), np.asarray(low), np.asarray(high)

@@ -93,7 +93,7 @@ def _fact_ragged(
     if group is None:
         return None
     shapes = [structure.shape(value) for value in equation.inputs]
-    zero = facts[1].widen(contracted[1], shapes[1]).zero.all(axis=group)
+    zero = np.asarray(facts[1].widen(contracted[1], shapes[1]).zero.all(axis=group))
     dtype = structure.program.avals[equation.outputs[0]].dtype
     left = facts[0].widen(contracted[0], shapes[0])
     right = Fact(zero, np.zeros(zero.shape, dtype))

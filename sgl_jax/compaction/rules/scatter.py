@@ -105,11 +105,11 @@ def _tie(structure: Structure, equation: Equation) -> list[Axes] | None:
         if place is None or place.axis != k:
             structure.protect(axis, equation)
             continue
-        free.add(place.written)
         part = None if axis is None else axis[place.positions]
         if place.written is None:
             structure.protect(part, equation)
         else:
+            free.add(place.written)
             structure.tie((part, written[place.written]), equation)
     for axes, tied in ((written, free), (indices, of_indices.values())):
         for k, axis in enumerate(axes):

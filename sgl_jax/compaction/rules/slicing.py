@@ -63,49 +63,41 @@ def take_remaining(x: Any, mask: np.ndarray, positions: np.ndarray, axis: int) -
     return jnp.take(x, at, axis=axis)
 
 
-def _starts(structure: Structure, equation: Equation, count: int) -> list[int | None]:
-    """The start of a dynamic slice along every axis, clamped into the array; ``None`` if unknown.
+def _places(structure: Structure, equation: Equation) -> tuple[dict[int, slice], list[int]]:
+    """The axes that a dynamic slice cuts: those with their places, and those of unknown places.
 
-    Args:
-      structure: the program, read.
-      equation: the operation, whose last ``count`` operands are the starts.
-      count: number of axes.
+    The last operands are the starts, which are clamped, so that the slice is inside.
     """
-    whole = structure.shape(equation.inputs[0])
-    found: list[int | None] = []
-    for value, size, length in zip(
-        equation.inputs[-count:], whole, _lengths(structure, equation), strict=True
-    ):
-        start = 0 if length == size else structure.static.get(value)
-        if start is None or not isinstance(size - length, int):
-            found.append(None)
+    shape, lengths = structure.shape(equation.inputs[0]), _lengths(structure, equation)
+    places, moving = {}, []
+    for k, value in enumerate(equation.inputs[len(equation.inputs) - len(shape) :]):
+        if lengths[k] == shape[k]:
+            continue
+        if value in structure.static and isinstance(shape[k] - lengths[k], int):
+            start = min(max(int(structure.static[value]), 0), shape[k] - lengths[k])
+            places[k] = slice(start, start + lengths[k])
         else:
-            found.append(min(max(int(start), 0), size - length))
-    return found
+            moving.append(k)
+    return places, moving
 
 
-def _lengths(structure: Structure, equation: Equation) -> tuple[int, ...]:
+def _lengths(structure: Structure, equation: Equation) -> tuple[Any, ...]:
     """The lengths of the slice that is read or written."""
     if equation.name == "dynamic_slice":
         return tuple(equation.params["slice_sizes"])
     return structure.shape(equation.inputs[1])
 
 
-def _cut(structure: Structure, equation: Equation) -> list[int]:
-    """The axes that are not read or written whole."""
-    pairs = zip(structure.shape(equation.inputs[0]), _lengths(structure, equation), strict=True)
-    return [k for k, (size, length) in enumerate(pairs) if size != length]
-
-
 def _tie_dynamic_slice(structure: Structure, equation: Equation) -> list[Axes]:
-    """Axes taken whole keep their positions, and so do those that are cut where it is known."""
-    axes, found = structure.axes[equation.inputs[0]], []
-    lengths = _lengths(structure, equation)
-    starts = _starts(structure, equation, len(axes))
-    for axis, start, length in zip(axes, starts, lengths, strict=True):
-        if start is None:
+    """Axes taken whole keep their positions, and so do those that are cut at a known place."""
+    places, moving = _places(structure, equation)
+    found = list(structure.axes[equation.inputs[0]])
+    for k, axis in enumerate(found):
+        if k in moving:
             structure.protect(axis, equation)
-        found.append(None if start is None or axis is None else axis[start : start + length])
+            found[k] = None
+        elif axis is not None:
+            found[k] = axis[places.get(k, slice(None))]
     return [tuple(found)]
 
 
@@ -121,29 +113,15 @@ def _fact_dynamic_slice(
     return [found.widen(tuple(places), shape).map(lambda x: x[at])]
 
 
-def _places(structure: Structure, equation: Equation) -> tuple[dict[int, slice], list[int]]:
-    """The known places along the axes that are cut, and the cut axes of unknown places."""
-    lengths = _lengths(structure, equation)
-    starts = _starts(structure, equation, len(lengths))
-    places, moving = {}, []
-    for k in _cut(structure, equation):
-        if (start := starts[k]) is None:
-            moving.append(k)
-        else:
-            places[k] = slice(start, start + lengths[k])
-    return places, moving
-
-
 def _narrow_dynamic_slice(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[Any]:
     x, *starts = arguments
-    structure, cut = slicing.structure, _cut(slicing.structure, equation)
-    lengths, known = _lengths(structure, equation), _starts(structure, equation, len(starts))
-    sizes = list(lengths)
+    places, _ = _places(slicing.structure, equation)
+    sizes = list(equation.params["slice_sizes"])
     for k, mask in enumerate(slicing.masks(equation.inputs[0])):
         if mask is None:
             continue
-        if k in cut:
-            x = take_remaining(x, mask, known[k] + np.arange(lengths[k]), k)
+        if k in places:
+            x = take_remaining(x, mask, np.arange(len(mask))[places[k]], k)
             starts[k] = jnp.zeros_like(starts[k])
         sizes[k] = x.shape[k]
     return bind_with(equation, [x, *starts], slice_sizes=tuple(sizes))
@@ -152,17 +130,16 @@ def _narrow_dynamic_slice(slicing: Slicing, equation: Equation, arguments: list[
 def _tie_update(structure: Structure, equation: Equation) -> list[Axes]:
     """Positions that are written are removed with those that are written over."""
     into, written = (structure.axes[value] for value in equation.inputs[:2])
-    starts, cut = _starts(structure, equation, len(into)), _cut(structure, equation)
-    lengths, found = _lengths(structure, equation), list(into)
-    for k, start in enumerate(starts):
-        if k not in cut:
-            found[k] = structure.tie((into[k], written[k]), equation)
-        elif start is None:
-            structure.protect(into[k], equation)
-            structure.protect(written[k], equation)
+    places, moving = _places(structure, equation)
+    found = list(into)
+    for k, (axis, update) in enumerate(zip(into, written, strict=True)):
+        if k in moving:
+            structure.protect(axis, equation)
+            structure.protect(update, equation)
+        elif k in places:
+            structure.tie((None if axis is None else axis[places[k]], update), equation)
         else:
-            part = None if into[k] is None else into[k][start : start + lengths[k]]
-            structure.tie((part, written[k]), equation)
+            found[k] = structure.tie((axis, update), equation)
     return [tuple(found)]
 
 
@@ -175,11 +152,10 @@ def _fact_update(structure: Structure, equation: Equation, facts: Sequence[Fact]
 
 def _narrow_update(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[Any]:
     x, written, *starts = arguments
-    cut = _cut(slicing.structure, equation)
-    known = _starts(slicing.structure, equation, len(starts))
-    for k, mask in enumerate(slicing.masks(equation.inputs[0])):
-        if mask is not None and k in cut:
-            starts[k] = jnp.full_like(starts[k], int(mask[: known[k]].sum()))
+    masks = slicing.masks(equation.inputs[0])
+    for k, place in _places(slicing.structure, equation)[0].items():
+        if (mask := masks[k]) is not None:
+            starts[k] = jnp.full_like(starts[k], int(mask[: place.start].sum()))
     return bind_with(equation, [x, written, *starts])
 
 
