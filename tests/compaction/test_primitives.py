@@ -161,6 +161,14 @@ def test_dead_channels_go_through_operations(family, double, standard_promotion)
         np.testing.assert_allclose(one, other, atol=1e-12)
 
 
+def test_dead_channels_go_through_padding_with_the_edge(double, standard_promotion):
+    apply, params = network({"edge": lambda h: jnp.pad(h, ((0, 0), (1, 1), (0, 0)), mode="edge")})
+    # The first and the last channel are slices of one position, which are not left empty.
+    params["first"] = drawn(3, 8).at[:, 2:6].set(0)
+    small = sgl.compact(apply, params, X, strict=True)
+    assert dict(small.plan.leaves)["first"].kept == (None, (0, 1, 6, 7)), small.report
+
+
 WITHOUT_RULES = {
     "loops": {"cond", "scan", "while"},
     "many devices": {
@@ -204,6 +212,19 @@ def test_what_has_no_rule_is_reported_and_keeps_channels(
     small = sgl.compact(apply, params, X)
     assert any(line.startswith(name) for line in small.report.unknown), small.report
     assert not small.report.shapes
+
+
+def test_key_among_the_parameters_stays_whole_and_is_not_reported(double):
+    def dropped(params, x):
+        key = jax.random.wrap_key_data(params["key"])
+        hidden = x @ params["first"]
+        return jnp.where(jax.random.bernoulli(key, 0.5, hidden.shape), hidden, 0) @ params["last"]
+
+    first = drawn(3, 8).at[:, DEAD].set(0)
+    key = jax.random.key_data(jax.random.key(3))
+    small = sgl.compact(dropped, {"first": first, "key": key, "last": drawn(8, 2)}, X, strict=True)
+    assert small.params["first"].shape == (3, 5)
+    assert small.params["key"].shape == key.shape
 
 
 def of_nnx(layer, *inputs):
