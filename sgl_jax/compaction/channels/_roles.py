@@ -11,8 +11,8 @@ def reading_axes(structure: Structure) -> set[tuple[int, int]]:
     """The arguments and axes that are summed over together with something made from an input.
 
     Those are the input axes of kernels, also of kernels that are transposed or reshaped first. An
-    axis that the network does not only sum over makes channels as well, as that of a table does
-    that embeds words and gives their scores, and is none of them.
+    axis that makes channels elsewhere, as that of a table that embeds words and also gives their
+    scores, is not among them.
     """
     program = structure.program
     parameters = [

@@ -14,21 +14,18 @@ from sgl_jax.compaction.program import Equation
 __all__ = ["apply", "propagate_lines", "reduce_lines"]
 
 
-def apply(
-    structure: Structure, equation: Equation, arguments: Sequence[Any], **changed: Any
-) -> list[np.ndarray]:
+def apply(structure: Structure, equation: Equation, arguments: Sequence[Any]) -> list[np.ndarray]:
     """Applies a primitive to arrays of numbers, of the dtypes of its operands.
 
     Args:
       structure: the program, read.
       equation: the primitive.
       arguments: its operands.
-      **changed: parameters that differ from those of the equation.
     """
     dtypes = [structure.program.avals[value].dtype for value in equation.inputs]
     arrays = [np.asarray(x, dtype) for x, dtype in zip(arguments, dtypes, strict=True)]
     with jax.ensure_compile_time_eval():
-        found = equation.primitive.bind(*arrays, **{**equation.params, **changed})
+        found = equation.primitive.bind(*arrays, **equation.params)
     return list(map(np.asarray, found if equation.primitive.multiple_results else [found]))
 
 

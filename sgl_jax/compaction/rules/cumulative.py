@@ -1,7 +1,8 @@
-"""Primitives that mix the positions of one axis: cumulative sums, sorting, Fourier transforms."""
+"""Cumulative sums, sorting and Fourier transforms: primitives that mix the positions of an axis."""
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from sgl_jax.compaction.rules._primitive import Primitive
 
 __all__ = ["CUMULATIVE"]
 
-Mixed = Callable[[Structure, Equation], Sequence[int]]
+Mixed: TypeAlias = Callable[[Structure, Equation], Sequence[int]]
 """The axes that a primitive mixes."""
 
 

@@ -1,6 +1,7 @@
 """Reductions along axes: sums, extrema, products, logic, and reductions by any function."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -62,18 +63,13 @@ def _fact_position(
     return propagate_lines(structure, equation, facts, equation.params["axes"])
 
 
-def _tie_mapped_sum(structure: Structure, equation: Equation) -> list[Axes] | None:
-    return _tie_sum(structure, equation) if _is_mapped(equation) else None
+def _if_mapped(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """Applies a rule to collectives over axes that ``vmap`` named, and knows no others."""
 
+    def mapped(structure: Structure, equation: Equation, *facts: Sequence[Fact]) -> Any:
+        return rule(structure, equation, *facts) if _is_mapped(equation) else None
 
-def _tie_mapped(structure: Structure, equation: Equation) -> list[Axes] | None:
-    return _tie(structure, equation) if _is_mapped(equation) else None
-
-
-def _fact_mapped(
-    structure: Structure, equation: Equation, facts: Sequence[Fact]
-) -> list[Fact] | None:
-    return _fact(structure, equation, facts) if _is_mapped(equation) else None
+    return mapped
 
 
 def _is_mapped(equation: Equation) -> bool:
@@ -100,8 +96,8 @@ def _fact_any(structure: Structure, equation: Equation, facts: Sequence[Fact]) -
 
 REDUCTIONS: dict[str, Primitive] = {
     **dict.fromkeys(("argmax", "argmin"), Primitive(_tie, _fact_position)),
-    **dict.fromkeys(("pmax", "pmin"), Primitive(_tie_mapped, _fact_mapped)),
-    "psum": Primitive(_tie_mapped_sum, _fact_mapped),
+    **dict.fromkeys(("pmax", "pmin"), Primitive(_if_mapped(_tie), _if_mapped(_fact))),
+    "psum": Primitive(_if_mapped(_tie_sum), _if_mapped(_fact)),
     "reduce": Primitive(_tie_any, _fact_any),
     **dict.fromkeys(
         ("reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_xor"),
