@@ -91,6 +91,10 @@ def compact(
     which is exact without padding. Zeros are exact zeros, never small numbers: pass
     ``sparse_params(opt_state, params)``.
 
+    A column of zeros goes from a table even if a lookup gives NaN for an index beyond the table, as
+    ``jnp.take`` does: all columns are NaN there, with or without this one. A lookup that gives
+    another number there, by ``fill_value``, keeps the column.
+
     Args:
       apply: ``(params, *inputs) -> outputs``, in inference mode: a channel that is constant is
         taken for the same constant in batches of any size.

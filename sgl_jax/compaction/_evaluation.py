@@ -48,9 +48,9 @@ class Evaluation:
         if rules and rules.narrow and not whole:
             return rules.narrow(self.slicing, equation, arguments)
         found = equation.bind(arguments)
-        if rules and equation.inputs:
+        if rules:
             return found
-        # Without operands or rules the results are whole, and what reads them may be narrow.
+        # Without rules the results are whole, and what reads them may be narrow.
         return [self.slicing.take(n, x) for n, x in zip(equation.outputs, found, strict=True)]
 
     def _call(self, equation: Equation, arguments: list[Any]) -> list[Any]:

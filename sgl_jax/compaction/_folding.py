@@ -97,6 +97,8 @@ def _output_axis(structure: Structure, contraction: Contraction, side: int) -> i
     if equation.name == "conv_general_dilated":
         numbers = equation.params["dimension_numbers"]
         return numbers.rhs_spec[0] if side == 1 else None
+    if equation.name != "dot_general":
+        return None
     contracted, batch = equation.params["dimension_numbers"]
     rank = len(structure.shape(equation.inputs[side]))
     outputs = [k for k in range(rank) if k not in (*contracted[side], *batch[side])]

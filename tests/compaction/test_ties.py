@@ -84,8 +84,39 @@ A = 0, 1, 2, 3
         (lambda x: jnp.cumsum(x, 0), (2, 4), 1, [None, [0, 1, 2, 3]]),
         (lambda x: jnp.exp(x) + jnp.where(x > 0, x, -x), (2, 4), 1, [[-1, -1], [0, 1, 2, 3]]),
         (lambda x: x + jnp.arange(4.0)[None], (2, 4), 1, [[-1, -1], [0, 1, 2, 3]]),
-        (lambda x: lax.dynamic_slice(x, (0, 0), (1, 4)), (2, 4), 1, [None, [0, 1, 2, 3]]),
-        (lambda x: x.at[0].add(1.0), (2, 4), 1, [None, [0, 1, 2, 3]]),
+        (lambda x: lax.dynamic_slice(x, (0, 0), (1, 4)), (2, 4), 1, [[-1], [0, 1, 2, 3]]),
+        (lambda x: lax.dynamic_slice(x, (0, 3), (2, 2)), (2, 4), 1, [[-1, -1], [2, 3]]),
+        (
+            lambda x: lax.dynamic_update_slice(jnp.zeros((2, 6)), x, (0, 1)),
+            (2, 4),
+            1,
+            [[-1, -1], [-1, 0, 1, 2, 3, -1]],
+        ),
+        (lambda x: x.at[0].add(1.0), (2, 4), 1, [[-1, -1], [0, 1, 2, 3]]),
+        (
+            lambda x: jnp.zeros((2, 6)).at[:, 1:5].set(x),
+            (2, 4),
+            1,
+            [[-1, -1], [-1, 0, 1, 2, 3, -1]],
+        ),
+        (
+            lambda x: jnp.zeros((2, 5)).at[:, np.array([4, 0, 2, 1])].add(x),
+            (2, 4),
+            1,
+            [[-1, -1], [1, 3, 2, -1, 0]],
+        ),
+        (lambda x: jnp.stack([x, x]), (2, 4), 1, [None, [-1, -1], [0, 1, 2, 3]]),
+        (lambda x: jnp.unstack(x, axis=0)[1], (2, 4), 1, [[0, 1, 2, 3]]),
+        (lambda x: jnp.tile(x, (1, 2)), (2, 4), 1, [[-1, -1], [0, 1, 2, 3, 0, 1, 2, 3]]),
+        (lambda x: jnp.tile(x, (3, 1)), (1, 4), 1, [[-1, -1, -1], [0, 1, 2, 3]]),
+        (lambda x: lax.top_k(x, 2, axis=0)[1], (2, 4), 1, [None, [0, 1, 2, 3]]),
+        (lambda x: jnp.fft.fft(x, axis=0), (2, 4), 1, [None, [0, 1, 2, 3]]),
+        (
+            lambda x: jnp.take_along_axis(x, jnp.argsort(x, 0), 0),
+            (2, 4),
+            1,
+            [None, [0, 1, 2, 3]],
+        ),
         (
             lambda x: lax.platform_dependent(x, cpu=jnp.sin, default=jnp.cos),
             (2, 4),
@@ -122,6 +153,11 @@ def test_splitting_keeps_the_part_that_is_free():
     back = Read(lambda x: x.reshape(6, 2), (3, 4))
     stays(back, 0, 0, "reshape")
     stays(back, 0, 1, "reshape")
+
+
+def total(x):
+    """A place that depends on all entries, and needs none."""
+    return x.sum().astype(np.int32)
 
 
 def test_product_ties_the_axes_that_it_sums_over():
@@ -183,12 +219,18 @@ def test_grouped_convolution_ties_a_group():
         (lambda x: lax.top_k(x, 2)[0], "top_k"),
         (lambda x: jnp.fft.rfft(x), "fft"),
         (lambda x: x.at[0, 1].set(0.0), "scatter"),
+        (lambda x: x.at[:, total(x)].set(0.0), "scatter"),
+        (lambda x: sum(jnp.unstack(x, axis=1)), "unstack"),
         (lambda x: x[jnp.arange(2), jnp.arange(2)], "gather"),
-        (lambda x: lax.dynamic_slice(x, (0, 1), (2, 2)), "dynamic_slice"),
+        (lambda x: lax.dynamic_slice(x, (0, total(x)), (2, 2)), "dynamic_slice"),
+        (
+            lambda x: lax.dynamic_update_slice(x, jnp.ones((2, 2)), (0, total(x))),
+            "dynamic_update_slice",
+        ),
         (lambda x: lax.pad(x, 0.0, [(0, 0, 0), (0, -1, 1)]), "pad"),
         (lambda x: x.reshape(4, 2), "reshape"),
         (lambda x: nnx.max_pool(x[..., None], (2,)), "reduce_window_max"),
-        (lambda x: lax.reduce(x, np.float32(0), lambda a, b: a + 2 * b, (0,)), "reduce"),
+        (lambda x: lax.reduce(x, np.float32(0), lambda a, b: a + 2 * b, (1,)), "reduce"),
     ],
 )
 def test_primitive_that_needs_an_axis_whole_protects_it(function, name):

@@ -24,6 +24,42 @@ ACTIVATIONS = {
 }
 
 
+def only_zero(number):
+    """Zeros stay; other numbers differ from place to place afterwards."""
+    return np.where(number == 0, 0.0, np.nan)
+
+
+def row_of(images, side):
+    """A row that depends on the images."""
+    return jnp.argmax(jnp.sum(jnp.abs(images), axis=(0, 2, 3))) % side
+
+
+def pair(join, other):
+    """Stacks images and others, and joins the two."""
+    return lambda x, row: join(jnp.stack([x, other(x)], axis=-2), axis=-2)
+
+
+MIXTURES = {
+    "anywhere": (lambda x, row: x[:, row][:, None] + 0 * x, lambda number: number),
+    "cumulative": (lambda x, row: jnp.cumsum(x, axis=2), only_zero),
+    "fourier": (lambda x, row: jnp.fft.fft(x, axis=1).real, only_zero),
+    "joined": (pair(jnp.max, jnp.negative), np.abs),
+    "ranked": (
+        lambda x, row: jnp.take_along_axis(x, jnp.argsort(-x, axis=1), axis=1),
+        lambda number: number,
+    ),
+    "rolled": (lambda x, row: jnp.roll(x, row, axis=1), lambda number: number),
+    "sorted": (lambda x, row: jnp.sort(x, axis=2), lambda number: number),
+    "unstacked": (lambda x, row: x + sum(jnp.unstack(x, axis=2))[:, :, None], only_zero),
+    "written": (
+        lambda x, row: jax.lax.dynamic_update_slice(x, 2 * x[:, :1], (0, row, 0, 0)),
+        only_zero,
+    ),
+    "zeroed": (lambda x, row: x.at[:, 0].set(0.0), only_zero),
+}
+"""Operations that mix the pixels of a channel, and what becomes of a constant channel."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Value:
     """An array of a network: its pixels per side (0 if it is flat), and facts on each channel."""
@@ -58,9 +94,8 @@ class RandomNetwork:
         values = [value]
         for _ in range(layers):
             kinds = [self._conv, self._conv, self._grouped, self._norm, self._act, self._act]
-            value = self._pick([*kinds, self._pool, self._join])(
-                self._pick([value, value, *values])
-            )
+            others = [self._pool, self._join, self._mix, self._mix, self._lay_out]
+            value = self._pick([*kinds, *others])(self._pick([value, value, *values]))
             values.append(value)
         value = self._act(self._dense(self._flat(value), 4))
         value = self._dense(value, 2)
@@ -212,6 +247,27 @@ class RandomNetwork:
         number = value.number if same else np.where(value.number == 0, 0, np.nan)
         side = (value.side + (padding == "SAME")) // 2
         return self._value(side, number, value.unit, step)
+
+    def _mix(self, value: Value) -> Value:
+        there, here = MIXTURES[self._pick(sorted(MIXTURES))]
+
+        def step(_, values):
+            return there(values[value.at], row_of(values[0], value.side))
+
+        return self._value(value.side, here(value.number), value.unit, step)
+
+    def _lay_out(self, value: Value) -> Value:
+        """Repeats the channels, or writes them between channels of zeros."""
+        if self._pick([True, False]):
+            step = lambda _, values: jnp.tile(values[value.at], (1, 1, 1, 2))  # noqa: E731
+            return self._value(value.side, np.tile(value.number, 2), np.tile(value.unit, 2), step)
+
+        def step(_, values):
+            x = values[value.at]
+            return jnp.zeros((*x.shape[:-1], value.width + 2), x.dtype).at[..., 1:-1].set(x)
+
+        unit = np.concatenate([self._new(1), value.unit, self._new(1)])
+        return self._value(value.side, np.pad(value.number, 1), unit, step)
 
     def _join(self, value: Value) -> Value:
         """Joins a value with itself, or with a convolution of it."""

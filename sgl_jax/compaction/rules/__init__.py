@@ -29,6 +29,7 @@ from sgl_jax.compaction.rules.reshape import RESHAPE
 from sgl_jax.compaction.rules.scatter import SCATTER
 from sgl_jax.compaction.rules.slicing import SLICING
 from sgl_jax.compaction.rules.sources import SOURCES
+from sgl_jax.compaction.rules.stacking import STACKING
 from sgl_jax.compaction.rules.windows import WINDOWS
 
 
@@ -60,6 +61,7 @@ FAMILIES: dict[str, Family] = {
     "scatter": SCATTER,
     "slicing": SLICING,
     "sources": SOURCES,
+    "stacking": STACKING,
     "windows": WINDOWS,
 }
 """The families by the name of their file."""

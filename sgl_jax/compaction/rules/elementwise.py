@@ -3,11 +3,11 @@
 import functools
 from collections.abc import Sequence
 
-import jax
 import numpy as np
 
 from sgl_jax.compaction.axes import Axes, Fact, Structure
 from sgl_jax.compaction.program import Equation
+from sgl_jax.compaction.rules._lines import apply
 from sgl_jax.compaction.rules._primitive import Primitive
 
 
@@ -30,6 +30,7 @@ _NAMES = (
     "cbrt",
     "ceil",
     "clamp",
+    "clz",
     "complex",
     "conj",
     "convert_element_type",
@@ -39,6 +40,7 @@ _NAMES = (
     "digamma",
     "div",
     "eq",
+    "eq_to",
     "erf",
     "erf_inv",
     "erfc",
@@ -49,19 +51,23 @@ _NAMES = (
     "ge",
     "gt",
     "igamma",
+    "igamma_grad_a",
     "igammac",
     "imag",
     "integer_pow",
     "is_finite",
     "le",
+    "le_to",
     "lgamma",
     "log",
     "log1p",
     "logistic",
     "lt",
+    "lt_to",
     "max",
     "min",
     "mul",
+    "mulhi",
     "name",
     "ne",
     "neg",
@@ -90,6 +96,7 @@ _NAMES = (
     "tan",
     "tanh",
     "xor",
+    "zeta",
 )
 
 
@@ -117,7 +124,16 @@ def _fact(structure: Structure, equation: Equation, facts: Sequence[Fact]) -> li
     return [Fact.of(known, value)]
 
 
-_ABSORBING = {"mul": (0, 1), "div": (0,)}
+_ABSORBING = {
+    "and": (0, 1),
+    "div": (0,),
+    "mul": (0, 1),
+    "mulhi": (0, 1),
+    "rem": (0,),
+    "shift_left": (0,),
+    "shift_right_arithmetic": (0,),
+    "shift_right_logical": (0,),
+}
 """Operands whose zeros are zeros of the result."""
 
 
@@ -128,14 +144,9 @@ def _evaluate(
     function = _NUMPY.get(equation.name)
     if function is not None:
         return np.asarray(function(*arguments))
-    dtypes = [structure.program.avals[value].dtype for value in equation.inputs]
     shape = np.broadcast_shapes(*(a.shape for a in arguments if a.ndim))
-    wide = [
-        np.asarray(np.broadcast_to(a, shape) if a.ndim else a, dtype)
-        for a, dtype in zip(arguments, dtypes, strict=True)
-    ]
-    with jax.ensure_compile_time_eval():
-        return np.asarray(equation.primitive.bind(*wide, **equation.params))
+    wide = [np.broadcast_to(a, shape) if a.ndim else a for a in arguments]
+    return apply(structure, equation, wide)[0]
 
 
 _NUMPY = {
@@ -168,6 +179,22 @@ def _fact_select(structure: Structure, equation: Equation, facts: Sequence[Fact]
     return [Fact.of(np.where(which.known, known, same), value)]
 
 
+def _tie_bits(structure: Structure, equation: Equation) -> list[Axes] | None:
+    return _tie(structure, equation) if _keeps_rank(structure, equation) else None
+
+
+def _fact_bits(
+    structure: Structure, equation: Equation, facts: Sequence[Fact]
+) -> list[Fact] | None:
+    return _fact(structure, equation, facts) if _keeps_rank(structure, equation) else None
+
+
+def _keeps_rank(structure: Structure, equation: Equation) -> bool:
+    """True for numbers that are read as others of as many bits, not as several or as a part."""
+    before, after = (structure.shape(value[0]) for value in (equation.inputs, equation.outputs))
+    return len(before) == len(after)
+
+
 def _tie_same(structure: Structure, equation: Equation) -> list[Axes]:
     """Every result is an operand."""
     return [structure.axes[value] for value in equation.inputs]
@@ -179,6 +206,7 @@ def _fact_same(structure: Structure, equation: Equation, facts: Sequence[Fact]) 
 
 ELEMENTWISE: dict[str, Primitive] = {
     **dict.fromkeys(_NAMES, Primitive(_tie, _fact)),
+    "bitcast_convert_type": Primitive(_tie_bits, _fact_bits),
     **dict.fromkeys(("device_put", "optimization_barrier"), Primitive(_tie_same, _fact_same)),
     "select_n": Primitive(_tie, _fact_select),
 }

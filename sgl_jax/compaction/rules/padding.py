@@ -32,13 +32,29 @@ def _tie(structure: Structure, equation: Equation) -> list[Axes]:
 def _fact(structure: Structure, equation: Equation, facts: Sequence[Fact]) -> list[Fact] | None:
     fact, filler = facts
     config = equation.params["padding_config"]
-    if any(inner or min(low, high) < 0 for low, high, inner in config) or not filler.known.all():
+    if not filler.known.all():
         return None
     shape = structure.shape(equation.inputs[0])
     wide = fact.widen([k for k, pads in enumerate(config) if any(pads)], shape)
-    edges = [(low, high) for low, high, _ in config]
-    known = np.pad(wide.known, edges, constant_values=True)
-    return [Fact(known, np.pad(wide.value, edges, constant_values=filler.value.item()))]
+    return [
+        Fact(_padded(wide.known, True, config), _padded(wide.value, filler.value.item(), config))
+    ]
+
+
+def _padded(x: np.ndarray, filler: Any, config: Sequence[tuple[int, int, int]]) -> np.ndarray:
+    """Pads an array before, behind and between its entries; a negative number cuts some off."""
+    for k, (low, high, inner) in enumerate(config):
+        if not low and not high and not inner:
+            continue
+        rows = np.moveaxis(x, k, 0)
+        spread = np.full(
+            (max(len(rows) * (1 + inner) - inner, 0), *rows.shape[1:]), filler, x.dtype
+        )
+        spread[:: inner + 1] = rows
+        edges = [(max(low, 0), max(high, 0))] + [(0, 0)] * (x.ndim - 1)
+        padded = np.pad(spread, edges, constant_values=filler)
+        x = np.moveaxis(padded[max(-low, 0) : len(padded) - max(-high, 0)], 0, k)
+    return x
 
 
 def _narrow(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[Any]:

@@ -27,6 +27,8 @@ def _tie(structure: Structure, equation: Equation) -> list[Axes]:
     """
     axes = structure.axes[equation.inputs[0]]
     before, after = structure.shape(equation.inputs[0]), structure.shape(equation.outputs[0])
+    if 0 in before:
+        return [structure.new_axes(after)]
     for axis, size in zip(axes, before, strict=True):
         if size == 1:
             structure.protect(axis, equation)
