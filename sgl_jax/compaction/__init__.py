@@ -21,8 +21,7 @@ In the order in which data flow:
 - ``_equality``: compares its answers with those of the full network;
 - ``_report``: sizes before and after, and the channels that stay, with reasons;
 - ``_staying``: explains why dead channels stay;
-- ``_layouts``, ``_states``: states of optimizers whose arrays have other shapes than the parameters;
-  narrows the state of an optimizer;
+- ``_layouts``, ``_states``: the arrays in states of optimizers, which it narrows;
 - ``_compact``: :func:`compact`, which takes these steps, and :func:`compacted_size`, which takes
   those that run nothing;
 - ``flax``: the same for a Flax module, which stays one;

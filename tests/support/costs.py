@@ -27,7 +27,7 @@ def of_records() -> Rows:
     for path in sorted(RESULTS.glob("*.json")):
         for run in record(path.stem).get("runs", [record(path.stem)]):
             device = run["device"].removeprefix("gpu: ").replace("cpu: cpu", "")
-            host = f"{run['cores']} cores of an {run['processor']}"
+            host = f"{run['cores']} core{'s' * (run['cores'] > 1)} of an {run['processor']}"
             where = f"`{path.stem}`", ", ".join(filter(None, [device, host])), run["python"]
             found = commits.setdefault((*where, run["versions"]["jax"]), [])
             found += [run["commit"]] * (run["commit"] not in found)

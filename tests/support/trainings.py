@@ -56,7 +56,7 @@ def of_budgets() -> Rows:
     for run in record("mnist_budgets")["runs"]:
         config, sizes = run["config"], run["compact"]
         shares = [sizes["after"][size] / sizes["before"][size] for size in ("flops", "parameters")]
-        ends = [run, *([run["twin"]] if "twin" in run else [])]
+        both = [run, run["twin"]] if "twin" in run else []  # trained one after the other
         rows.append(
             [
                 f"`{config['data']}`",
@@ -64,8 +64,8 @@ def of_budgets() -> Rows:
                 "no" if config["shrink_at"] is None else "yes",
                 *(f"{config[name]}" for name in ("epochs", "seed")),
                 *(f"{share:.1%}" for share in (*shares, run["last"]["sparsity"]["weights"])),
-                ", ".join(f"{end['last']['error']:.2%}" for end in ends),
-                ", ".join(f"{end['seconds']}" for end in ends),
+                ", ".join(f"{end['last']['error']:.2%}" for end in both or [run]),
+                ", ".join(f"{end['seconds']}" for end in both),
             ]
         )
     return rows
