@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from sgl_jax.compaction._folding import Fold, fold_of
-from sgl_jax.compaction.axes import Axis, Contraction, Fact, Structure
+from sgl_jax.compaction.axes import Axis, Contraction, Fact, Grid, Structure
 
 
 __all__ = ["Search"]
@@ -49,7 +49,8 @@ class Search:
     A set of tied positions can go if at every sum over it each of its terms is zero, for all
     results of the sum that stay, or is a constant that a bias can take up. That is true of a union
     of sets for which it is true, so there is a greatest one; it is what is left of all sets after
-    restoring those that violate it, again and again.
+    restoring those that violate it, again and again. Of a grid whole rows and columns go: what
+    stays of its factors stays in all combinations.
 
     Attributes:
       removed: True for the roots of sets that are removed.
@@ -75,6 +76,7 @@ class Search:
             for axis in structure.axes[value]:
                 if axis is not None:
                     self.removed[self.roots[axis]] = True
+        structure.sets.propagate(self._reach)
         self.removed[list(structure.sets.reasons())] = False
         self.axes = list(self._shrinking(parameters))
         each = isinstance(round_to, Sequence)
@@ -90,10 +92,12 @@ class Search:
         rounded = [pair for pair in zip(self.axes, self.multiples, strict=True) if pair[1] > 1]
         changed = True
         while changed:
-            # Sums, not any(): every term and axis has its turn.
+            # A sum, not any(): every term has its turn.
             changed = sum(self._restore_needed(term) for term in self.terms) > 0
             if not changed:
-                changed = sum(self._revive(axis) for axis in axes) > 0
+                changed = self.structure.sets.propagate(self._complete)
+            if not changed:
+                changed = any(self._revive(axis) for axis in axes)
             if not changed:
                 changed = sum(self._round(*pair) for pair in rounded) > 0
 
@@ -164,6 +168,23 @@ class Search:
             shape[k] = len(stays)
             live = live & (stays.any() if live.shape[k] == 1 else stays.reshape(shape))
         return np.asarray(live.reshape(len(live), -1).any(axis=1))
+
+    def _reach(self, grid: Grid) -> bool:
+        """Takes a grid for removable that holds something removable; True if it was not."""
+        held = self.roots[np.concatenate([grid.positions.reshape(-1), *grid.factors])]
+        some, every = self.removed[held].any(), self.removed[held].all()
+        self.removed[held] = some
+        return bool(some and not every)
+
+    def _complete(self, grid: Grid) -> bool:
+        """Restores factors of positions that stay, and positions of factors that do."""
+        stays = [factor[self._stays(rows).any(axis=1)] for factor, rows in grid.slices]
+        factors = grid.combine([self._stays(factor) for factor in grid.factors]).all(axis=0)
+        roots = self.roots[np.concatenate([*stays, grid.positions[factors]])]
+        restored = roots[self.removed[roots]]
+        for root in restored.tolist():
+            self._restore(root, f"{grid.equation} can only lose whole rows and columns of it")
+        return bool(restored.size)
 
     def _revive(self, axis: np.ndarray) -> bool:
         """Restores one position of an axis of which none would be left; True if it did."""

@@ -9,6 +9,7 @@ import pytest
 from flax import nnx
 from jax import lax
 
+from sgl_jax.compaction.axes import Slicing
 from sgl_jax.compaction.channels import read_program
 from sgl_jax.compaction.program import trace
 
@@ -134,25 +135,76 @@ def test_positions_keep_their_numbers(function, shape, axis, expected):
     free(read, 0, axis)
 
 
-def test_flattening_lays_channels_out_last_or_first():
-    last = Read(lambda x: x.reshape(-1), (1, 3, 4))
-    assert last.along(0, 2) == [[0, 1, 2, 3] * 3]
-    stays(last, 0, 1, "reshape")
-    first = Read(lambda x, k: (x @ k).T.reshape(-1), (3, 5), (5, 4))
-    assert first.along(1, 1) == [[-1] * 12], "of two axes the last can be sliced"
-    stays(first, 1, 1, "reshape")
-    images = Read(lambda k: jnp.broadcast_to(k[:, None], (4, 3)).reshape(-1), (4,))
-    assert images.along(0, 0) == [[-1] * 12]
+def test_flattening_makes_a_position_of_every_combination():
+    both = Read(lambda x: x.reshape(-1), (1, 3, 4))
+    (grid,) = both.sets.grids
+    assert grid.positions.shape == (3, 4)
+    assert [factor.tolist() for factor in grid.factors] == [[0, 1, 2], [3, 4, 5, 6]]
+    assert both.axes[0][0].tolist() == grid.positions.reshape(-1).tolist()
+    free(both, 0, 1)
+    free(both, 0, 2)
 
 
-def test_splitting_keeps_the_part_that_is_free():
+def test_flattening_beside_an_axis_that_stays_whole_repeats_channels():
+    program, _ = trace(lambda x, k: (x @ k).reshape(-1), jnp.ones((3, 2)), jnp.ones((2, 4)))
+    program.outputs = ()
+    structure = read_program(program, program.inputs[1:])
+    columns = structure.axes[program.inputs[1]][1]
+    (found,) = structure.axes[max(structure.axes)]
+    assert found.tolist() == columns.tolist() * 3
+    assert not structure.sets.grids
+
+
+def test_repeated_channels_are_products_with_an_axis_of_their_own():
+    read = Read(lambda k, x: x * jnp.repeat(k, 3), (4,), (12,))
+    (grid,) = read.sets.grids
+    assert grid.factors[0].tolist() == read.roots(0, 0).tolist()
+    assert read.sets.find(grid.positions).reshape(-1).tolist() == read.roots(1, 0).tolist()
+    free(read, 0, 0)
+    free(read, 1, 0)
+
+
+def test_split_axis_loses_rows_and_columns():
     read = Read(lambda x: x.reshape(2, 3), (6,))
+    (grid,) = read.sets.grids
+    assert grid.positions.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert [len(factor) for factor in grid.factors] == [2, 3]
+    assert read.roots(0, 0).tolist() == [0, 1, 2, 3, 4, 5]
+    free(read, 0, 0)
+    slicing = Slicing(read.structure, frozenset({0, 3, 4, 5}))
+    assert slicing.shape(max(read.structure.axes)) == (1, 2)
+    assert slicing.violation is None
+    ragged = Slicing(read.structure, frozenset({0, 4}))
+    assert re.match("reshape at .* can only lose whole rows and columns", ragged.violation)
+
+
+def test_split_like_another_has_the_same_factors():
+    read = Read(lambda x: x.reshape(2, 3).reshape(6).reshape(2, 3), (6,))
+    first, merged, last = read.sets.grids
+    for one, other in zip(first.factors, last.factors, strict=True):
+        assert read.sets.find(one).tolist() == read.sets.find(other).tolist()
+    assert read.sets.find(merged.positions).tolist() == first.positions.tolist()
+
+
+def test_factor_that_stays_leaves_the_other():
+    read = Read(lambda x: jnp.sort(x.reshape(2, 3), axis=0), (6,))
     roots = read.roots(0, 0).tolist()
-    assert roots[:3] == roots[3:], "heads stay, and their parts go together"
-    assert read.along(0, 0)[1] == [3, 4, 5]
-    back = Read(lambda x: x.reshape(6, 2), (3, 4))
-    stays(back, 0, 0, "reshape")
-    stays(back, 0, 1, "reshape")
+    assert roots[:3] == roots[3:]
+    assert len(set(roots)) == 3
+    free(read, 0, 0)
+    both = Read(lambda x: jnp.sort(jnp.sort(x.reshape(2, 3), axis=0), axis=1), (6,))
+    stays(both, 0, 0, "sort")
+
+
+def test_reshape_through_common_factors():
+    read = Read(lambda x: x.reshape(8, 3), (4, 6))
+    split, merged = read.sets.grids
+    assert [len(factor) for factor in split.factors] == [2, 3]
+    assert [len(factor) for factor in merged.factors] == [4, 2]
+    assert merged.factors[0].tolist() == read.roots(0, 0).tolist()
+    none = Read(lambda x: x.reshape(3, 4), (4, 3))
+    stays(none, 0, 0, "reshape")
+    stays(none, 0, 1, "reshape")
 
 
 def total(x):
@@ -228,7 +280,7 @@ def test_grouped_convolution_ties_a_group():
             "dynamic_update_slice",
         ),
         (lambda x: lax.pad(x, 0.0, [(0, 0, 0), (0, -1, 1)]), "pad"),
-        (lambda x: x.reshape(4, 2), "reshape"),
+        (lambda x: jnp.concatenate([x] * 3).reshape(4, 6), "reshape"),
         (lambda x: nnx.max_pool(x[..., None], (2,)), "reduce_window_max"),
         (lambda x: lax.reduce(x, np.float32(0), lambda a, b: a + 2 * b, (1,)), "reduce"),
     ],

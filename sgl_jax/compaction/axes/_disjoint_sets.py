@@ -1,14 +1,20 @@
 """Disjoint sets of positions that are removed together, and the reasons why some stay."""
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
+
+from sgl_jax.compaction.axes._grid import Grid
 
 
 __all__ = ["Axis", "DisjointSets"]
 
 Axis: TypeAlias = np.ndarray | None
-"""The numbers of the positions along one axis of an array; ``None`` if the axis stays whole."""
+"""The numbers of the positions along one axis of an array; ``None`` if the axis stays whole.
+
+Of an axis whose size is a multiple of a symbol they are those of one period.
+"""
 
 
 class DisjointSets:
@@ -20,13 +26,14 @@ class DisjointSets:
 
     def __init__(self) -> None:
         self._parents = np.zeros(0, int)
+        self.grids: list[Grid] = []
         self.protected: dict[int, str] = {}
-        """For positions that have to stay, and their sets with them, the reason."""
 
     def copy(self) -> "DisjointSets":
         """A copy that can be changed on its own."""
         other = DisjointSets()
         other._parents, other.protected = self._parents.copy(), self.protected.copy()
+        other.grids = self.grids.copy()
         return other
 
     def __len__(self) -> int:
@@ -65,6 +72,13 @@ class DisjointSets:
             left, right = left[apart], right[apart]
             # Of several partners that a root has, it gets the least; the others meet it next time.
             np.minimum.at(self._parents, np.maximum(left, right), np.minimum(left, right))
+
+    def propagate(self, step: Callable[[Grid], bool]) -> bool:
+        """Applies a step to all grids until it changes none of them; True if it changed some."""
+        changed = False
+        while sum(step(grid) for grid in self.grids):
+            changed = True
+        return changed
 
     def protect(self, axis: Axis, why: str) -> None:
         """Says that the positions of an axis have to stay; the first reason given counts."""

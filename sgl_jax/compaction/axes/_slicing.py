@@ -6,6 +6,7 @@ import numpy as np
 
 from sgl_jax._util.narrowing import take
 from sgl_jax.compaction.axes._disjoint_sets import Axis
+from sgl_jax.compaction.axes._grid import Grid
 from sgl_jax.compaction.axes._structure import Structure
 
 
@@ -18,15 +19,29 @@ class Slicing:
     Attributes:
       structure: the program, read.
       removed: positions that are removed, with all that are tied to them.
-      is_removed: True for the positions that are removed.
+      is_removed: True for the positions that are removed: those, and what follows by grids.
     """
 
     def __init__(self, structure: Structure, removed: frozenset[int]) -> None:
         self.structure, self.removed = structure, removed
-        roots = structure.sets.roots()
-        is_removed = np.zeros(len(roots), bool)
-        is_removed[roots[list(removed)]] = True
-        self.is_removed = is_removed[roots]
+        self._roots = structure.sets.roots()
+        stays = np.ones(len(self._roots), bool)
+        stays[self._roots[list(removed)]] = False
+        structure.sets.propagate(lambda grid: self._complete(grid, stays))
+        self.is_removed = ~stays[self._roots]
+
+    def _complete(self, grid: Grid, stays: np.ndarray) -> bool:
+        """Removes factors without positions, and positions without all of their factors.
+
+        Returns:
+          True if there were any.
+        """
+        goes = [factor[~stays[self._roots[rows]].any(axis=1)] for factor, rows in grid.slices]
+        factors = grid.combine([stays[self._roots[factor]] for factor in grid.factors])
+        goes = self._roots[np.concatenate([*goes, grid.positions[~factors.all(axis=0)]])]
+        changed = bool(stays[goes].any())
+        stays[goes] = False
+        return changed
 
     def differs(self, before: "Slicing") -> bool:
         """True if this slicing removes other positions than ``before``, or a protected one.
@@ -43,6 +58,10 @@ class Slicing:
         for root, why in self.structure.sets.reasons().items():
             if self.is_removed[root]:
                 return why
+        for grid in self.structure.sets.grids:
+            factors = grid.combine([self.is_removed[factor] for factor in grid.factors])
+            if (self.is_removed[grid.positions] & ~factors.any(axis=0)).any():
+                return f"{grid.equation} can only lose whole rows and columns of it"
         for equation, axes in self.structure.loops:
             if any(self.is_removed[axis].any() for axis in axes):
                 return f"{equation} runs over it"
@@ -61,7 +80,10 @@ class Slicing:
     def shape(self, value: int) -> tuple[Any, ...]:
         """The shape of a value without what is removed."""
         pairs = zip(self.structure.shape(value), self.masks(value), strict=True)
-        return tuple(size if mask is None else int(mask.sum()) for size, mask in pairs)
+        # The masks of axes of a symbolic size are those of one period.
+        return tuple(
+            size if mask is None else size // len(mask) * int(mask.sum()) for size, mask in pairs
+        )
 
     def take(self, value: int, array: Any) -> Any:
         """Slices an array that is a whole value."""

@@ -2,12 +2,14 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from sgl_jax.compaction.axes._disjoint_sets import Axis, DisjointSets
+from sgl_jax.compaction.axes._grid import Grid
 from sgl_jax.compaction.program import Equation, Program, equations
 
 
@@ -49,6 +51,7 @@ class Structure:
       unknown: equations without a rule that met an axis and need it whole.
       loops: loops and branches without a rule, with the axes that they met.
       windows: axes that a window slides over.
+      repeated: axes along which an array is repeated.
       static: values that depend on no argument, where they are small: indices.
     """
 
@@ -61,6 +64,7 @@ class Structure:
         self.unknown: list[Equation] = []
         self.loops: list[tuple[Equation, list[np.ndarray]]] = []
         self.windows: list[np.ndarray] = []
+        self.repeated: list[np.ndarray] = []
         self.static: dict[int, np.ndarray] = {}
 
     @functools.cached_property
@@ -107,6 +111,56 @@ class Structure:
         self.sets.protect(found[0], f"{equation} joins it with an axis that is not sliced")
         return found[0]
 
+    def merge(self, axes: Sequence[Axis], shape: Sequence[Any], equation: Equation) -> Axis:
+        """Merges axes into one, along which the last changes fastest.
+
+        Args:
+          axes: the axes.
+          shape: their sizes.
+          equation: the operation that merges them.
+        """
+        start = _after_symbols(shape)
+        axes, shape = axes[start:], shape[start:]
+        tracked = [k for k, axis in enumerate(axes) if axis is not None]
+        if not tracked:
+            return None
+        factors = tuple(np.asarray(axes[k]) for k in tracked)
+        sizes = tuple(shape[k] for k in tracked)
+        merged = factors[0]
+        if len(tracked) > 1:
+            merged = self.sets.new(math.prod(sizes)).reshape(sizes)
+            self.sets.grids.append(Grid(merged, factors, equation, split=False))
+        whole = [k for k in range(len(shape)) if k not in tracked]
+        return np.broadcast_to(np.expand_dims(merged, whole), shape).reshape(-1)
+
+    def split(self, axis: Axis, shape: Sequence[Any], equation: Equation) -> Axes:
+        """Splits an axis into several, of which one along which nothing changes stays whole.
+
+        Args:
+          axis: the axis.
+          shape: the sizes of the axes that it is split into.
+          equation: the operation that splits it.
+        """
+        if axis is None or len(shape) == 1:
+            return (axis,) * len(shape)
+        start = _after_symbols(shape)
+        if start:
+            return (*(None,) * start, *self.split(axis, shape[start:], equation))
+        grid = axis.reshape(shape)
+        found: list[Axis] = [None] * len(shape)
+        changing = [k for k in range(len(shape)) if (grid != grid.take([0], axis=k)).any()]
+        if not changing:
+            self.protect(axis, equation)
+            return tuple(found)
+        grid = grid[tuple(slice(None) if k in changing else 0 for k in range(len(shape)))]
+        factors = (grid,)
+        if len(changing) > 1:
+            factors = tuple(self.sets.new(size) for size in grid.shape)
+            self.sets.grids.append(Grid(grid, factors, equation, split=True))
+        for k, factor in zip(changing, factors, strict=True):
+            found[k] = factor
+        return tuple(found)
+
     def contract(self, axes: Sequence[Axis], contraction: Contraction) -> None:
         """Ties the axes that a product sums over, and records the sum."""
         if self.tie(axes, contraction.equation) is not None:
@@ -122,3 +176,8 @@ class Structure:
         self.protect(axis, equation, "slides over it")
         if axis is not None:
             self.windows.append(axis)
+
+
+def _after_symbols(shape: Sequence[Any]) -> int:
+    """The axis after the last one whose size is a symbol."""
+    return max((k + 1 for k, size in enumerate(shape) if not isinstance(size, int)), default=0)

@@ -41,11 +41,13 @@ class Channels:
       slots: the axes that hold them.
       kept: for every channel the reason why it cannot be removed; empty if it can.
       ties: the operations that tie the leaves to each other.
+      heads: True if they are the heads of an attention.
     """
 
     slots: tuple[Slot, ...]
     kept: tuple[str, ...]
     ties: tuple[str, ...]
+    heads: bool = False
 
     @property
     def count(self) -> int:
@@ -63,7 +65,8 @@ class Channels:
         return list(dict.fromkeys(filter(None, self.kept)))
 
     def __str__(self) -> str:
-        lines = [f"{self.count} channels, {self.free} of them removable"]
+        kind = "heads" if self.heads else "channels"
+        lines = [f"{self.count} {kind}, {self.free} of them removable"]
         for words, reads in (("made by", False), ("read by", True)):
             slots = [slot for slot in self.slots if slot.reads == reads]
             lines += [f"  {words} {slot.path}, axis {slot.axis}" for slot in slots]
@@ -80,8 +83,16 @@ class _Holder(NamedTuple):
     roots: np.ndarray
 
 
-def channels_of(structure: Structure, values: dict[Path, int]) -> Iterable[Channels]:
-    """Finds the channels of every connected set of axes of leaves; windows have none."""
+def channels_of(
+    structure: Structure, values: dict[Path, int], heads: np.ndarray
+) -> Iterable[Channels]:
+    """Finds the channels of every connected set of axes of leaves; windows have none.
+
+    Args:
+      structure: the network, read.
+      values: the numbers of its parameters, by path.
+      heads: the positions of heads.
+    """
     find, reasons = structure.sets.find, structure.sets.reasons()
     reading = reading_axes(structure)
     windows = {root for axis in structure.windows for root in find(axis).tolist()}
@@ -107,7 +118,8 @@ def channels_of(structure: Structure, values: dict[Path, int]) -> Iterable[Chann
         )
         ties = [str(by) for axis, by in structure.ties if find(axis[:1])[0] in numbers]
         kept = tuple(reasons.get(root, "") for root in roots)
-        yield Channels(slots, kept, tuple(dict.fromkeys(ties)))
+        are_heads = not numbers.keys().isdisjoint(find(heads).tolist())
+        yield Channels(slots, kept, tuple(dict.fromkeys(ties)), are_heads)
 
 
 def _components(holders: Sequence[_Holder]) -> Iterable[tuple[list[int], list[_Holder]]]:

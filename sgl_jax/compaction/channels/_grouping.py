@@ -10,7 +10,9 @@ from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
 from sgl_jax.compaction.channels._channel_groups import ChannelGroups
 from sgl_jax.compaction.channels._channels import Channels, Slot, channels_of
+from sgl_jax.compaction.channels._factors import choose_factors
 from sgl_jax.compaction.channels._network import read_network
+from sgl_jax.compaction.channels._roles import head_positions
 from sgl_jax.compaction.program import Product, products_of
 from sgl_jax.groups import GroupFamily, Groups, Member
 
@@ -19,7 +21,11 @@ __all__ = ["channel_groups"]
 
 
 def channel_groups(
-    apply: Callable[..., Any], params: Params, *inputs: Any, readers: bool = False
+    apply: Callable[..., Any],
+    params: Params,
+    *inputs: Any,
+    readers: bool = False,
+    heads: bool = False,
 ) -> ChannelGroups:
     """Finds the channels of a network: the weights that have to be zero together.
 
@@ -38,9 +44,14 @@ def channel_groups(
         families, by its inputs and by its outputs, the groups overlap, and there is no prox: for
         :func:`~sgl_jax.add_penalty_gradient` and the group part of :func:`~sgl_jax.sgl_transform`,
         which take the gradient.
+      heads: group whole heads of attentions in place of head dimensions: all that makes a head's
+        query, key and value, and the rows of the kernel that reads it. Heads that share a key and
+        value make one group with them; where all share one, a head is its query and what reads it.
+        Channels that such a kernel makes, those of a residual stream, are then in no group: aim at
+        them, or at head dimensions, by a second regularizer, without a prox.
 
     Raises:
-      ValueError: no channel can be removed.
+      ValueError: no channel can be removed, or no head.
 
     Example:
       >>> import jax.numpy as jnp, sgl_jax as sgl
@@ -56,49 +67,66 @@ def channel_groups(
     for equation, axes in structure.loops:
         for axis in axes:
             structure.protect(axis, equation)
-    channels = tuple(channels_of(structure, values))
+    positions = head_positions(structure)
+    choose_factors(structure, positions, heads)
+    channels = tuple(channels_of(structure, values, positions))
     costs = _costs(products_of(structure.program, list(leaves)) if not structure.loops else [])
     floating = {path for path, leaf in leaves.items() if jnp.issubdtype(leaf.dtype, jnp.floating)}
-    families, flops = [], []
-    for found, slots in zip(channels, _members(channels, floating, readers), strict=True):
+    aims_at_heads, families, flops = False, [], []
+    members = _members(channels, floating, readers, heads)
+    for found, slots in zip(channels, members, strict=True):
         grouped = tuple(dict.fromkeys(k for slot in slots for k in slot.channel))
         if slots:
+            aims_at_heads |= found.heads
             families.append(_family(slots, grouped))
             flops.append(_saved(found, grouped, costs))
-    if not families:
+    if not families or heads > aims_at_heads:
         raise ValueError(
-            f"channel_groups needs a network with channels that can be removed, got none among "
-            f"those of {', '.join(leaves)}."
+            f"channel_groups needs a network with {'heads' if heads else 'channels'} that can be "
+            f"removed, got none among those of {', '.join(leaves)}."
         )
     unknown = tuple(map(str, structure.unknown))
     return ChannelGroups(channels, Groups(tuple(families)), unknown, tuple(flops))
 
 
 def _members(
-    channels: Sequence[Channels], floating: set[Path], readers: bool
+    channels: Sequence[Channels], floating: set[Path], readers: bool, heads: bool
 ) -> list[tuple[Slot, ...]]:
     """For all channels the slots in their groups, with those that read them if wanted."""
     homes = _homes(channels, floating)
+    whole = _whole_heads(channels, floating) if heads else {}
     members = []
     for found in channels:
-        made = tuple(slot for slot in found.slots if homes.get(slot.path) is slot)
-        read = [slot for slot in found.slots if slot.reads and slot.path in floating]
-        wanted = (*made, *read) if readers and made else made
-        members.append(tuple(slot for slot in found.slots if slot in wanted))
+        slots = [slot for slot in found.slots if slot.path in floating]
+        # Without all that makes them the channels would not go.
+        lost = any(not slot.reads and whole.get(slot.path, slot) is not slot for slot in slots)
+        made = [slot for slot in slots if (homes | whole).get(slot.path) is slot and not lost]
+        read = [slot for slot in slots if slot.reads and readers and made]
+        members.append(tuple(slot for slot in slots if slot in (*made, *read)))
     return members
 
 
 def _homes(channels: Sequence[Channels], floating: set[Path]) -> dict[Path, Slot]:
     """For every leaf the axis by which it is in groups: the last that makes removable channels."""
     homes: dict[Path, Slot] = {}
+    for slot in _removable(channels, floating):
+        if not slot.reads and (slot.path not in homes or slot.axis >= homes[slot.path].axis):
+            homes[slot.path] = slot
+    return homes
+
+
+def _whole_heads(channels: Sequence[Channels], floating: set[Path]) -> dict[Path, Slot]:
+    """For every leaf that makes or reads removable heads the axis of these."""
+    slots = _removable([found for found in channels if found.heads], floating)
+    return {slot.path: slot for slot in slots}
+
+
+def _removable(channels: Sequence[Channels], floating: set[Path]) -> Iterable[Slot]:
+    """The slots of leaves that are trained, all of whose channels can be removed."""
     for found in channels:
         for slot in found.slots:
-            removable = not any(found.kept[k] for k in slot.channel)
-            if not removable or slot.reads or slot.path not in floating:
-                continue
-            if slot.path not in homes or slot.axis >= homes[slot.path].axis:
-                homes[slot.path] = slot
-    return homes
+            if slot.path in floating and not any(found.kept[k] for k in slot.channel):
+                yield slot
 
 
 def _family(slots: Sequence[Slot], grouped: Sequence[int]) -> GroupFamily:

@@ -8,7 +8,7 @@ import numpy as np
 from jax import export
 
 from sgl_jax._util.pytree import is_key
-from sgl_jax.compaction.axes import Axes, Structure
+from sgl_jax.compaction.axes import Axes, Structure, close
 from sgl_jax.compaction.program import Equation, Program, equations
 from sgl_jax.compaction.rules import PRIMITIVES
 
@@ -35,7 +35,19 @@ def read_program(program: Program, sliceable: Sequence[int]) -> Structure:
     for value in program.outputs:
         for axis in structure.axes[value]:
             structure.sets.protect(axis, "it is an output of the network")
+    _protect_closed_over(structure, sliceable)
+    close(structure.sets)
     return structure
+
+
+def _protect_closed_over(structure: Structure, sliceable: Sequence[int]) -> None:
+    """Protects the axes of arrays that the function closes over, if no argument has them, too."""
+    axes = [axis for value in sliceable for axis in structure.axes[value] if axis is not None]
+    roots = np.unique(structure.sets.find(np.concatenate([np.zeros(0, int), *axes])))
+    for value in structure.program.closed_over:
+        for axis in structure.axes[value]:
+            if axis is not None and not np.isin(structure.sets.find(axis), roots).any():
+                structure.sets.protect(axis, "an array that the network closes over has it")
 
 
 def read_equations(structure: Structure) -> None:

@@ -13,12 +13,14 @@ __all__ = ["BROADCASTING"]
 
 def _tie_broadcast(structure: Structure, equation: Equation) -> list[Axes]:
     value, shape = equation.inputs[0], structure.shape(equation.outputs[0])
-    found = list(structure.new_axes(shape))
+    new = structure.new_axes(shape)
+    found = list(new)
     for k, to in enumerate(equation.params["broadcast_dimensions"]):
         if structure.shape(value)[k] == shape[to]:
             found[to] = structure.axes[value][k]
         else:
             structure.protect(structure.axes[value][k], equation)
+    structure.repeated += [a for a, b in zip(new, found, strict=True) if a is b and a is not None]
     return [tuple(found)]
 
 

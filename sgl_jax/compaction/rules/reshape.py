@@ -1,11 +1,11 @@
 """Reshaping, by which axes are merged and split."""
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from sgl_jax.compaction.axes import Axes, Axis, Fact, Slicing, Structure, widen
 from sgl_jax.compaction.program import Equation
@@ -19,12 +19,7 @@ Block = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def _tie(structure: Structure, equation: Equation) -> list[Axes]:
-    """Merged and split axes leave one axis that can be sliced; the others stay whole.
-
-    Of merged axes it is the last that can be sliced, and every position of the result belongs to
-    one of its positions. Of the axes that an axis is split into, it is the one that takes the
-    fewest new ties, or else the last.
-    """
+    """Splits axes into the factors that their sizes have in common, and merges these anew."""
     axes = structure.axes[equation.inputs[0]]
     before, after = structure.shape(equation.inputs[0]), structure.shape(equation.outputs[0])
     if 0 in before:
@@ -34,20 +29,50 @@ def _tie(structure: Structure, equation: Equation) -> list[Axes]:
             structure.protect(axis, equation)
     found: list[Axis] = [None] * len(after)
     for sources, targets in _blocks(before, after):
-        tracked = [k for k in sources if axes[k] is not None]
-        if not tracked:
+        if all(axes[k] is None for k in sources):
             continue
-        shape = tuple(before[k] for k in sources)
-        if len(targets) > 1 < len(sources):
-            for k in tracked:
+        split = _common_factors([before[k] for k in sources], [after[k] for k in targets])
+        if split is None:
+            for k in sources:
                 structure.protect(axes[k], equation, "mixes it with others")
             continue
-        for k in tracked[:-1]:
-            structure.protect(axes[k], equation, "merges it with another")
-        flat = _merge(np.asarray(axes[tracked[-1]]), sources.index(tracked[-1]), shape)
-        kept, axis = _split(structure, flat, tuple(after[k] for k in targets))
-        found[targets[kept]] = axis
+        parts: list[Axis] = []
+        for k, shape in zip(sources, split[0], strict=True):
+            parts += structure.split(axes[k], shape, equation)
+        for k, shape in zip(targets, split[1], strict=True):
+            found[k] = structure.merge(parts[: len(shape)], shape, equation)
+            del parts[: len(shape)]
     return [tuple(found)]
+
+
+def _common_factors(
+    before: Sequence[Any], after: Sequence[Any]
+) -> tuple[list[Shape], list[Shape]] | None:
+    """The factors of each size, before and after, in order the same ones; ``None`` without any."""
+    if len(after) == 1:
+        return [(size,) for size in before], [tuple(before)]
+    if len(before) == 1:
+        return [tuple(after)], [(size,) for size in after]
+    sizes = (*before, *after)
+    if not all(isinstance(size, int) and size > 0 for size in sizes):
+        return None
+    ends = {math.prod(run[: k + 1]) for run in (before, after) for k in range(len(run))}
+    steps = list(itertools.pairwise((1, *sorted(ends))))
+    if any(end % start for start, end in steps):
+        return None
+    factors = [end // start for start, end in steps]
+    return _share_out(factors, before), _share_out(factors, after)
+
+
+def _share_out(factors: Sequence[int], sizes: Sequence[int]) -> list[Shape]:
+    """The run of factors that makes each size."""
+    rest, runs = list(factors), []
+    for size in sizes:
+        run: list[int] = []
+        while math.prod(run) < size:
+            run.append(rest.pop(0))
+        runs.append(tuple(run))
+    return runs
 
 
 def _blocks(before: Shape, after: Shape) -> Iterator[Block]:
@@ -74,28 +99,6 @@ def _blocks(before: Shape, after: Shape) -> Iterator[Block]:
             else:
                 targets.append(right.pop(0))
         yield tuple(sources), tuple(targets)
-
-
-def _merge(axis: np.ndarray, at: int, shape: Shape) -> np.ndarray:
-    """The positions along merged axes, one of which has positions."""
-    along = [1] * len(shape)
-    along[at] = shape[at]
-    return np.broadcast_to(axis.reshape(along), shape).reshape(-1)
-
-
-def _split(structure: Structure, flat: np.ndarray, shape: Shape) -> tuple[int, np.ndarray]:
-    """The one of the axes of a split axis that can be sliced, and its positions."""
-    if len(shape) == 1:
-        return 0, flat
-    roots = structure.sets.find(flat).reshape(shape)
-    ties = []
-    for k in range(len(shape)):
-        rows = np.moveaxis(roots, k, 0).reshape(shape[k], -1)
-        ties.append(sum(len(np.unique(row)) - 1 for row in rows))
-    kept = max(k for k in range(len(shape)) if ties[k] == min(ties))
-    rows = np.moveaxis(flat.reshape(shape), kept, 0).reshape(shape[kept], -1)
-    structure.sets.union(rows, np.broadcast_to(rows[:, :1], rows.shape))
-    return kept, rows[:, 0]
 
 
 def _fact(structure: Structure, equation: Equation, facts: Sequence[Fact]) -> list[Fact]:

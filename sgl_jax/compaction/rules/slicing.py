@@ -25,8 +25,15 @@ def _cuts(equation: Equation) -> list[tuple[int, Any, int]]:
 
 
 def _tie_slice(structure: Structure, equation: Equation) -> list[Axes]:
-    pairs = zip(structure.axes[equation.inputs[0]], _cuts(equation), strict=True)
-    return [tuple(None if axis is None else axis[slice(*cut)] for axis, cut in pairs)]
+    value = equation.inputs[0]
+    return [
+        tuple(
+            axis if axis is None or cut == (0, size, 1) else axis[slice(*cut)]
+            for axis, cut, size in zip(
+                structure.axes[value], _cuts(equation), structure.shape(value), strict=True
+            )
+        )
+    ]
 
 
 def _fact_slice(structure: Structure, equation: Equation, facts: Sequence[Fact]) -> list[Fact]:
@@ -38,12 +45,12 @@ def _fact_slice(structure: Structure, equation: Equation, facts: Sequence[Fact])
 
 
 def _narrow_slice(slicing: Slicing, equation: Equation, arguments: list[Any]) -> list[Any]:
-    (x,) = arguments
-    pairs = zip(slicing.masks(equation.inputs[0]), _cuts(equation), strict=True)
-    for axis, (mask, cut) in enumerate(pairs):
+    (x,), (value,) = arguments, equation.inputs
+    sizes = slicing.structure.shape(value)
+    for axis, (mask, cut) in enumerate(zip(slicing.masks(value), _cuts(equation), strict=True)):
         if mask is None:
             x = lax.slice_in_dim(x, *cut, axis)
-        else:
+        elif cut != (0, sizes[axis], 1):
             x = take_remaining(x, mask, np.arange(*cut), axis)
     return [x]
 
