@@ -20,7 +20,7 @@ def _tie(structure: Structure, equation: Equation) -> list[Axes]:
     operands = [structure.axes[value] for value in equation.inputs[:count]]
     for k, axes in enumerate(zip(*operands, strict=True)):
         for axis in axes if k in slid else ():
-            structure.protect_window(axis, equation)
+            structure.protect(axis, equation, "slides over it")
         columns.append(None if k in slid else structure.tie(axes, equation))
     return [tuple(columns)] * len(equation.outputs)
 
