@@ -89,6 +89,12 @@ def test_channel_is_followed_to_the_operation_that_revives_it():
     assert re.search(r"1 of w: add at .* may make it other than zero", said)
 
 
+def test_no_groups_are_refused_with_the_reasons():
+    message = "got none among those of o, w: .*reduce_max at .* needs it whole"
+    with pytest.raises(ValueError, match=message):
+        sgl.channel_groups(with_largest, drawn(), jnp.ones((2, 6)))
+
+
 def test_report_comes_back_from_disk(tmp_path):
     small = sgl.compact(plain, drawn(), jnp.ones((2, 6)), protect="w")
     sgl.save_compact(tmp_path / "small", small)

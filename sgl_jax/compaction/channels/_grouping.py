@@ -1,5 +1,6 @@
 """Groups of weights that have to be zero together for a channel to be removable."""
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ from sgl_jax.groups import GroupFamily, Groups, Member
 
 
 __all__ = ["channel_groups"]
+
+_MOST_REASONS = 3
+"""Reasons in a message why no channels can be removed."""
 
 
 def channel_groups(
@@ -81,9 +85,11 @@ def channel_groups(
             families.append(_family(slots, grouped))
             flops.append(_saved(found, grouped, costs))
     if not families or heads > aims_at_heads:
+        reasons = dict.fromkeys(why for found in channels for why in found.reasons)
+        because = f": {'; '.join(itertools.islice(reasons, _MOST_REASONS))}" if reasons else ""
         raise ValueError(
             f"channel_groups needs a network with {'heads' if heads else 'channels'} that can be "
-            f"removed, got none among those of {', '.join(leaves)}."
+            f"removed, got none among those of {', '.join(leaves)}{because}."
         )
     unknown = tuple(map(str, structure.unknown))
     return ChannelGroups(channels, Groups(tuple(families)), unknown, tuple(flops))
