@@ -61,7 +61,7 @@ def find_first_filters(run: Run) -> np.ndarray | None:
     leaves, _ = flatten_by_path(sparse)
     try:
         found = products(lambda w, x: apply((w, rest), x), sparse, run.experiment.image)
-    except ValueError:  # a loop or a branch
+    except ValueError:  # in a while loop or in a branch
         return None
     kernels = [leaves[product.kernel] for product in found if product.kernel]
     kernels = [kernel for kernel in kernels if kernel.ndim == 4]

@@ -16,7 +16,7 @@ In the order in which data flow:
   positions whose removal changes nothing;
 - ``_plan``: the positions that stay of every leaf;
 - ``_removal``: the steps so far, from a network to its narrow parameters;
-- ``_evaluation``, ``_narrow``: the network as a function of narrow parameters;
+- ``_evaluation``, ``_loops``, ``_narrow``: the network as a function of narrow parameters;
 - ``_fastest``: the multiples of channels with which the network is quickest;
 - ``_equality``: compares its answers with those of the full network;
 - ``_report``: sizes before and after, and the channels that stay, with reasons;

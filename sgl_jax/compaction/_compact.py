@@ -113,9 +113,9 @@ def compact(
         1e-5 in float32, 1e-12 in float64, 5e-2 in half precision.
 
     Raises:
-      ValueError: a parameter is not finite, a pattern finds no leaf, a loop runs over channels, an
-        array that ``apply`` closes over would have to be sliced, outputs differ, or ``round_to`` or
-        ``timed`` is something else.
+      ValueError: a parameter is not finite, a pattern finds no leaf, an array that ``apply`` closes
+        over would have to be sliced, outputs differ, or ``round_to`` or ``timed`` is something
+        else.
 
     Example:
       >>> import jax.numpy as jnp, sgl_jax as sgl
@@ -191,7 +191,8 @@ def measure_size(apply: Callable[..., Any], params: Params, *inputs: Any) -> Siz
     Args:
       apply: ``(params, *inputs) -> outputs``.
       params: its parameters.
-      *inputs: example inputs; FLOPs are counted for them, as 0 if a loop or a branch has some.
+      *inputs: example inputs; FLOPs are counted for them, as 0 if a ``while`` loop or a branch
+        has some.
     """
     return _size(params, trace(apply, params, *inputs)[0])
 

@@ -1,17 +1,21 @@
 """Constant propagation through a program, given the values of its parameters."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from sgl_jax._util.pytree import is_key
 from sgl_jax.compaction.axes import Fact, Structure, unknown
-from sgl_jax.compaction.program import equations
+from sgl_jax.compaction.program import Equation, Link, Loop, equations
 from sgl_jax.compaction.rules import PRIMITIVES
 
 
 __all__ = ["propagate_constants"]
+
+_ROUNDS = 8
+"""Rounds of a loop after which a carried array that still changes is taken for unknown."""
 
 
 def propagate_constants(structure: Structure, arguments: Mapping[int, Any]) -> dict[int, Fact]:
@@ -33,7 +37,15 @@ def propagate_constants(structure: Structure, arguments: Mapping[int, Any]) -> d
             found[number] = Fact(np.ones((1,) * value.ndim, bool), value)
         else:
             found[number] = _unknown(structure, number)
-    for equation in equations(program.equations):
+    _propagate(structure, program.equations, found)
+    return found
+
+
+def _propagate(structure: Structure, body: Iterable[Equation], found: dict[int, Fact]) -> None:
+    for equation in equations(body):
+        if equation.loop:
+            _propagate_loop(structure, equation, equation.loop, found)
+            continue
         rules = PRIMITIVES.get(equation.name)
         operands = [found[value] for value in equation.inputs]
         results = None
@@ -43,7 +55,43 @@ def propagate_constants(structure: Structure, arguments: Mapping[int, Any]) -> d
         if results is None:
             results = [_unknown(structure, value) for value in equation.outputs]
         found.update(zip(equation.outputs, results, strict=True))
-    return found
+
+
+def _propagate_loop(
+    structure: Structure, equation: Equation, loop: Loop, found: dict[int, Fact]
+) -> None:
+    """Propagates through a loop what is the same in all of its iterations.
+
+    Carried arrays are taken to be always what they are at first; what an iteration changes is
+    forgotten, and all is done again until nothing changes.
+    """
+    inside = {value for function in loop.functions for value in function.inputs}
+    inward = [link for link in loop.links if link.target in inside]
+    given = _agreed(found, [link for link in inward if link.source in equation.inputs])
+    for rounds in itertools.count():
+        found.update(given)
+        for function in loop.functions:
+            _propagate(structure, function.equations, found)
+        after = {value: given[value].agree(fact) for value, fact in _agreed(found, inward).items()}
+        changed = [value for value in after if (given[value].known & ~after[value].known).any()]
+        if not changed:
+            break
+        for value in changed:
+            given[value] = after[value] if rounds < _ROUNDS else _unknown(structure, value)
+    found.update(_agreed(found, [link for link in loop.links if link.target not in inside]))
+
+
+def _agreed(found: Mapping[int, Fact], links: Iterable[Link]) -> dict[int, Fact]:
+    """For every target of some links the fact on which all of its sources agree."""
+    agreed: dict[int, Fact] = {}
+    for link in links:
+        fact = found[link.source]
+        if link.sliced:
+            fact = fact.any_slice()
+        elif link.stacked:
+            fact = fact.map(lambda x: x[None])
+        agreed[link.target] = agreed[link.target].agree(fact) if link.target in agreed else fact
+    return agreed
 
 
 def _unknown(structure: Structure, value: int) -> Fact:

@@ -6,9 +6,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from sgl_jax.compaction._loops import LOOPS
 from sgl_jax.compaction.axes import Slicing, Structure
 from sgl_jax.compaction.channels import read_equations
-from sgl_jax.compaction.program import Equation, derivative, smooth
+from sgl_jax.compaction.program import Equation, Loop, all_equations, derivative, smooth
 from sgl_jax.compaction.rules import PRIMITIVES
 
 
@@ -36,22 +37,41 @@ class Evaluation:
     def _run(self, body: Sequence[Equation], env: dict[int, Any]) -> None:
         for equation in body:
             arguments = [env[value] for value in equation.inputs]
-            step = self._call if equation.body else self._evaluate
-            found = step(equation, arguments)
+            if equation.body:
+                found = self._call(equation, arguments)
+            elif equation.loop and not self._is_whole(equation):
+                found = self._loop(equation, equation.loop, arguments)
+            else:
+                found = self._evaluate(equation, arguments)
             env.update(zip(equation.outputs, found, strict=True))
 
     def _evaluate(self, equation: Equation, arguments: list[Any]) -> list[Any]:
         """Applies a primitive to narrow operands, by its narrow rule if it has one."""
-        values = (*equation.inputs, *equation.outputs)
-        whole = all(mask is None for value in values for mask in self.slicing.masks(value))
         rules = PRIMITIVES.get(equation.name)
-        if rules and rules.narrow and not whole:
+        if rules and rules.narrow and not self._is_whole(equation):
             return rules.narrow(self.slicing, equation, arguments)
         found = equation.bind(arguments)
         if rules:
             return found
         # Without rules the results are whole, and what reads them may be narrow.
         return [self.slicing.take(n, x) for n, x in zip(equation.outputs, found, strict=True)]
+
+    def _is_whole(self, equation: Equation) -> bool:
+        """True if all that an equation reads and makes is whole, in inner functions, too."""
+        inside = all_equations([equation])
+        values = (value for inner in inside for value in (*inner.inputs, *inner.outputs))
+        return all(mask is None for value in values for mask in self.slicing.masks(value))
+
+    def _loop(self, equation: Equation, loop: Loop, arguments: list[Any]) -> list[Any]:
+        """Runs a loop or a branch, whose inner functions see its operands."""
+
+        def run(function, given):
+            env = self._constants | dict(zip(equation.inputs, arguments, strict=True))
+            env |= dict(zip(function.inputs, given, strict=True))
+            self._run(function.equations, env)
+            return [env[value] for value in function.outputs]
+
+        return LOOPS[equation.name](equation, loop, arguments, run)
 
     def _call(self, equation: Equation, arguments: list[Any]) -> list[Any]:
         """Evaluates the body of a call, with its rematerialisation or rule of differentiation."""

@@ -84,23 +84,13 @@ def protect_leaves(structure: Structure, values: dict[Path, int], pattern: str |
 
 
 def refuse_unknown(structure: Structure, values: dict[Path, int], strict: bool) -> None:
-    """Refuses loops over channels, and in strict mode every operation without a rule."""
+    """Refuses tracers, and in strict mode every operation without a rule."""
     unknown = unknown_operations(structure, values)
     if strict and unknown:
         raise ValueError(
             f"compact has no rule for {unknown[0]}; without strict it keeps whole what that reads."
         )
     _refuse_tracers("arrays that the function closes over", structure.program.constants.values())
-    reasons = structure.sets.reasons()
-    for equation, axes in structure.loops:
-        for axis in axes:
-            free = [root for root in structure.sets.find(axis).tolist() if root not in reasons]
-            for path in leaves_of(structure, values, set(free)):
-                raise ValueError(
-                    f"compact cannot look into {equation}, which runs over channels of {path!r}; "
-                    f"keep them with protect={path!r}."
-                )
-            structure.protect(axis, equation)
 
 
 def unknown_operations(structure: Structure, values: dict[Path, int]) -> tuple[str, ...]:

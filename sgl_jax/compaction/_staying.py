@@ -66,9 +66,9 @@ def _explain_need(
     for value in contraction.equation.inputs:
         maker = structure.makers.get(value)
         while maker is not None:
-            live = [v for v in maker.inputs if _holds(structure, facts, search, v, root, True)]
+            live = [v for v in maker.reads if _holds(structure, facts, search, v, root, True)]
             if not live:
-                if any(_holds(structure, facts, search, v, root, False) for v in maker.inputs):
+                if any(_holds(structure, facts, search, v, root, False) for v in maker.reads):
                     return f"{maker} may make it other than zero"
                 break
             maker = structure.makers.get(live[0])

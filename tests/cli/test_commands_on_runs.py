@@ -77,18 +77,18 @@ def test_a_compacted_network_of_a_run_is_an_ordinary_one(copied):
 
 def test_a_network_that_cannot_be_compacted_ends_a_run_in_a_sentence(typed, copied, monkeypatch):
     def refuse(*args):
-        raise ValueError("compact cannot look into scan at [here].")
+        raise ValueError("compact needs finite arrays, got [here].")
 
     monkeypatch.setattr("sgl_jax.runs.costs.compact", refuse)
     shutil.rmtree(copied / "compact")
     (copied / "figure.png").unlink()
     status, out, err = typed("train", "--runs", "runs", "--name", "whole", "--resume")
     assert (status, err) == (0, [])
-    assert "The network keeps its dead channels: compact cannot look into scan at [here]." in out
+    assert "The network keeps its dead channels: compact needs finite arrays, got [here]." in out
     assert (copied / "figure.png").exists()
     assert not (copied / "compact").exists()
     status, _, err = typed("compact", copied)
-    assert (status, err) == (2, ["error: compact cannot look into scan at [here]."])
+    assert (status, err) == (2, ["error: compact needs finite arrays, got [here]."])
 
 
 def test_a_run_that_is_not_finished_is_not_compacted(typed, copied):

@@ -25,33 +25,10 @@ def dense(params, x):
     return jnp.tanh(x @ params["a"]) @ params["b"]
 
 
-def scanned(params, x):
-    def step(carry, row):
-        return carry + row, jnp.sin(carry + row)
-
-    hidden = jax.lax.scan(step, jnp.zeros(4), jnp.tanh(x @ params["a"]))[1]
-    return hidden @ params["b"]
-
-
 def refused(apply, params, *inputs, match, **options):
     with pytest.raises(ValueError, match=match) as error:
         sgl.compact(apply, params, *inputs, **options)
     assert "\n" not in str(error.value)
-
-
-def test_loop_over_channels_needs_them_protected():
-    refused(scanned, drawn(), X, match=r"look into scan at .*test_compact_refused.py:\d+ \(scann")
-    small = sgl.compact(scanned, drawn(b=drawn()["b"].at[2].set(0)), X, protect="^a$")
-    assert list(small.report.shapes) == ["b"], "behind the loop channels go"
-
-
-def test_branch_over_channels_needs_them_protected():
-    def apply(params, x):
-        x = x @ params["a"]
-        return jax.lax.cond(jnp.sum(x) > 0, jnp.sin, jnp.cos, x) @ params["b"]
-
-    refused(apply, drawn(), X, match="look into cond at .* keep them with protect='a'")
-    assert not sgl.compact(apply, drawn(), X, protect="a|b").report.shapes
 
 
 @pytest.mark.parametrize("loop", ["scan", "cond"])

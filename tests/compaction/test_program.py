@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 import sgl_jax as sgl
-from sgl_jax.compaction.program import derivative, equations, products, smooth, trace
+from sgl_jax.compaction.program import all_equations, derivative, equations, products, smooth, trace
 
 
 def test_lenet5_has_its_products_in_order():
@@ -57,12 +57,39 @@ def test_product_tells_inputs_from_outputs():
     assert axes == {"conv": ((1,), (0,)), "fc": ((1,), (0,))}
 
 
-def test_loop_is_refused():
-    def loop(kernel, x):
-        return jax.lax.scan(lambda x, _: (x @ kernel, None), x, length=3)[0]
+def test_scan_counts_as_often_as_it_runs():
+    def layers(params, x):
+        def layer(x, kernel):
+            return jax.lax.fori_loop(0, 5, lambda _, x: x @ kernel @ params["shared"], x), None
 
-    with pytest.raises(ValueError, match="without loops and branches, got scan"):
-        products(loop, jnp.zeros((2, 2)), jnp.zeros((2, 2)))
+        return jax.lax.scan(layer, x, params["stacked"])[0]
+
+    params = {"shared": jnp.zeros((4, 4)), "stacked": jnp.zeros((3, 4, 4))}
+    found = products(layers, params, jnp.zeros((2, 4)))
+    assert [product.flops for product in found] == [3 * 5 * 2 * 2 * 4 * 4] * 2
+    axes = {product.kernel: (product.inputs, product.outputs) for product in found}
+    assert axes == {"stacked": ((1,), (2,)), "shared": ((0,), (1,))}
+
+
+def test_kernel_that_a_scan_changes_is_no_parameter():
+    def powers(kernel, x):
+        return jax.lax.fori_loop(0, 2, lambda _, k: k @ kernel, kernel) @ x
+
+    found = products(powers, jnp.zeros((2, 2)), jnp.zeros((2, 2)))
+    assert [(product.kernel, product.inputs) for product in found] == [("", (0,)), (None, ())]
+
+
+@pytest.mark.parametrize("loop", ["while", "cond"])
+def test_products_that_run_an_unknown_number_of_times_are_refused(loop):
+    def function(kernel, x):
+        if loop == "while":
+            return jax.lax.while_loop(lambda x: x.sum() < 3, lambda x: x @ kernel, x)
+        return jax.lax.cond(x.sum() > 3, lambda x: x @ kernel, jnp.sin, x)
+
+    with pytest.raises(ValueError, match=f"without while loops and branches, got {loop}"):
+        products(function, jnp.zeros((2, 2)), jnp.zeros((2, 2)))
+    without = lambda _, x: jax.lax.cond(x.sum() > 3, jnp.cos, jnp.sin, x)  # noqa: E731
+    assert not products(without, (), jnp.ones(2))
 
 
 def names(body):
@@ -107,18 +134,24 @@ def test_closed_over_arrays_are_told_from_literals():
 
 
 @pytest.mark.parametrize("loop", ["scan", "while", "cond"])
-def test_loops_are_left_as_they_are(loop):
+def test_loops_are_one_equation_with_their_functions_inside(loop):
     def function(x):
         if loop == "scan":
-            return jax.lax.scan(lambda x, _: (jnp.sin(x), None), x, length=3)[0]
+            return jax.lax.scan(lambda x, _: (jnp.exp(x), None), x, length=3)[0]
         if loop == "while":
             return jax.lax.while_loop(lambda x: x.sum() < 3, jnp.exp, x)
         return jax.lax.cond(x.sum() > 3, jnp.exp, jnp.sin, x)
 
     program, _ = trace(function, jnp.zeros(3))
-    (equation,) = (e for e in equations(program.equations) if e.loops)
+    (equation,) = (e for e in equations(program.equations) if e.loop)
     assert equation.name == loop
     assert not equation.body
+    assert "exp" not in names(equations(program.equations))
+    inside = names(all_equations(program.equations))
+    assert inside.index("exp") < inside.index(loop)
+    made = {link.target for link in equation.loop.links}
+    assert made.issuperset(equation.outputs)
+    assert program.outputs == equation.outputs
 
 
 def test_function_in_an_operation_is_no_call():

@@ -23,6 +23,7 @@ LAYERS = {
     "einsum_without_bias": lambda n, rngs: nnx.Einsum("bi,io->bo", (n, n + 1), rngs=rngs),
     "embed": lambda n, rngs: nnx.Embed(n, n + 1, rngs=rngs),
     "group_norm": lambda n, rngs: nnx.GroupNorm(4 * n, num_groups=None, group_size=4, rngs=rngs),
+    "gru_cell": lambda n, rngs: nnx.GRUCell(n, n + 1, rngs=rngs),
     "instance_norm": lambda n, rngs: nnx.InstanceNorm(n, rngs=rngs),
     "layer_norm": lambda n, rngs: nnx.LayerNorm(n, rngs=rngs),
     "linear": lambda n, rngs: nnx.Linear(n, n + 1, rngs=rngs),
@@ -42,7 +43,10 @@ LAYERS = {
         normalize_qk=True,
         rngs=rngs,
     ),
+    "lstm_cell": lambda n, rngs: nnx.LSTMCell(n, n + 1, rngs=rngs),
+    "optimized_lstm_cell": lambda n, rngs: nnx.OptimizedLSTMCell(n, n + 1, rngs=rngs),
     "rms_norm": lambda n, rngs: nnx.RMSNorm(n, rngs=rngs),
+    "simple_cell": lambda n, rngs: nnx.SimpleCell(n, n + 1, rngs=rngs),
     "scale_alone": lambda n, rngs: nnx.BatchNorm(n, use_bias=False, rngs=rngs),
     "subclass": lambda n, rngs: Doubled(n, n + 1, rngs=rngs),
 }

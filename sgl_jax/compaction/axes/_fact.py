@@ -50,6 +50,16 @@ class Fact:
         """Applies a function that only moves entries to both arrays."""
         return Fact(np.asarray(function(self.known)), np.asarray(function(self.value)))
 
+    def agree(self, other: "Fact") -> "Fact":
+        """The entries that are known to be the same numbers in two arrays of one shape."""
+        return Fact.of(self.known & other.known & (self.value == other.value), self.value)
+
+    def any_slice(self) -> "Fact":
+        """The fact of every slice along the first axis: entries that all slices have in common."""
+        first = self.value[:1]
+        known = self.known.all(axis=0) & (self.value == first).all(axis=0)
+        return Fact.of(known, first.sum(axis=0, dtype=first.dtype))
+
     def widen(self, axes: Sequence[int], shape: Sequence[int]) -> "Fact":
         """The same fact with all positions on some axes; see :func:`widen`."""
         return self.map(lambda x: widen(x, axes, shape))

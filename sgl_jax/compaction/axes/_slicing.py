@@ -62,9 +62,6 @@ class Slicing:
             factors = grid.combine([self.is_removed[factor] for factor in grid.factors])
             if (self.is_removed[grid.positions] & ~factors.any(axis=0)).any():
                 return f"{grid.equation} can only lose whole rows and columns of it"
-        for equation, axes in self.structure.loops:
-            if any(self.is_removed[axis].any() for axis in axes):
-                return f"{equation} runs over it"
         return None
 
     def mask(self, axis: Axis) -> np.ndarray | None:

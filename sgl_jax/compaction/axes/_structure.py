@@ -10,7 +10,7 @@ import numpy as np
 
 from sgl_jax.compaction.axes._disjoint_sets import Axis, DisjointSets
 from sgl_jax.compaction.axes._grid import Grid
-from sgl_jax.compaction.program import Equation, Program, equations
+from sgl_jax.compaction.program import Equation, Program, all_equations
 
 
 __all__ = ["Axes", "Contraction", "Structure"]
@@ -49,7 +49,6 @@ class Structure:
       contractions: the sums over positions.
       ties: axes that were tied to another, with the equation that tied them.
       unknown: equations without a rule that met an axis and need it whole.
-      loops: loops and branches without a rule, with the axes that they met.
       windows: axes that a window slides over.
       repeated: axes along which an array is repeated.
       static: values that depend on no argument, where they are small: indices.
@@ -62,7 +61,6 @@ class Structure:
         self.contractions: list[Contraction] = []
         self.ties: list[tuple[np.ndarray, Equation]] = []
         self.unknown: list[Equation] = []
-        self.loops: list[tuple[Equation, list[np.ndarray]]] = []
         self.windows: list[np.ndarray] = []
         self.repeated: list[np.ndarray] = []
         self.static: dict[int, np.ndarray] = {}
@@ -71,15 +69,15 @@ class Structure:
     def uses(self) -> dict[int, list[Equation]]:
         """For every value the equations that read it."""
         found: dict[int, list[Equation]] = {}
-        for equation in equations(self.program.equations):
-            for value in equation.inputs:
+        for equation in all_equations(self.program.equations):
+            for value in equation.reads:
                 found.setdefault(value, []).append(equation)
         return found
 
     @functools.cached_property
     def makers(self) -> dict[int, Equation]:
         """For every result of an equation that equation."""
-        made = equations(self.program.equations)
+        made = all_equations(self.program.equations)
         return {value: equation for equation in made for value in equation.outputs}
 
     def read_once(self, value: int) -> bool:

@@ -66,13 +66,20 @@ class ChannelGroups:
             tree that they were made of.
 
         Raises:
-          ValueError: ``params`` is no such subtree.
+          ValueError: ``params`` is no such subtree, or FLOPs cannot be counted, since some are in a
+            ``while`` loop or in a branch.
         """
         prefix = "" if params is None else self._subtree(params)
         pairs = list(self._within(prefix))
         sizes = [np.broadcast_to(np.asarray(family.size), family.count) for family, _ in pairs]
         total = sum(float(np.sqrt(size).sum()) for size in sizes)
-        rate = total / sum(sum(flops) for _, flops in pairs)
+        spent = sum(sum(flops) for _, flops in pairs)
+        if not spent:
+            raise ValueError(
+                "flops_weights needs products whose FLOPs can be counted, got none, or some in a "
+                "while loop or in a branch; leave the weights at those of the sizes."
+            )
+        rate = total / spent
         return {f.members[0].path: rate * jnp.asarray(flops, float) for f, flops in pairs}
 
     def __str__(self) -> str:

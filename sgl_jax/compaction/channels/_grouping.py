@@ -14,7 +14,7 @@ from sgl_jax.compaction.channels._channels import Channels, Slot, channels_of
 from sgl_jax.compaction.channels._factors import choose_factors
 from sgl_jax.compaction.channels._network import read_network
 from sgl_jax.compaction.channels._roles import head_positions
-from sgl_jax.compaction.program import Product, products_of
+from sgl_jax.compaction.program import Program, products_of
 from sgl_jax.groups import GroupFamily, Groups, Member
 
 
@@ -68,13 +68,10 @@ def channel_groups(
     """
     leaves, _ = flatten_by_path(params)
     structure, values = read_network(apply, params, *inputs)
-    for equation, axes in structure.loops:
-        for axis in axes:
-            structure.protect(axis, equation)
     positions = head_positions(structure)
     choose_factors(structure, positions, heads)
     channels = tuple(channels_of(structure, values, positions))
-    costs = _costs(products_of(structure.program, list(leaves)) if not structure.loops else [])
+    costs = _costs(structure.program, list(leaves))
     floating = {path for path, leaf in leaves.items() if jnp.issubdtype(leaf.dtype, jnp.floating)}
     aims_at_heads, families, flops = False, [], []
     members = _members(channels, floating, readers, heads)
@@ -147,8 +144,12 @@ def _family(slots: Sequence[Slot], grouped: Sequence[int]) -> GroupFamily:
     return GroupFamily(tuple(members))
 
 
-def _costs(found: Iterable[Product]) -> dict[tuple[Path, int], int]:
+def _costs(program: Program, paths: Sequence[Path]) -> dict[tuple[Path, int], int]:
     """The FLOPs of the products with a kernel, for its axes of inputs and of outputs."""
+    try:
+        found = products_of(program, paths)
+    except ValueError:  # some are in a while loop or in a branch
+        return {}
     costs: dict[tuple[Path, int], int] = {}
     for product in found:
         for axis in (*product.inputs, *product.outputs):

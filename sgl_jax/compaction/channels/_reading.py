@@ -1,6 +1,6 @@
 """Reads a program: ties the axes of every equation by the rule of its primitive."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -9,7 +9,7 @@ from jax import export
 
 from sgl_jax._util.pytree import is_key
 from sgl_jax.compaction.axes import Axes, Structure, close
-from sgl_jax.compaction.program import Equation, Program, equations
+from sgl_jax.compaction.program import Equation, Link, Loop, Program, equations
 from sgl_jax.compaction.rules import PRIMITIVES
 
 
@@ -57,7 +57,14 @@ def read_equations(structure: Structure) -> None:
         opaque = isinstance(value, jax.core.Tracer) or is_key(structure.program.avals[number])
         if np.size(value) <= _MOST_STATIC and not opaque:
             structure.static[number] = np.asarray(value)
-    for equation in equations(structure.program.equations):
+    _read(structure, structure.program.equations)
+
+
+def _read(structure: Structure, body: Iterable[Equation]) -> None:
+    for equation in equations(body):
+        if equation.loop:
+            _read_loop(structure, equation, equation.loop)
+            continue
         rules = PRIMITIVES.get(equation.name)
         found = rules.tie(structure, equation) if rules else None
         if found is None:
@@ -66,12 +73,42 @@ def read_equations(structure: Structure) -> None:
         _evaluate(structure, equation)
 
 
+def _read_loop(structure: Structure, equation: Equation, loop: Loop) -> None:
+    """Reads inner functions, and ties what is handed from one to another or round a loop."""
+    entering = [link for link in loop.links if link.source in structure.axes]
+    for link in entering:
+        _hand_on(structure, equation, link)
+    for function in loop.functions:
+        _read(structure, function.equations)
+    for link in loop.links:
+        if link not in entering:
+            _hand_on(structure, equation, link)
+    controlling = [axis for value in loop.control for axis in structure.axes[value]]
+    for axis in controlling:
+        structure.protect(axis, equation, "is controlled by it")
+    leading = [structure.axes[link.source][0] for link in loop.links if link.sliced]
+    for axis in leading:
+        structure.protect(axis, equation, "runs over it")
+    structure.tie(leading, equation)
+
+
+def _hand_on(structure: Structure, equation: Equation, link: Link) -> None:
+    """Gives the target of a link the axes of its source, tied to those that it has already."""
+    axes = structure.axes[link.source]
+    if link.sliced:
+        axes = axes[1:]
+    elif link.stacked:
+        axes = (None, *axes)
+    if link.target in structure.axes:
+        pairs = zip(structure.axes[link.target], axes, strict=True)
+        axes = tuple(structure.tie(pair, equation) for pair in pairs)
+    structure.axes[link.target] = axes
+
+
 def _read_unknown(structure: Structure, equation: Equation) -> list[Axes]:
     """Keeps the operands whole; the results are whole, and may be sliced behind the equation."""
     met = [axis for v in equation.inputs for axis in structure.axes[v] if axis is not None]
-    if equation.loops:  # which may meet them only if they stay for another reason
-        structure.loops.append((equation, met))
-    elif met:
+    if met:
         structure.unknown.append(equation)
         for axis in met:
             structure.protect(axis, equation)
@@ -86,7 +123,7 @@ def _evaluate(structure: Structure, equation: Equation) -> None:
         return
     size = sum(np.prod(structure.shape(value)) for value in equation.outputs)
     keys = any(is_key(structure.program.avals[value]) for value in equation.outputs)
-    if size > _MOST_STATIC or keys or equation.loops or equation.original.effects:
+    if size > _MOST_STATIC or keys or equation.original.effects:
         return
     arguments: list[Any] = [structure.static[value] for value in equation.inputs]
     with jax.ensure_compile_time_eval():

@@ -5,7 +5,7 @@ import collections
 import numpy as np
 
 from sgl_jax.compaction.axes import Grid, Structure
-from sgl_jax.compaction.program import Equation, equations
+from sgl_jax.compaction.program import Equation, all_equations, made_from
 
 
 __all__ = ["head_positions", "reading_axes"]
@@ -45,8 +45,8 @@ def _left_by_sums(structure: Structure, from_inputs: set[int]) -> set[int]:
         contraction.equation: contraction.summed for contraction in structure.contractions
     }
     left: set[int] = set()
-    for equation in equations(structure.program.equations):
-        if from_inputs.isdisjoint(equation.inputs):
+    for equation in all_equations(structure.program.equations):
+        if equation.loop or from_inputs.isdisjoint(equation.inputs):
             continue
         sums = (*summed.get(equation, ()), *((),) * len(equation.inputs))
         for value, axes in zip(equation.inputs, sums, strict=False):
@@ -78,7 +78,7 @@ def head_positions(structure: Structure) -> np.ndarray:
     from_inputs, find = _made_from_inputs(structure), structure.sets.find
     found: list[int] = []
     left: collections.Counter[int] = collections.Counter()
-    for equation in equations(structure.program.equations):
+    for equation in all_equations(structure.program.equations):
         if equation.name != "dot_general" or not from_inputs.issuperset(equation.inputs):
             continue
         contracted, batch = equation.params["dimension_numbers"]
@@ -116,8 +116,5 @@ def _parameters(structure: Structure) -> list[int]:
 
 def _made_from_inputs(structure: Structure) -> set[int]:
     """The values that depend on other arguments than parameters."""
-    found = set(structure.program.inputs) - set(_parameters(structure))
-    for equation in equations(structure.program.equations):
-        if not found.isdisjoint(equation.inputs):
-            found.update(equation.outputs)
-    return found
+    program = structure.program
+    return made_from(program.equations, set(program.inputs) - set(_parameters(structure)))

@@ -87,20 +87,34 @@ def _attention(layer: nnx.MultiHeadAttention) -> dict[str, Any]:
     }
 
 
+def _cell(layer: nnx.GRUCell | nnx.OptimizedLSTMCell | nnx.SimpleCell) -> dict[str, Any]:
+    inputs, hidden = (dense.kernel.shape[-2] for dense in (layer.dense_i, layer.dense_h))
+    return {"in_features": inputs, "hidden_features": hidden}
+
+
+def _lstm_cell(layer: nnx.LSTMCell) -> dict[str, Any]:
+    inputs, hidden = (dense.kernel.shape[-2] for dense in (layer.ii, layer.hi))
+    return {"in_features": inputs, "hidden_features": hidden}
+
+
 SIZES: dict[type, Callable[[Any], dict[str, Any]]] = {
     nnx.BatchNorm: _norm,
     nnx.Conv: _conv,
     nnx.ConvTranspose: _conv_transpose,
     nnx.Einsum: _einsum,
     nnx.Embed: _embed,
+    nnx.GRUCell: _cell,
     nnx.GroupNorm: _group_norm,
     nnx.InstanceNorm: _norm,
+    nnx.LSTMCell: _lstm_cell,
     nnx.LayerNorm: _norm,
     nnx.Linear: _linear,
     nnx.LinearGeneral: _linear_general,
     nnx.LoRA: _lora,
     nnx.MultiHeadAttention: _attention,
+    nnx.OptimizedLSTMCell: _cell,
     nnx.RMSNorm: _norm,
+    nnx.SimpleCell: _cell,
 }
 """For a class of layers its sizes, by attribute, read from its arrays; subclasses included.
 

@@ -6,7 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from sgl_jax.compaction.program._program import Equation, Program, trace
+from sgl_jax.compaction.program._equation import Equation
+from sgl_jax.compaction.program._program import Program, trace
 
 
 __all__ = ["derivative", "smooth"]

@@ -1,16 +1,18 @@
 """Counts the operations that a traced function takes.
 
 FLOPs are twice the multiply-adds of convolutions and matrix products; biases, activations, pooling
-and normalisation count nothing. Padding counts as if it were multiplied.
+and normalisation count nothing. Padding counts as if it were multiplied. What a scan computes
+counts as often as it runs.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Axes, Params, Path
-from sgl_jax.compaction.program._program import Equation, Program, equations, trace
+from sgl_jax.compaction.program._equation import Equation, Loop, equations
+from sgl_jax.compaction.program._program import Program, trace
 
 
 __all__ = ["Product", "products", "products_of"]
@@ -21,8 +23,9 @@ class Product(NamedTuple):
 
     Attributes:
       primitive: ``"conv_general_dilated"`` or ``"dot_general"``.
-      flops: twice its multiply-adds.
-      kernel: the parameter it multiplies with, ``None`` if it is no parameter as it stands.
+      flops: twice its multiply-adds, in all iterations of the scans that it is in.
+      kernel: the parameter it multiplies with, as it stands or slice by slice in a scan; ``None``
+        if there is none.
       inputs: the axes of the kernel that read inputs; of several, every combination is an input.
       outputs: likewise the axes that make outputs.
     """
@@ -45,7 +48,7 @@ def products(apply: Callable[..., Any], params: Params, *inputs: Any) -> list[Pr
       *inputs: its other arguments; a batch of one gives the FLOPs of one example.
 
     Raises:
-      ValueError: a loop or a branch.
+      ValueError: there are some in a ``while`` loop or in a branch.
     """
     program, _ = trace(apply, params, *inputs)
     return products_of(program, list(flatten_by_path(params)[0]))
@@ -59,23 +62,70 @@ def products_of(program: Program, paths: Sequence[Path]) -> list[Product]:
       paths: names of those arguments, in their order.
 
     Raises:
-      ValueError: a loop or a branch.
+      ValueError: there are some in a ``while`` loop or in a branch.
     """
-    kernels = dict(zip(program.inputs, paths, strict=False))
-    found = []
-    for equation in equations(program.equations):
-        if equation.loops:
-            raise ValueError(
-                f"Operations are counted in functions without loops and branches, got "
-                f"{equation.name}; count its body by itself."
-            )
+    kernels = {value: _Kernel(path) for value, path in zip(program.inputs, paths, strict=False)}
+    return list(_products_in(program, program.equations, kernels, 1))
+
+
+class _Kernel(NamedTuple):
+    """A parameter, or a slice of one.
+
+    Attributes:
+      path: name of the parameter.
+      sliced: number of its first axes that a slice lacks.
+    """
+
+    path: Path
+    sliced: int = 0
+
+
+def _products_in(
+    program: Program, body: Iterable[Equation], kernels: dict[int, _Kernel], times: int
+) -> Iterator[Product]:
+    """The products of some equations that run a number of times."""
+    for equation in equations(body):
         if equation.name in _COUNTS:
-            count, axes_of = _COUNTS[equation.name]
-            operand = next((k for k, v in enumerate(equation.inputs) if v in kernels), None)
-            kernel = None if operand is None else kernels[equation.inputs[operand]]
-            axes = ((), ()) if operand is None else axes_of(program, equation, operand)
-            found.append(Product(equation.name, 2 * count(program, equation), kernel, *axes))
+            yield _product(program, equation, kernels, times)
+        if equation.loop is None:
+            continue
+        inside = kernels | _handed_on(equation.loop, kernels)
+        often = times * equation.params.get("length", 1)
+        for function in equation.loop.functions:
+            for product in _products_in(program, function.equations, inside, often):
+                if equation.name != "scan":
+                    raise ValueError(
+                        f"Operations are counted in functions without while loops and branches, "
+                        f"got {equation.name}; count its body by itself."
+                    )
+                yield product
+
+
+def _handed_on(loop: Loop, kernels: dict[int, _Kernel]) -> dict[int, _Kernel]:
+    """The inputs of inner functions that are the same parameter, or slices of it, every time."""
+    found = {}
+    for target in {value for function in loop.functions for value in function.inputs}:
+        links = [link for link in loop.links if link.target == target != link.source]
+        sources = {(kernels.get(link.source), link.sliced) for link in links}
+        kernel, sliced = sources.pop()
+        if kernel is not None and not sources:
+            found[target] = _Kernel(kernel.path, kernel.sliced + sliced)
     return found
+
+
+def _product(
+    program: Program, equation: Equation, kernels: dict[int, _Kernel], times: int
+) -> Product:
+    count, axes_of = _COUNTS[equation.name]
+    flops = 2 * times * count(program, equation)
+    for k, value in enumerate(equation.inputs):
+        if value in kernels:
+            path, sliced = kernels[value]
+            inputs, outputs = (
+                tuple(axis + sliced for axis in axes) for axes in axes_of(program, equation, k)
+            )
+            return Product(equation.name, flops, path, inputs, outputs)
+    return Product(equation.name, flops, None, (), ())
 
 
 def _conv(program: Program, equation: Equation) -> int:

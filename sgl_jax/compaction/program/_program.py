@@ -1,65 +1,21 @@
 """A traced function as a list of equations on numbered values."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
-from jax.extend import core, source_info_util
+from jax.extend import core
+
+from sgl_jax.compaction.program._equation import Equation, Loop
+from sgl_jax.compaction.program._loops import LOOPS
 
 
-__all__ = ["Equation", "Program", "equations", "trace"]
+__all__ = ["Program", "trace"]
 
 _CALLS = ("jit", "pjit", "closed_call", "core_call")
 _REGIONS = ("checkpoint", "custom_jvp_call", "custom_vjp_call", "remat", "remat2")
-_LIBRARIES = ("site-packages", "dist-packages", "sgl_jax/compaction/program", "<frozen")
-_LOOPS = ("cond", "scan", "while")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Equation:
-    """One application of a primitive.
-
-    Attributes:
-      primitive: what is applied.
-      inputs: numbers of the values it is applied to.
-      outputs: numbers of the values it makes.
-      params: its other arguments.
-      original: the equation of the jaxpr.
-      calls: the calls around it, innermost first.
-      body: for a call that means more than its body (a rule of differentiation, rematerialisation)
-        the equations in it, which make ``outputs`` from ``inputs``; else empty. Other calls are
-        replaced by what is in them.
-    """
-
-    primitive: core.Primitive
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
-    params: dict[str, Any]
-    original: core.JaxprEqn
-    calls: tuple[core.JaxprEqn, ...] = ()
-    body: tuple["Equation", ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Name of the primitive."""
-        return self.primitive.name
-
-    @property
-    def loops(self) -> bool:
-        """True if it runs inner functions a number of times that is not known."""
-        return self.name in _LOOPS
-
-    def bind(self, arguments: Sequence[Any]) -> list[Any]:
-        """Applies the primitive, with its rules of differentiation, to arrays."""
-        params = self.primitive.get_bind_params(self.original.params)
-        with self.original.ctx.manager:
-            found = self.primitive.bind(*arguments, **params)
-        return list(found) if self.primitive.multiple_results else [found]
-
-    def __str__(self) -> str:
-        return f"{self.name} at {_line_of((self.original, *self.calls))}"
 
 
 @dataclasses.dataclass(eq=False)
@@ -97,15 +53,6 @@ class Program:
         if closed_over:
             self.closed_over.add(number)
         return number
-
-
-def equations(body: Iterable[Equation]) -> Iterator[Equation]:
-    """Iterates over the equations that compute something, with bodies in place of their calls."""
-    for equation in body:
-        if equation.body:
-            yield from equations(equation.body)
-        else:
-            yield equation
 
 
 def trace(function: Callable[..., Any], *arguments: Any) -> tuple[Program, Any]:
@@ -156,8 +103,25 @@ def _inline(
             continue
         outputs = tuple(program._new(var.aval) for var in eqn.outvars)
         numbers.update(zip(eqn.outvars, outputs, strict=True))
-        found.append(Equation(eqn.primitive, inputs, outputs, params, eqn, calls))
+        loop = _read_loop(program, eqn, inputs, outputs, (eqn, *calls))
+        found.append(Equation(eqn.primitive, inputs, outputs, params, eqn, calls, loop=loop))
     return tuple(found), tuple(number(atom) for atom in jaxpr.outvars)
+
+
+def _read_loop(
+    program: Program,
+    eqn: core.JaxprEqn,
+    inputs: tuple[int, ...],
+    outputs: tuple[int, ...],
+    calls: tuple[core.JaxprEqn, ...],
+) -> Loop | None:
+    """The inner functions of a loop or a branch, on values of the program."""
+
+    def inline(closed, arguments):
+        return _inline(program, closed, arguments, calls)
+
+    read = LOOPS.get(eqn.primitive.name)
+    return read(inline, program._new, eqn, inputs, outputs) if read else None
 
 
 def _python(value: Any) -> Any:
@@ -182,17 +146,3 @@ def _inner(eqn: core.JaxprEqn) -> core.ClosedJaxpr | None:
         return None
     inner = eqn.params["jaxpr" if "jaxpr" in eqn.params else "call_jaxpr"]
     return inner if isinstance(inner, core.ClosedJaxpr) else core.ClosedJaxpr(inner, [])
-
-
-def _line_of(eqns: tuple[core.JaxprEqn, ...]) -> str:
-    """The user's line that an equation comes from: the innermost outside of libraries.
-
-    Args:
-      eqns: the equation and the calls around it, which have a line where the equation has none, as
-        a function that is compiled once, ``jnp.sort`` say, has.
-    """
-    for source in (eqn.source_info for eqn in eqns):
-        for frame in source.traceback.frames if source.traceback else ():
-            if not any(part in frame.file_name for part in _LIBRARIES):
-                return f"{frame.file_name}:{frame.line_num} ({frame.function_name})"
-    return source_info_util.summarize(eqns[0].source_info)
