@@ -4,9 +4,10 @@ The subfolder is that of :func:`~sgl_jax.save_compact`; exports stand in it, too
 ``timing.json`` the latencies, which depend on the clock.
 """
 
+import contextlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,7 +87,7 @@ def _compact_run(
     path, data, full = _compact_path(folder), run.experiment.data, make_predictor(run)
     if anew or not is_compacted(folder):
         logger.info("Removing the dead channels.")
-        with replace_folder(path) as new:
+        with _replace_compact(path) as new:
             save_compact(new, compact_network(run, fastest))
             _export(new, full, formats)
     else:
@@ -99,6 +100,21 @@ def _compact_run(
     costs = {n: Cost(measure_error(networks[n], data), sizes[n], *latencies[n]) for n in networks}
     files = [_name_export(path, name) for name in formats]
     return CompactionResult(small.report, **costs, files=files)
+
+
+@contextlib.contextmanager
+def _replace_compact(path: Path) -> Generator[Path, None, None]:
+    """Replaces the compact network of a run by the one that the block has filled."""
+    try:
+        with replace_folder(path) as new:
+            yield new
+    except OSError as error:
+        if error.strerror is None:  # a sentence already
+            raise
+        raise OSError(
+            f"A compacted network needs a disk that can be written, got '{error.strerror}' for "
+            f"{path}: free some space, or choose another folder."
+        ) from error
 
 
 def _export(path: Path, full: Predictor, formats: Sequence[str]) -> None:

@@ -52,4 +52,4 @@ def test_command_is_taken(command, called, capsys):
     assert cli.main([STAND_INS.get(word, word) for word in command]) == 0, capsys.readouterr().err
     (arguments,) = called
     if command[0] == "train":
-        Config.of(arguments["options"]).check()
+        Config.of(arguments["training"]).check()

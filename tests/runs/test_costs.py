@@ -83,10 +83,23 @@ def test_what_an_interruption_left_out_is_made_up_for(folder, reached, monkeypat
             patch.setattr(f"sgl_jax.runs.compaction.{place}", stopped)
             with pytest.raises(KeyboardInterrupt):
                 compact_run(folder, reached, ["safetensors"])
-        assert is_compacted(folder) == (place != "save_compact")
+        assert is_compacted(folder) == (place == "measure_latencies")
     compact_run(folder, reached, ["safetensors"])
     names = {path.name for path in (folder.path / "compact").iterdir()}
     assert names == {"params", "plan.json", "timing.json", "network.safetensors"}
+
+
+def test_an_export_that_fails_leaves_those_that_are_there(folder, reached, monkeypatch):
+    compact_run(folder, reached, ["safetensors"])
+    before = snapshot(folder.path)
+
+    def refused(*args):
+        raise ValueError("An export to ONNX needs operations that ONNX has.")
+
+    monkeypatch.setattr("sgl_jax.runs.compaction.export", refused)
+    with pytest.raises(ValueError, match="needs operations"):
+        compact_run(folder, reached, ["onnx"], anew=True)
+    assert snapshot(folder.path) == before
 
 
 def test_compacting_anew_measures_anew_and_drops_exports(folder, reached):

@@ -96,7 +96,7 @@ def test_groups_of_several_leaves_count_at_their_kernel():
 def test_kernels_of_three_axes_are_refused_before_a_step_or_left_out_or_channels():
     config = dataclasses.replace(CONFIG, model=f"{__name__}:Lines")
     for each in (config, config.twin()):
-        with pytest.raises(ValueError, match="'conv/kernel' with 3; name the leaves") as error:
+        with pytest.raises(ValueError, match="'conv/kernel' with 3: take channel_groups") as error:
             prepare(each)
         assert "skip=" in str(error.value)
     assert prepare(dataclasses.replace(config, settings=("skip=conv",))).groups.paths == {

@@ -93,7 +93,7 @@ MISUSES = {
     "unknown_layout": (lambda: sgl.by_filter(layout="NCHW"), "layout among HWIO, OIHW, got 'NCHW'"),
     "undecided_layout": (
         lambda: sgl.by_filter().resolve({"attention": {"query": jnp.ones((4, 2, 2))}}),
-        "got 'attention/query' with 3; name the leaves to take with only=",
+        "got 'attention/query' with 3: take channel_groups",
     ),
     "no_leaf": (
         lambda: sgl.by_entry(only="x").resolve(PARAMS),
