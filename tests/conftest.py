@@ -21,8 +21,9 @@ if not jax.config.jax_platforms:
 with mock.patch.dict(os.environ, faster_flags()):
     jax.block_until_ready(jax.jit(lambda: 0)())  # reads the flags, once and for all
 
-# Programs compile in half the time without LLVM's passes, and run for three times as long.
-jax.config.update(WITHOUT_PASSES, True)
+# Programs compile in half the time without LLVM's passes, and run for three times as long or more:
+# these files train LeNet-5 for longer than it compiles.
+COMPUTES = {"test_many", "test_placement"}
 
 jaxtyping.install_import_hook("sgl_jax", "beartype.beartype")
 
@@ -46,12 +47,13 @@ optax.tree.bias_correction = bias_correction
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compiler():
-    """Lets go of the compiled programs of a module.
+def compiler(request):
+    """Passes of the compiler for a module, whose compiled programs go with it.
 
     Each program holds some memory mappings, of which Linux allows a process 65,530; the compiler
     crashes for want of one.
     """
+    jax.config.update(WITHOUT_PASSES, request.path.stem not in COMPUTES)
     yield
     jax.clear_caches()
 
