@@ -94,7 +94,8 @@ def compact_module(
         ``"fastest"``.
       timed: as for ``compact``: the inputs that ``"fastest"`` is measured with.
       strict: refuse operations that are not understood instead of keeping whole what they read.
-      tolerance: as for ``compact``: largest relative difference of outputs allowed.
+      tolerance: as for ``compact``: largest relative difference of outputs allowed; in training
+        mode by default what rounding makes of it, if that is more.
 
     Raises:
       ValueError: ``compact`` refuses the module, it does not run in the training mode in which it
