@@ -14,6 +14,7 @@
 - ``files``: files and folders that are whole at every moment;
 - ``orbax``: leaves of a tree on disk;
 - ``safetensors``: arrays in one file of that format;
+- ``packages``: the extras to install where a package is missing;
 - ``signals``: Ctrl-C and SIGTERM, noted and looked at between steps;
 - ``quiet``: loggers of other people's code, silenced;
 - ``provenance``: commit, versions and hardware of a result.

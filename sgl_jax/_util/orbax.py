@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from sgl_jax._util.packages import name_extra
 from sgl_jax._util.pytree import flatten_by_path, is_key
 from sgl_jax._util.quiet import silence_loggers
 from sgl_jax._util.signals import defer_signals
@@ -171,13 +172,8 @@ def _restore_to_host() -> Any:
 
 def _make_checkpointer() -> Any:
     """Makes Orbax's writer and reader, for this process alone, even if it is one of several."""
-    try:
+    with name_extra("Checkpoints need orbax-checkpoint", "demo"):
         import orbax.checkpoint as ocp
-    except ImportError as error:
-        raise ImportError(
-            "Checkpoints need orbax-checkpoint, which is not installed: "
-            "run `pip install 'sgl-jax[demo]'`."
-        ) from error
     alone = ocp.options.MultiprocessingOptions(
         primary_host=0, active_processes={0}, barrier_sync_key_prefix="first"
     )

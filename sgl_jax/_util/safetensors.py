@@ -6,6 +6,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from sgl_jax._util.packages import name_extra
+
 
 __all__ = ["import_safetensors", "read_safetensors"]
 
@@ -26,13 +28,8 @@ def import_safetensors() -> Any:
     Raises:
       ImportError: it is not installed.
     """
-    try:
+    with name_extra("Files of safetensors need safetensors", "export"):
         import safetensors.numpy  # which importing safetensors alone leaves out
-    except ImportError as error:
-        raise ImportError(
-            "Files of safetensors need safetensors, which is not installed: "
-            "run `pip install 'sgl-jax[export]'`."
-        ) from error
     return safetensors
 
 

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from sgl_jax._util.packages import name_extra
 from sgl_jax._util.signals import note_signals
 
 
@@ -52,14 +53,9 @@ def _wait_for_devices() -> None:
 
 def _run(argv: Sequence[str]) -> None:
     """Parses the options and calls the command."""
-    try:
+    with name_extra("The command line needs {}", "demo"):
         import rich  # noqa: F401
         import tyro
-    except ImportError as error:
-        raise ImportError(
-            f"The command line needs {error.name}, which is not installed: "
-            "run `pip install 'sgl-jax[demo]'`."
-        ) from error
     # Models and data sets by import path are found in the current folder, too.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())

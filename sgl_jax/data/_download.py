@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from sgl_jax._util.packages import name_extra
 from sgl_jax._util.signals import raise_on_signals
 from sgl_jax.data import _idx as idx
 
@@ -65,12 +66,8 @@ def fetch(file: str, folder: Path, mirrors: tuple[str, ...], sha256: str) -> Pat
 
 
 def _import_pooch() -> ModuleType:
-    try:
+    with name_extra("Downloads need pooch", "demo"):
         import pooch
-    except ImportError as error:
-        raise ImportError(
-            "Downloads need pooch, which is not installed: run `pip install 'sgl-jax[demo]'`."
-        ) from error
     return pooch
 
 

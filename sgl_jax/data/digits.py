@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Int, UInt8
 
+from sgl_jax._util.packages import name_extra
 from sgl_jax.data._base import Dataset
 
 
@@ -27,13 +28,8 @@ def load() -> Dataset:
     References:
       Alpaydin, Kaynak: Optical recognition of handwritten digits, UCI repository, 1998.
     """
-    try:
+    with name_extra("The digits need scikit-learn", "demo"):
         from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise ImportError(
-            "The digits need scikit-learn, which is not installed: "
-            "run `pip install 'sgl-jax[demo]'`."
-        ) from error
     images, labels = load_digits(return_X_y=True)
     x = resize(images.reshape(-1, 8, 8).astype(np.int64))[..., None]
     y = labels.astype(np.int32)

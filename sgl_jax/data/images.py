@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sgl_jax._util.packages import name_extra
 from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax.data._arrays import announce, locate, make_dataset
 from sgl_jax.data._base import Dataset
@@ -194,11 +195,6 @@ def _make_image_error(file: Path, error: Exception) -> ValueError:
 
 
 def _import_pillow() -> Any:
-    try:
+    with name_extra("A folder of images needs Pillow", "images"):
         from PIL import Image
-    except ImportError as error:
-        raise ImportError(
-            "A folder of images needs Pillow, which is not installed: "
-            "run `pip install 'sgl-jax[images]'`."
-        ) from error
     return Image

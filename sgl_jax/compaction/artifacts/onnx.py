@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from sgl_jax._util.files import write_whole
+from sgl_jax._util.packages import name_extra
 from sgl_jax._util.quiet import silence_loggers
 from sgl_jax.compaction import Compacted
 from sgl_jax.compaction.artifacts._function import with_any_batch
@@ -32,14 +33,9 @@ def import_onnx() -> None:
     Raises:
       ImportError: one is not installed.
     """
-    try:
+    with name_extra("An export to ONNX needs {}", "onnx"):
         import jax2onnx  # noqa: F401
         import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"An export to ONNX needs {error.name}, which is not installed: "
-            "run `pip install 'sgl-jax[onnx]'`."
-        ) from error
 
 
 def export_onnx(path: Path, network: Compacted) -> None:

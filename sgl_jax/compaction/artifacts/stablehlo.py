@@ -6,6 +6,7 @@ import jax
 from jax import export
 
 from sgl_jax._util.files import write_whole
+from sgl_jax._util.packages import name_extra
 from sgl_jax.compaction import Compacted
 from sgl_jax.compaction.artifacts._function import with_any_batch
 
@@ -21,13 +22,8 @@ def import_stablehlo() -> None:
     Raises:
       ImportError: it is not installed.
     """
-    try:
+    with name_extra("An export to StableHLO needs flatbuffers", "export"):
         import flatbuffers  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "An export to StableHLO needs flatbuffers, which is not installed: "
-            "run `pip install 'sgl-jax[export]'`."
-        ) from error
 
 
 def export_stablehlo(path: Path, network: Compacted) -> None:
