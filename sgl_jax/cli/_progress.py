@@ -27,7 +27,7 @@ TARGETS = {
     "target_params": "parameters",
     "target_sparsity": "weights left",
 }
-"""What a target is for, by its option."""
+"""Names of the sizes that targets limit, by option."""
 
 
 def make_bars(console: Console) -> Progress:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from sgl_jax._util.files import replace_folder, write_whole
 from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax.compaction import Report
-from sgl_jax.compaction.artifacts import export, load_compact, save_compact
+from sgl_jax.compaction.artifacts import export, load_compact, make_write_error, save_compact
 from sgl_jax.data import Dataset
 from sgl_jax.runs.costs import (
     Cost,
@@ -111,10 +111,7 @@ def _replace_compact(path: Path) -> Generator[Path, None, None]:
     except OSError as error:
         if error.strerror is None:  # a sentence already
             raise
-        raise OSError(
-            f"A compacted network needs a disk that can be written, got '{error.strerror}' for "
-            f"{path}: free some space, or choose another folder."
-        ) from error
+        raise make_write_error(path, error.strerror) from error
 
 
 def _export(path: Path, full: Predictor, formats: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """Dead channels leave loops and branches, and nothing changes."""
 
 import re
-import warnings
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +8,8 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from jax import export, lax
+from jax import lax
+from support.exported import exported
 from support.loops import LOOPED
 from support.tiers import usual
 from support.two_layers import assert_close, gradient
@@ -102,14 +102,10 @@ def test_network_with_a_loop_is_exported_for_any_batch(tmp_path, name):
     network = LOOPED[name]
     params = network.params()
     small = sgl.compact(network.apply, params, inputs())
-    path = tmp_path / "small.stablehlo"
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        sgl.export(path, small)
-    found = export.deserialize(bytearray(path.read_bytes()))
+    found = exported(tmp_path, small)
     for batch in (1, 2, 5):
         expected = network.apply(params, inputs(batch))
-        assert_close(found.call(inputs(batch))[0], expected, 1e-12)
+        assert_close(found(inputs(batch))[0], expected, 1e-12)
 
 
 class Recurrent(nnx.Module):

@@ -1,12 +1,10 @@
 """What counts, masks or averages the batch is exported for any batch, as the full network is."""
 
-import warnings
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import export
+from support.exported import exported
 
 import sgl_jax as sgl
 
@@ -95,11 +93,7 @@ CASES = [
 def test_any_batch_is_taken_as_by_the_full_network(tmp_path, apply):
     params = jax.tree.map(jnp.asarray, PARAMS)
     small = sgl.compact(apply, params, jnp.ones((2, 4, 6)))
-    path = tmp_path / "small.stablehlo"
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        sgl.export(path, small)
-    found = export.deserialize(bytearray(path.read_bytes()))
+    found = exported(tmp_path, small)
     for size in (1, 2, 5):
         x = jnp.asarray(np.random.default_rng(3).normal(size=(size, 4, 6)), jnp.float32)
-        np.testing.assert_allclose(found.call(x)[0], apply(params, x), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(found(x)[0], apply(params, x), rtol=1e-5, atol=1e-5)

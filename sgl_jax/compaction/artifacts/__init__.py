@@ -11,6 +11,7 @@ from sgl_jax._util.safetensors import import_safetensors
 from sgl_jax.compaction import Compacted
 from sgl_jax.compaction.artifacts._folder import (
     load_compact as load_compact,
+    make_write_error as make_write_error,
     save_compact as save_compact,
 )
 from sgl_jax.compaction.artifacts.onnx import (
@@ -36,6 +37,7 @@ __all__ = [
     "export_stablehlo",
     "load_compact",
     "load_safetensors",
+    "make_write_error",
     "save_compact",
 ]
 

@@ -22,7 +22,7 @@ from sgl_jax.compaction.artifacts._description import (
 )
 
 
-__all__ = ["load_compact", "restored", "save_compact"]
+__all__ = ["load_compact", "make_write_error", "restored", "save_compact"]
 
 PLAN, PARAMS = "plan.json", "params"
 
@@ -69,10 +69,15 @@ def save_compact(path: str | Path, network: Compacted) -> None:
     except ImportError:
         raise
     except Exception as error:
-        raise OSError(
-            f"A compacted network needs a disk that can be written, got '{explain(error)}' for "
-            f"{path}: free some space, or choose another folder."
-        ) from error
+        raise make_write_error(path, explain(error)) from error
+
+
+def make_write_error(path: Path, why: str) -> OSError:
+    """Makes the error of a folder that cannot be written."""
+    return OSError(
+        f"A compacted network needs a disk that can be written, got '{why}' for {path}: free some "
+        "space, or choose another folder."
+    )
 
 
 def load_compact(path: str | Path, apply: Callable[..., Any], like: Params) -> Compacted:
