@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from unittest import mock
 
 import jax
@@ -56,6 +57,14 @@ def compiler(request):
     jax.config.update(WITHOUT_PASSES, request.path.stem not in COMPUTES)
     yield
     jax.clear_caches()
+
+
+@pytest.fixture(scope="module")
+def interruptible():
+    """Restores SIGINT, which a shell in the background ignores, and so would children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -27,14 +27,12 @@ LONGEST = 60.0
 
 
 @pytest.fixture(autouse=True)
-def interruptible():
-    """Restores SIGINT, which a shell in the background ignores; handlers stay as they were."""
-    original = signal.signal(signal.SIGINT, signal.default_int_handler)
+def handlers_stay(interruptible):
+    """Handlers are after a test what they were before."""
     before = [signal.getsignal(number) for number in NUMBERS]
     yield
     assert [signal.getsignal(number) for number in NUMBERS] == before
     assert signal.set_wakeup_fd(-1) == -1
-    signal.signal(signal.SIGINT, original)
 
 
 def wait_for_stop():

@@ -23,6 +23,7 @@ def test_resuming_a_finished_run_prints_the_same_table(typed, copied):
     assert snapshot(copied).items() >= before.items()
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("number", "status"),
     [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)],

@@ -18,6 +18,8 @@ from sgl_jax.runs.experiment import prepare
 from sgl_jax.runs.folder import RunFolder
 
 
+pytestmark = pytest.mark.usefixtures("interruptible")
+
 HERE = Path(__file__).parents[1]
 
 EPOCHS = 16
@@ -35,14 +37,6 @@ class Uninterrupted(NamedTuple):
     path: Path
     first: float
     whole: float
-
-
-@pytest.fixture(scope="module", autouse=True)
-def interruptible():
-    """Restores SIGINT, which a shell in the background ignores, and so would children."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,6 @@ FEW = (
     "lenet5",
     "linen_lenet5",
     "mobilenet",
-    "wrn10_1",
 )
 """A small network of each framework: plain, with sums, with concatenations, by depth."""
 
