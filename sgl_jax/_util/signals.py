@@ -33,6 +33,9 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM)
 REPEAT = 0.1
 """Seconds within which a further signal is the same one: `timeout` sends each of them twice."""
 
+NOTICE = b"\nstopping after the steps under way; a second signal ends at once\n"
+"""Words for a terminal, where seconds may pass before a signal that was noted is obeyed."""
+
 
 class Stopped(KeyboardInterrupt):
     """The interruption by a signal that was noted.
@@ -107,7 +110,10 @@ class _Watch:
     def _note(self, number: int) -> None:
         if not self.noting:
             _end(number)
-        self.noted = self.noted or number
+        if not self.noted:
+            self.noted = number
+            if os.isatty(2):
+                os.write(2, NOTICE)
 
     def _handle(self, number: int, frame: Any) -> None:
         # The thread misses signals while an event loop runs, as Orbax has it, which reads them.

@@ -52,7 +52,7 @@ def _make_table(width: int = 0) -> Table:
     """Makes a table of two columns without lines, the first at least so wide."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True, min_width=width)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column()
     return table
 
 

@@ -1,6 +1,7 @@
 """The commands of the command line, as functions of the typed options."""
 
 import dataclasses
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +15,12 @@ from sgl_jax.cli._catalogues import tabulate_catalogues, tabulate_parameters
 from sgl_jax.cli._demo import demo
 from sgl_jax.cli._given import UNSET, Given, drop_unset
 from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars, show_messages
-from sgl_jax.cli._tables import tabulate_compaction, tabulate_costs, tabulate_records
+from sgl_jax.cli._tables import (
+    PENALISED,
+    tabulate_compaction,
+    tabulate_costs,
+    tabulate_records,
+)
 from sgl_jax.compaction.artifacts import EXPORTERS, check_packages
 from sgl_jax.runs.compaction import CompactionResult, compact_run, is_compacted
 from sgl_jax.runs.config import Config
@@ -25,6 +31,9 @@ from sgl_jax.train.processes import is_first_process, report_lost_process
 
 
 __all__ = ["COMMANDS", "compact", "evaluate", "list_catalogues", "train"]
+
+LONGEST_LINE = 1000
+"""Columns of a table that goes to no terminal; it takes no more than it needs."""
 
 Format = Literal[*EXPORTERS]  # pyrefly: ignore
 
@@ -74,7 +83,7 @@ def train(
         records = {name: run.records[-1] for name, run in finished.items()}
         if (penalised := find_penalised(finished[kind])) is not None:
             last = records.pop(kind)
-            records |= {"penalised": penalised, kind: last}
+            records |= {PENALISED: penalised, kind: last}
         console.print(tabulate_records(records, config.groups), *after)
         console.print(_describe(finished[kind]))
         figure = folder.path / "figure.png"
@@ -108,7 +117,7 @@ def evaluate(
 
 def compact(
     run: tyro.conf.Positional[Path],
-    export: tuple[Format, ...] = (),
+    export: Annotated[tuple[Format, ...], tyro.conf.arg(help_behavior_hint="(default: none)")] = (),
     fastest: bool = False,
     data_root: str | None = None,
     download: bool = False,
@@ -151,7 +160,9 @@ def list_catalogues(name: tyro.conf.Positional[str | None] = None) -> None:
     Args:
       name: one of these names, to list its parameters, with their defaults or options and ranges.
     """
-    Console().print(tabulate_catalogues() if name is None else tabulate_parameters(name))
+    # Programs that read a pipe take a line per entry.
+    console = Console(width=None if sys.stdout.isatty() else LONGEST_LINE)
+    console.print(tabulate_catalogues() if name is None else tabulate_parameters(name))
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -100,11 +100,15 @@ def draw_errors(axes: Axes, runs: Mapping[str, Sequence[Record]]) -> None:
 
 
 def _draw_zeros(axes: Axes, records: Sequence[Record]) -> None:
+    """Draws the shares of zeros over the epochs, and what is left while a budget is followed."""
     epochs = [record.epoch for record in records]
     for attribute, label, color in (("weights", "weights", 0), ("groups", "groups", 1)):
         shares = [100 * getattr(record.sparsity, attribute) for record in records]
-        axes.plot(epochs, shares, color=COLORS[color], label=label)
-    axes.set(xlabel="epoch", ylabel="exactly zero (%)", ylim=(0, 100))
+        axes.plot(epochs, shares, color=COLORS[color], label=f"{label} exactly zero")
+    left = [(each.epoch, 100 * each.budget["measured"]) for each in records if each.budget]
+    if left:
+        axes.plot(*zip(*left, strict=True), "--", color=COLORS[2], label="size left (budget)")
+    axes.set(xlabel="epoch", ylabel="share (%)", ylim=(0, 100))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=8)
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from sgl_jax._util.packages import name_extra
 from sgl_jax._util.signals import note_signals
@@ -56,6 +57,9 @@ def _run(argv: Sequence[str]) -> None:
     with name_extra("The command line needs {}", "demo"):
         import rich  # noqa: F401
         import tyro
+    if list(argv) == ["--version"]:
+        print(f"sgl-jax {version('sgl_jax')}")
+        return
     # Models and data sets by import path are found in the current folder, too.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
@@ -65,7 +69,7 @@ def _run(argv: Sequence[str]) -> None:
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
             prog="sgl-jax",
-            description="Trains sparse convolutional networks.",
+            description="Trains sparse convolutional networks. --version shows the version.",
             args=argv,
             config=(tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone),
         )

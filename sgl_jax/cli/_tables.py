@@ -11,7 +11,11 @@ from sgl_jax.runs.costs import Cost
 from sgl_jax.runs.records import Record
 
 
-__all__ = ["add_share", "tabulate_compaction", "tabulate_costs", "tabulate_records"]
+__all__ = ["PENALISED", "add_share", "tabulate_compaction", "tabulate_costs", "tabulate_records"]
+
+
+PENALISED = "penalised"
+"""Name of the record of a run just before its last epochs, which are without penalty."""
 
 
 def tabulate_records(records: Mapping[str, Record], groups: str = "neurons") -> Group:
@@ -32,8 +36,10 @@ def _tabulate_summary(records: Mapping[str, Record]) -> Table:
     split = any(record.gap for record in records.values())
     for title, show in (_ROWS | _SPLITTING if split else _ROWS).items():
         table.add_row(title, *map(show, records.values()))
-    if split:
-        table.caption = "w: trained weights; v: their thresholded copy, with the zeros"
+    said = ["w: trained weights; v: their thresholded copy, with the zeros"] if split else []
+    if PENALISED in records:
+        said.append(f"{PENALISED}: before the last epochs, in which no penalty acts")
+    table.caption = "\n".join(said) or None
     return table
 
 
@@ -97,7 +103,7 @@ def tabulate_costs(costs: Mapping[str, Cost]) -> Table:
         table.add_row(f"latency, batch {batch}", *cells)
     table.caption = (
         "FLOPs: of one image, 2 a multiply-add\n"
-        "latency: medians of rounds in which the networks take turns"
+        "latency: when it was compacted; medians of rounds in which the networks take turns"
     )
     return table
 

@@ -35,7 +35,10 @@ def announce(path: Path, images: int, shape: Sequence[int]) -> None:
 
 
 def make_dataset(
-    train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], path: Path
+    train: tuple[np.ndarray, np.ndarray],
+    test: tuple[np.ndarray, np.ndarray],
+    path: Path,
+    names: Sequence[str] = (),
 ) -> Dataset:
     """Makes a data set of arrays; the distinct labels, in ascending order, become 0, 1, 2, ...
 
@@ -44,6 +47,7 @@ def make_dataset(
         labels ``(n,)`` or ``(n, 1)``.
       test: likewise.
       path: where they come from, for messages.
+      names: names of the labels in ascending order; by default the labels themselves.
 
     Raises:
       ValueError: the arrays are no images and labels, or do not fit together.
@@ -63,7 +67,8 @@ def make_dataset(
             f"{path}: complete the training images."
         )
     y_train, y_test = (np.searchsorted(labels, y).astype(np.int32) for y in (y_train, y_test))
-    return Dataset(x_train, y_train, x_test, y_test, len(labels))
+    words = tuple(names or map(str, labels.tolist()))
+    return Dataset(x_train, y_train, x_test, y_test, len(labels), words)
 
 
 def _check_part(x: np.ndarray, y: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:

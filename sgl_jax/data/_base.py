@@ -36,6 +36,7 @@ class Dataset(NamedTuple):
       x_test: images no training step may see.
       y_test: their labels.
       classes: number of classes.
+      names: names of the classes ``0, 1, ...`` in words; empty where numbers are all there is.
     """
 
     x_train: UInt8[np.ndarray, "n height width channels"]
@@ -43,6 +44,7 @@ class Dataset(NamedTuple):
     x_test: UInt8[np.ndarray, "m height width channels"]
     y_test: Int32[np.ndarray, "m"]
     classes: int
+    names: tuple[str, ...] = ()
 
 
 def batch_indices(key: PRNGKeyArray, size: int, batch_size: int) -> Int[Array, "steps batch"]:

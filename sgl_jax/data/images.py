@@ -55,14 +55,14 @@ def load(
       ValueError: if there are no classes or images, or an image cannot be taken.
     """
     folder = locate(path, root)
-    train, test = _find_parts(folder)
+    classes, train, test = _find_parts(folder)
     shape = _find_shape([file for file, _ in (*train, *test)], image_shape)
     announce(folder, len(train) + len(test), shape)
-    return make_dataset(_read(train, shape), _read(test, shape), folder)
+    return make_dataset(_read(train, shape), _read(test, shape), folder, classes)
 
 
-def _find_parts(folder: Path) -> tuple[Labelled, Labelled]:
-    """Finds the files to train and to test on, with the number of their class."""
+def _find_parts(folder: Path) -> tuple[list[str], Labelled, Labelled]:
+    """Finds the classes, and the files to train and to test on, with the number of their class."""
     train = folder / "train" if (folder / "train").is_dir() else folder
     classes = _list_folders(train)
     files = {name: _list_images(train / name) for name in classes}
@@ -79,7 +79,7 @@ def _find_parts(folder: Path) -> tuple[Labelled, Labelled]:
             )
         _check_classes(_list_folders(there[0]), classes, there[0])
         tested = {name: _list_images(there[0] / name) for name in _list_folders(there[0])}
-    return _number(files, classes), _number(tested, classes)
+    return classes, _number(files, classes), _number(tested, classes)
 
 
 def _number(files: dict[str, list[Path]], classes: Sequence[str]) -> Labelled:

@@ -28,6 +28,11 @@ def describe(experiment: Experiment) -> str:
     found = {
         "config": dataclasses.asdict(config),
         "strengths": {**experiment.strengths._asdict(), "divided_by": divided_by},
+        "images": {
+            "shape": experiment.image.shape[1:],
+            "values": "float32 in [0, 1], bytes divided by 255",
+            "classes": experiment.data.names or experiment.data.classes,
+        },
         "placement": None if placement is None else placement.summary(),
         **collect_provenance(),
     }

@@ -11,6 +11,7 @@ import pytest
 
 from sgl_jax._util import signals
 from sgl_jax._util.signals import (
+    NOTICE,
     NUMBERS,
     Stopped,
     defer_signals,
@@ -65,6 +66,14 @@ def test_a_signal_that_no_step_looks_at_raises_at_the_end_of_the_block(number):
     with pytest.raises(Stopped) as stopped, note_signals():
         signal.raise_signal(number)
     assert stopped.value.status == 128 + number
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_is_told_that_a_signal_was_noted(terminal, monkeypatch, capfd):
+    monkeypatch.setattr("os.isatty", lambda descriptor: terminal)
+    with pytest.raises(Stopped), note_signals():
+        signal.raise_signal(signal.SIGINT)
+    assert capfd.readouterr().err == (NOTICE.decode() if terminal else "")
 
 
 def test_without_handlers_nothing_is_noted():

@@ -2,6 +2,7 @@
 
 import gzip
 import sys
+from importlib.metadata import version
 
 import pytest
 from support.commands import TINY, assert_refused, errors_of, table
@@ -9,7 +10,9 @@ from support.idx_files import SOURCES, draw, published, write
 from support.own_data import draw_arrays, write_images
 from support.tiny import snapshot
 
+import sgl_jax as sgl
 from sgl_jax import cli
+from sgl_jax._util.docstrings import read_first_line
 from sgl_jax.data._idx_source import FILES
 from sgl_jax.runs.folder import RunFolder
 
@@ -53,6 +56,11 @@ def test_list_names_every_entry_of_every_catalogue(typed):
     assert found.pop("--penalty, --group-penalty") == expected.pop("--penalty")
     assert expected.pop("--group_penalty") == list(KINDS["penalty"].catalogue)
     assert found == expected
+    assert f"  {'mcp':<26}{read_first_line(sgl.MCP)}" in [line.rstrip() for line in out]
+
+
+def test_version_is_that_of_the_package(typed):
+    assert typed("--version") == (0, [f"sgl-jax {version('sgl_jax')}"], [])
 
 
 def test_training_prints_both_runs_and_draws_a_figure(typed, tmp_path):

@@ -81,10 +81,17 @@ def test_figure_has_the_errors_of_all_runs_and_of_both_copies(figure):
 def test_figure_has_the_zeros_of_the_sparse_run(figure):
     (axes,) = [axes for axes in figure.axes if axes.get_xlabel() == "epoch"]
     assert drawn(axes) == {
-        "weights": [[1, 12.5], [2, 87.5]],
-        "groups": [[1, 0.0], [2, 25.0]],
+        "weights exactly zero": [[1, 12.5], [2, 87.5]],
+        "groups exactly zero": [[1, 0.0], [2, 25.0]],
     }
     assert axes.get_ylim() == (0, 100)
+
+
+def test_figure_has_the_size_left_while_a_budget_is_followed():
+    followed = [SPARSE._replace(epoch=1, budget={"measured": 0.5}), SPARSE._replace(epoch=2)]
+    figure = draw_history({"sparse": followed}, None)
+    (axes,) = [axes for axes in figure.axes if axes.get_xlabel() == "epoch"]
+    assert drawn(axes)["size left (budget)"] == [[1, 50.0]]
 
 
 def test_figure_has_an_image_per_filter_and_crosses_the_dead_out(figure):

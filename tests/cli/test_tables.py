@@ -49,6 +49,12 @@ def test_table_says_nothing_of_copies_where_there_is_no_splitting():
     assert "thresholded copy" not in text
 
 
+def test_table_says_when_a_penalised_network_was_measured():
+    text, _ = shown(dense=DENSE, penalised=SPARSE, sparse=SPARSE)
+    assert "penalised: before the last epochs" in text
+    assert "penalised" not in shown(dense=DENSE, sparse=SPARSE)[0]
+
+
 def test_table_counts_weights_and_groups_of_every_layer_and_in_all():
     text, rows = shown(dense=DENSE, prox=SPARSE)
     assert rows[""] == ["dense", "", "prox", ""]

@@ -119,7 +119,9 @@ def test_images_are_read_from_a_folder_per_class(tmp_path, shape, test):
     folder = write_images(tmp_path / "own", arrays, ("train", test))
     (folder / "train" / ".hidden").mkdir()
     (folder / "train" / "class0" / "notes.txt").touch()
-    assert_same_data(load_images("own", root=tmp_path), arrays)
+    found = load_images("own", root=tmp_path)
+    assert_same_data(found, arrays)
+    assert found.names == tuple(f"class{number}" for number in range(10))
 
 
 def test_without_parts_every_fifth_image_of_a_class_is_held_out(tmp_path):

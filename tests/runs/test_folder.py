@@ -81,6 +81,8 @@ def test_config_says_what_was_trained_and_where(whole):
     assert found["config"] == {**dataclasses.asdict(CONFIG), "milestones": [], "settings": []}
     strengths = {"lam": 2.0 / 1397, "group_lam": 2.0 / 1397, "beta": None}
     assert found["strengths"] == {**strengths, "divided_by": 1397}
+    assert found["images"]["shape"] == [28, 28, 1]
+    assert found["images"]["classes"] == 10
     assert found["versions"].keys() >= {"sgl-jax", "jax", "jaxlib", "optax", "flax", "numpy"}
     assert found["versions"]["jax"] == jax.__version__
     assert found["device"].startswith("cpu")
