@@ -14,6 +14,8 @@ In the order in which data flow:
 - ``_constants``: propagates the values of the parameters through the program;
 - ``_folding``, ``_search``: the biases that can take up constants, and the greatest set of
   positions whose removal changes nothing;
+- ``_units``, ``_ordering``: the units of stacked layers that may change places within a layer, and
+  the orders in which more of them are dead in all layers at once;
 - ``_plan``: the positions that stay of every leaf;
 - ``_removal``: the steps so far, from a network to its narrow parameters;
 - ``_evaluation``, ``_loops``, ``_narrow``: the network as a function of narrow parameters;

@@ -78,6 +78,7 @@ def compact(
     timed: Sequence[Any] | None = None,
     strict: bool = False,
     tolerance: float | None = None,
+    by_layer: bool = True,
 ) -> Compacted:
     r"""Removes the channels of a network that change nothing, and checks that nothing changed.
 
@@ -95,6 +96,10 @@ def compact(
     ``jnp.take`` does: all columns are NaN there, with or without this one. A lookup that gives
     another number there, by ``fill_value``, keeps the column.
 
+    Layers that ``scan`` runs over have stacked weights, and as many units each. Units that are made
+    and read within a layer, as hidden units and heads are, are put into an order of their own in
+    each layer, the dead ones last: so many go as the layer with the fewest dead ones loses.
+
     Args:
       apply: ``(params, *inputs) -> outputs``, in inference mode: a channel that is constant is
         taken for the same constant in batches of any size.
@@ -111,6 +116,8 @@ def compact(
       strict: refuse operations that are not understood instead of keeping whole what they read.
       tolerance: largest difference of outputs allowed, relative to the largest output; by default
         1e-5 in float32, 1e-12 in float64, 5e-2 in half precision.
+      by_layer: put the units of stacked layers into an order of their own in each layer. Without
+        it a unit goes if it is dead in all layers, and groups that span layers stay groups.
 
     Raises:
       ValueError: a parameter is not finite, a pattern finds no leaf, an array that ``apply`` closes
@@ -130,7 +137,7 @@ def compact(
       (3, 3)
     """
     check_rounding(round_to, inputs, timed)
-    removal = Removal.read(apply, params, inputs, protect, strict)
+    removal = Removal.read(apply, params, inputs, protect, strict, by_layer)
     structure, values = removal.structure, removal.values
     if round_to == "fastest":
         given = inputs if timed is None else timed

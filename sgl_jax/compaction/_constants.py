@@ -18,12 +18,15 @@ _ROUNDS = 8
 """Rounds of a loop after which a carried array that still changes is taken for unknown."""
 
 
-def propagate_constants(structure: Structure, arguments: Mapping[int, Any]) -> dict[int, Fact]:
+def propagate_constants(
+    structure: Structure, arguments: Mapping[int, Any], carried: Mapping[int, Fact] | None = None
+) -> dict[int, Fact]:
     """Propagates the values of some arguments through a program.
 
     Args:
       structure: the program, read.
       arguments: the arguments whose values are known.
+      carried: facts of inputs of inner functions, in place of what their loops make of them.
 
     Returns:
       A fact for every value of the program.
@@ -37,14 +40,19 @@ def propagate_constants(structure: Structure, arguments: Mapping[int, Any]) -> d
             found[number] = Fact(np.ones((1,) * value.ndim, bool), value)
         else:
             found[number] = _unknown(structure, number)
-    _propagate(structure, program.equations, found)
+    _propagate(structure, program.equations, found, carried or {})
     return found
 
 
-def _propagate(structure: Structure, body: Iterable[Equation], found: dict[int, Fact]) -> None:
+def _propagate(
+    structure: Structure,
+    body: Iterable[Equation],
+    found: dict[int, Fact],
+    carried: Mapping[int, Fact],
+) -> None:
     for equation in equations(body):
         if equation.loop:
-            _propagate_loop(structure, equation, equation.loop, found)
+            _propagate_loop(structure, equation, equation.loop, found, carried)
             continue
         rules = PRIMITIVES.get(equation.name)
         operands = [found[value] for value in equation.inputs]
@@ -58,7 +66,11 @@ def _propagate(structure: Structure, body: Iterable[Equation], found: dict[int, 
 
 
 def _propagate_loop(
-    structure: Structure, equation: Equation, loop: Loop, found: dict[int, Fact]
+    structure: Structure,
+    equation: Equation,
+    loop: Loop,
+    found: dict[int, Fact],
+    carried: Mapping[int, Fact],
 ) -> None:
     """Propagates through a loop what is the same in all of its iterations.
 
@@ -68,11 +80,13 @@ def _propagate_loop(
     inside = {value for function in loop.functions for value in function.inputs}
     inward = [link for link in loop.links if link.target in inside]
     given = _agreed(found, [link for link in inward if link.source in equation.inputs])
+    given |= {value: carried[value] for value in given if value in carried}
     for rounds in itertools.count():
         found.update(given)
         for function in loop.functions:
-            _propagate(structure, function.equations, found)
+            _propagate(structure, function.equations, found, carried)
         after = {value: given[value].agree(fact) for value, fact in _agreed(found, inward).items()}
+        after = {value: fact for value, fact in after.items() if value not in carried}
         changed = [value for value in after if (given[value].known & ~after[value].known).any()]
         if not changed:
             break

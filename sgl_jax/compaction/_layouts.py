@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from sgl_jax._util.narrowing import LeafPlan
+from sgl_jax._util.narrowing import LayerOrder, LeafPlan
 from sgl_jax._util.typing import Path
 
 
@@ -27,7 +27,10 @@ def _alike(parameters: Mapping[Path, LeafPlan], path: Path, shape: tuple[int, ..
 def _stacked(parameters: Mapping[Path, LeafPlan], path: Path, shape: tuple[int, ...]):
     """Arrays like the parameter at the same path, along a first axis."""
     leaf = parameters.get(path)
-    return leaf and LeafPlan((*shape[:1], *leaf.shape), (None, *leaf.kept))
+    if leaf is None:
+        return None
+    orders = tuple(LayerOrder(n + 1, k + 1, positions) for n, k, positions in leaf.orders)
+    return LeafPlan((*shape[:1], *leaf.shape), (None, *leaf.kept), orders)
 
 
 def _by_axis(parameters: Mapping[Path, LeafPlan], path: Path, shape: tuple[int, ...]):
@@ -36,6 +39,8 @@ def _by_axis(parameters: Mapping[Path, LeafPlan], path: Path, shape: tuple[int, 
     above, _, axis = path.rpartition("/")
     leaf = parameters.get(above.removesuffix("/value"))
     if leaf is None or axis not in map(str, range(len(leaf.shape))):
+        return None
+    if any(order.axis == int(axis) for order in leaf.orders):
         return None
     return LeafPlan((leaf.shape[int(axis)],), (leaf.kept[int(axis)],))
 

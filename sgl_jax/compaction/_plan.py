@@ -33,17 +33,17 @@ class Plan:
 
     def to_json(self) -> dict[Path, dict[str, Any]]:
         """Converts the plan to JSON's own types."""
-        return {path: {"shape": leaf.shape, "kept": leaf.kept} for path, leaf in self.leaves}
+        return {path: leaf.to_json() for path, leaf in self.leaves}
 
     @classmethod
     def from_json(cls, found: Mapping[Path, Mapping[str, Any]]) -> "Plan":
         """Inverts :meth:`to_json`; keys that are no attribute of a leaf are left out.
 
         Raises:
-          ValueError: positions that are no ascending ones of their axis.
+          ValueError: positions that are no ascending ones of their axis, or are in no order of it.
         """
-        leaves = {p: LeafPlan.from_json(leaf["shape"], leaf["kept"]) for p, leaf in found.items()}
-        return cls(tuple(leaves.items()))
+        parts = ((leaf["shape"], leaf["kept"], leaf.get("orders", ())) for leaf in found.values())
+        return cls(tuple(zip(found, (LeafPlan.from_json(*part) for part in parts), strict=True)))
 
     def check(self, params: Params, narrow: bool) -> dict[Path, Any]:
         """The leaves of a tree by path, after a look at their shapes.
@@ -91,7 +91,7 @@ class Plan:
         plan = dict(self.leaves)
         leaves, rebuild = flatten_by_path(tree)
         for path, leaf in leaves.items():
-            if plan[path].removed:
+            if plan[path].removed or plan[path].orders:
                 leaves[path] = plan[path].put(leaf)
         return rebuild(leaves)
 

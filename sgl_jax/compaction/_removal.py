@@ -1,17 +1,19 @@
 """Removes the channels of a network that change nothing from its parameters."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from sgl_jax._util.narrowing import LeafPlan
+from sgl_jax._util.narrowing import LayerOrder, LeafPlan
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
 from sgl_jax.compaction._constants import propagate_constants
 from sgl_jax.compaction._fastest import Candidate
 from sgl_jax.compaction._narrow import Narrowed
+from sgl_jax.compaction._ordering import Arrangement, arrange
 from sgl_jax.compaction._plan import Plan
 from sgl_jax.compaction._refusals import (
     checked_leaves,
@@ -38,6 +40,8 @@ class Removal(NamedTuple):
       structure: the network, read.
       values: the number of each leaf in it.
       facts: the values that are known, by their numbers.
+      orders: the orders of units that change places within their layers, by path; ``leaves`` and
+        ``facts`` have them already, ``params`` do not.
     """
 
     apply: Callable[..., Any]
@@ -46,6 +50,7 @@ class Removal(NamedTuple):
     structure: Structure
     values: dict[Path, int]
     facts: dict[int, Fact]
+    orders: dict[Path, tuple[LayerOrder, ...]]
 
     @classmethod
     def read(
@@ -55,6 +60,7 @@ class Removal(NamedTuple):
         inputs: tuple[Any, ...],
         protect: str | None,
         strict: bool,
+        by_layer: bool = True,
     ) -> "Removal":
         """Reads a network; arguments as those of :func:`~sgl_jax.compact`.
 
@@ -65,9 +71,11 @@ class Removal(NamedTuple):
         structure, values = read_network(apply, params, *inputs)
         protect_leaves(structure, values, protect)
         refuse_unknown(structure, values, strict)
-        known = {values[path]: leaf for path, leaf in leaves.items()}
-        facts = propagate_constants(structure, known)
-        return cls(apply, params, leaves, structure, values, facts)
+        facts = propagate_constants(structure, {values[p]: leaf for p, leaf in leaves.items()})
+        found = Arrangement(leaves, {}, facts)
+        if by_layer:
+            found = arrange(structure, values, leaves, facts)
+        return cls(apply, params, found.leaves, structure, values, found.facts, found.orders)
 
     def search(self, round_to: int | Sequence[int]) -> Search:
         """Searches the positions that can go, with one multiple for all axes or one for each."""
@@ -82,6 +90,11 @@ class Removal(NamedTuple):
         folded = _fold_constants(self.structure, self.values, search, self.leaves)
         _, rebuild = flatten_by_path(self.params)
         narrow = plan.narrow(rebuild(self.leaves | folded))
+        ordered = [
+            (path, dataclasses.replace(leaf, orders=self.orders.get(path, ())))
+            for path, leaf in plan.leaves
+        ]
+        plan = Plan(tuple(ordered))
         return Candidate(plan, tuple(folded), narrow, Narrowed(self.apply, plan))
 
     def name_axis(self, axis: np.ndarray) -> str:

@@ -104,13 +104,17 @@ class GroupFamily:
         return self.members[0].keepdims if self.plain else (self.count,)
 
     def find_left(self, kept: Mapping[Path, LeafPlan]) -> np.ndarray:
-        """Finds the groups that have an entry left, ascending.
+        """Finds the groups that have an entry left: ascending, or in the order of the first member.
+
+        The order is that of the member where units are in another order in every layer.
 
         Args:
           kept: for every leaf, by its path, the part that stays.
         """
-        owners = [member.owners_of(_part_of(member, kept).kept) for member in self.members]
-        return np.unique(np.concatenate(owners))
+        parts = [_part_of(member, kept) for member in self.members]
+        owners = [member.owners_of(part) for member, part in zip(self.members, parts, strict=True)]
+        found, first = np.unique(np.concatenate(owners), return_index=True)
+        return found[np.argsort(first)] if any(part.orders for part in parts) else found
 
     def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "GroupFamily":
         """Narrows the groups to the positions of the leaves that are left.
@@ -122,7 +126,7 @@ class GroupFamily:
           ValueError: a leaf has another shape.
         """
         left = self.find_left(kept)
-        members = [member.narrowed(kept[member.path].kept, left) for member in self.members]
+        members = [member.narrowed(kept[member.path], left) for member in self.members]
         narrow = GroupFamily(tuple(members))
         before = np.broadcast_to(self.original_size, self.count)[left]
         return GroupFamily(narrow.members, _joined(before - narrow.size))

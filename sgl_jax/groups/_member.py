@@ -2,10 +2,10 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
+from sgl_jax._util.narrowing import LayerOrder, LeafPlan
 from sgl_jax._util.typing import Axes, Path
 
 
@@ -50,25 +50,42 @@ class Member:
         of_position = np.arange(self.positions) if self.index is None else np.array(self.index, int)
         return np.broadcast_to(of_position.reshape(self.keepdims), self.shape)
 
-    def owners_of(self, kept: Sequence[Sequence[int] | None]) -> np.ndarray:
-        """The group of every position that is left, if only some are left on each axis."""
+    def owners_of(self, part: LeafPlan) -> np.ndarray:
+        """The group of every position that is left, if only a part of the leaf is.
+
+        Raises:
+          ValueError: positions are in another order in every layer, and groups span layers.
+        """
         of_position = np.arange(self.positions) if self.index is None else np.array(self.index, int)
-        owners = of_position.reshape([self.shape[axis] for axis in self.index_axes])
-        for k, axis in enumerate(self.index_axes):
-            left = kept[axis]
+        owners = of_position.reshape(self.keepdims)
+        for order in part.orders:
+            if order.axis in self.index_axes:
+                self._check_layers(order)
+                owners = order.apply(owners)
+        for axis in self.index_axes:
+            left = part.kept[axis]
             if left is not None:
-                owners = owners.take(np.asarray(left, int), k)
+                owners = owners.take(np.asarray(left, int), axis)
         return owners.ravel()
 
-    def narrowed(self, kept: Sequence[Sequence[int] | None], groups: np.ndarray) -> "Member":
-        """Narrows the member to some positions of each axis and to the groups ``groups``.
+    def _check_layers(self, order: LayerOrder) -> None:
+        if order.layers in self.axes:
+            raise ValueError(
+                f"Groups that span the layers of {self.path!r} need units that leave from all "
+                "layers at once, got a network that lost others from each; use by_layer=False in "
+                "compact, or groups of single layers."
+            )
+
+    def narrowed(self, part: LeafPlan, groups: np.ndarray) -> "Member":
+        """Narrows the member to a part of its leaf and to the groups ``groups``.
 
         Args:
-          kept: for every axis the positions that are left; ``None`` for all.
-          groups: the groups that are left, ascending; they get new numbers in this order.
+          part: the part of the leaf that stays.
+          groups: the groups that are left; they get new numbers in this order.
         """
-        pairs = zip(self.shape, kept, strict=True)
-        shape = tuple(size if left is None else len(left) for size, left in pairs)
-        index = np.searchsorted(groups, self.owners_of(kept))
+        numbers = np.zeros(groups.max(initial=0) + 1, int)
+        numbers[groups] = np.arange(len(groups))
+        index = numbers[self.owners_of(part)]
         plain = np.array_equal(index, np.arange(len(groups)))
-        return Member(self.path, shape, self.axes, None if plain else tuple(index.tolist()))
+        index = None if plain else tuple(index.tolist())
+        return Member(self.path, part.narrow_shape, self.axes, index)

@@ -51,7 +51,14 @@ def _groups_left(
     if not family.plain:
         left = tuple(family.find_left(kept).tolist())
         return (*(None for _ in shape[1:]), left), narrow.shape
-    axes = kept[family.members[0].path].kept
+    part = kept[family.members[0].path]
+    sizes = (*(1,) * len(part.shape), *shape)[-len(part.shape) :]
+    if any(sizes[order.axis] > 1 for order in part.orders):
+        raise ValueError(
+            f"Strengths of single units need units that leave from all layers at once, got "
+            f"{family.members[0].path!r}, whose layers lost others; use by_layer=False in compact."
+        )
+    axes = part.kept
     padded = (None,) * (len(shape) - len(axes)) + axes[max(len(axes) - len(shape), 0) :]
     left = tuple(None if size == 1 else some for size, some in zip(shape, padded, strict=True))
     pairs = zip(shape, left, strict=True)

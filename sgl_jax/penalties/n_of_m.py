@@ -67,9 +67,10 @@ class NofM(Constraint):
           ValueError: neighbours would be others among the inputs that are left.
         """
         for family in families:
-            path = family.members[0].path
-            left = kept[path].kept[self._axis(family)]
-            if left and set(np.bincount(np.asarray(left) // self.m)) - {0, self.m}:
+            path, axis = family.members[0].path, self._axis(family)
+            left = kept[path].kept[axis]
+            mixed = any(order.axis == axis for order in kept[path].orders)
+            if mixed or (left and set(np.bincount(np.asarray(left) // self.m)) - {0, self.m}):
                 raise ValueError(
                     f"NofM needs inputs that are removed in whole blocks of m={self.m} neighbours, "
                     f"got single ones removed from {path!r}; compact with protect={path!r}."

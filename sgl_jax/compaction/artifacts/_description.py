@@ -57,7 +57,7 @@ def describe(network: Compacted) -> str:
     """Describes a network as JSON."""
     leaves, _ = flatten_by_path(network.params)
     plan = {
-        path: {"shape": leaf.shape, "dtype": str(leaves[path].dtype), "kept": leaf.kept}
+        path: {"dtype": str(leaves[path].dtype), **leaf.to_json()}
         for path, leaf in network.plan.leaves
     }
     report: dict[str, Any] = dataclasses.asdict(network.report)

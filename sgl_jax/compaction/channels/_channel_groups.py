@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.subtrees import subtrees_of
 from sgl_jax._util.typing import Params, Path
@@ -124,7 +125,7 @@ class ChannelGroups:
             ]
             if members:
                 left = np.unique(np.concatenate([member.owners.ravel() for member in members]))
-                whole = [member.narrowed((None,) * len(member.shape), left) for member in members]
+                whole = [member.narrowed(LeafPlan.whole(member.shape), left) for member in members]
                 yield GroupFamily(tuple(whole)), tuple(flops[k] for k in left.tolist())
 
 

@@ -64,6 +64,7 @@ def compact_module(
     timed: Sequence[Any] | None = None,
     strict: bool = False,
     tolerance: float | None = None,
+    by_layer: bool = True,
 ) -> CompactedModule:
     r"""Removes the channels of a Flax module that change nothing, and checks that nothing changed.
 
@@ -96,6 +97,8 @@ def compact_module(
       strict: refuse operations that are not understood instead of keeping whole what they read.
       tolerance: as for ``compact``: largest relative difference of outputs allowed; in training
         mode by default what rounding makes of it, if that is more.
+      by_layer: as for ``compact``: put the units of stacked layers into an order of their own in
+        each layer.
 
     Raises:
       ValueError: ``compact`` refuses the module, it does not run in the training mode in which it
@@ -117,7 +120,13 @@ def compact_module(
     attempts = Attempts(
         module, call or (lambda module, *inputs: module(*inputs)), inputs, tolerance
     )
-    options = {"round_to": round_to, "timed": timed, "strict": strict, "tolerance": tolerance}
+    options = {
+        "round_to": round_to,
+        "timed": timed,
+        "strict": strict,
+        "tolerance": tolerance,
+        "by_layer": by_layer,
+    }
 
     def narrow(traced):
         return compact(traced, attempts.full.state, *inputs, protect=protect, **options)
@@ -149,5 +158,5 @@ def narrow_module(module: nnx.Module, plan: Plan) -> nnx.Module:
 def _with_rest(plan: Plan, rest: Any) -> Plan:
     """Adds leaves that stay whole to a plan: random keys and the like."""
     leaves, _ = flatten_by_path(rest)
-    whole = {p: LeafPlan(np.shape(leaf), (None,) * np.ndim(leaf)) for p, leaf in leaves.items()}
+    whole = {path: LeafPlan.whole(np.shape(leaf)) for path, leaf in leaves.items()}
     return Plan((*plan.leaves, *whole.items()))
