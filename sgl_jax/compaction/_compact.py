@@ -159,6 +159,7 @@ def compact(
         folded=found.folded,
         unknown=unknown_operations(structure, values),
         timed=notes,
+        ordered=tuple(sorted(removal.orders)),
     )
     return Compacted(found.params, found.apply, report, found.plan, _shapes(inputs))
 

@@ -42,6 +42,7 @@ class Report:
       folded: leaves that took up constants.
       unknown: operations without a rule, which keep whole what they read.
       timed: the multiples of channels that were timed, with medians, and the one that was kept.
+      ordered: leaves of stacked layers whose units are in an order of their own in each layer.
     """
 
     shapes: dict[Path, tuple[tuple[int, ...], tuple[int, ...]]]
@@ -55,6 +56,7 @@ class Report:
     folded: tuple[Path, ...] = ()
     unknown: tuple[str, ...] = ()
     timed: tuple[str, ...] = ()
+    ordered: tuple[Path, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{path}: {old} -> {new}" for path, old, new in self.changes]
@@ -77,6 +79,7 @@ class Report:
             ("constant, but kept", self.kept),
             ("one channel left, where none was needed", self.revived),
             ("took up constants", self.folded),
+            ("in an order of its own in each layer", self.ordered),
             ("not understood, kept whole what it reads", self.unknown),
             ("timed", self.timed),
         ):

@@ -75,6 +75,7 @@ def test_other_units_leave_each_layer():
     params, x = hidden_dead(), images()
     small = sgl.compact(BLOCKS, params, images(1), strict=True)
     assert small.params["up"].shape == (LAYERS, WIDTH, HIDDEN - 2)
+    assert small.report.ordered == ("b", "down", "up")
     for layer, dead in enumerate(DEAD_UNITS):
         alive = [unit for unit in range(HIDDEN) if unit not in dead]
         kept = np.asarray(small.params["b"][layer])

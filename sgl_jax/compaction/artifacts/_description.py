@@ -124,7 +124,7 @@ def _parsed(found: dict[str, Any]) -> Description:
     plan = Plan.from_json(found["leaves"])
     parts: dict[str, Any] = {"shapes": shapes_of(plan), **found["report"]}
     parts |= {name: Size(**parts[name]) for name in ("before", "after")}
-    lists = ("staying", "kept", "revived", "folded", "unknown", "timed")
+    lists = ("staying", "kept", "revived", "folded", "unknown", "timed", "ordered")
     parts |= {name: tuple(parts[name]) for name in lists if name in parts}
     return Description(
         plan,
