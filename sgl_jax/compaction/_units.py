@@ -98,19 +98,21 @@ class Stack:
         labels = {root: (k, 0) for k, root in enumerate(roots.tolist())}
         if len(labels) < len(roots):
             return None
-        kinds = 1
+        for number, column in enumerate(self._find_merged(roots), start=1):
+            before = [labels.get(root) for root in column]
+            kind = before[0][1] if before[0] else number
+            own = [(k, kind) for k in range(len(column))]
+            if before not in (own, [None] * len(column)):
+                return None
+            labels.update(zip(column, own, strict=True))
+        return Units(roots, labels)
+
+    def _find_merged(self, roots: np.ndarray) -> Iterator[list[int]]:
+        """Finds columns of sets along axes that units are merged into, one of each unit."""
         for grid in self.structure.sets.grids:
             for factor, positions in grid.slices:
                 if np.array_equal(self._roots[factor], roots):
-                    for column in self._roots[positions].T.tolist():
-                        known = [labels.get(root) for root in column]
-                        new = [(k, kinds) for k in range(len(column))]
-                        same = [(k, known[0][1]) for k in range(len(column))] if known[0] else new
-                        if any(known) and known != same:
-                            return None
-                        labels.update(zip(column, same, strict=True))
-                        kinds += 1
-        return Units(roots, labels)
+                    yield from self._roots[positions].T.tolist()
 
     @functools.cached_property
     def _inside(self) -> set[int]:
