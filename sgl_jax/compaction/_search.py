@@ -146,6 +146,8 @@ class Search:
             live = fills[side].live(facts) if fills else facts[value].live
             factors.append(self._factor(live, free, at))
         fold = fold_of(self.structure, facts, contraction, frozenset(self.parameters))
+        if fills and fold is not None and fold.bias is not None:
+            fold = None  # the sum itself has these terms, so no bias takes them up
         return Term(summed[0], factors, bool(fills), fold, contraction)
 
     def _factor(self, live: np.ndarray, axes: Sequence[Axis], at: int) -> Factor:

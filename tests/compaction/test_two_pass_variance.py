@@ -275,6 +275,18 @@ def test_sums_of_constants_that_are_no_zeros_have_their_terms():
     assert_removed(network(softmax), drawn())
 
 
+def test_constants_are_added_once_where_a_bias_could_take_them_up():
+    def apply(params, x):
+        h = x @ params["kernel"] + 1.0
+        return jax.nn.relu(h) @ params["last"], h @ jnp.full((WIDTH, 2), 0.5) + along(params["end"])
+
+    params = {name: drawn()[name] for name in ("kernel", "last")}
+    params |= {"last": params["last"].at[np.array(DEAD)].set(0.0), "end": jnp.ones(2)}
+    small = sgl.compact(apply, params, X)
+    assert small.params["kernel"].shape == (3, 5)
+    np.testing.assert_array_equal(small.params["end"], params["end"])
+
+
 @pytest.mark.parametrize("axis", usual([0, 1], [0]))
 def test_one_axis_of_a_sum_over_two_loses_positions(axis):
     """Without rows and columns the distances of what is left would be summed three times."""
