@@ -104,10 +104,11 @@ def _find(
 
 def _varying(structure: Structure, equation: Equation, axis: int) -> tuple[int, ...] | None:
     """The operands that vary along an axis of a result, as the fill rule says."""
-    rules = PRIMITIVES.get(equation.name)
-    if rules is None or rules.fill is None or is_key(structure.program.avals[equation.outputs[0]]):
+    rules, avals = PRIMITIVES.get(equation.name), structure.program.avals
+    if rules is None or rules.fill is None:
         return None
-    return rules.fill(structure, equation, axis)
+    keys = any(is_key(avals[value]) for value in (*equation.inputs, *equation.outputs))
+    return None if keys else rules.fill(structure, equation, axis)
 
 
 def _fill(
@@ -147,9 +148,8 @@ class Filling:
             if slicing.masks(value)[axis] is not None:
                 self._sums.setdefault(contraction.equation, []).append((removed, fills))
         self._made: dict[Equation, list[Fill]] = {}
-        for fill in _all_fills(
-            fill for sums in self._sums.values() for _, own in sums for fill in own
-        ):
+        used = [fill for sums in self._sums.values() for _, fills in sums for fill in fills]
+        for fill in _all_fills(used):
             self._made.setdefault(fill.equation, []).append(fill)
 
     def make(self, equation: Equation, env: dict[Any, Any]) -> None:

@@ -202,7 +202,10 @@ class Search:
         return bool(restored.size)
 
     def _separate(self, terms: Sequence[Term]) -> bool:
-        """Restores all but one of the axes of one sum to which removed positions contribute."""
+        """Restores all but one of the axes of one sum to which removed positions contribute.
+
+        Terms of one axis are made where all others stay, so those removed along two are missing.
+        """
         restored = [term for term in terms if self._shrinks(term.axis)][1:]
         for term in restored:
             for root in self.roots[term.axis[~self._stays(term.axis)]].tolist():

@@ -34,7 +34,7 @@ def _find_dead(
 ) -> dict[int, Path]:
     """Finds the roots of dead channels that stay, each with a leaf: one that makes it, if any.
 
-    Scales make nothing: what they multiply is zero without them.
+    A leaf that only scales a channel makes none of it: zero stays zero.
     """
     reading, size = reading_axes(structure), len(search.roots)
     held, live = np.zeros((2, size), bool), np.zeros((2, size), bool)
