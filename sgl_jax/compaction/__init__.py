@@ -12,8 +12,8 @@ In the order in which data flow:
 - ``channels``: reads a network by the rules, and makes groups of its channels for a regularizer;
 - ``_refusals``: refuses networks that cannot be compacted;
 - ``_constants``: propagates the values of the parameters through the program;
-- ``_folding``, ``_search``: the biases that can take up constants, and the greatest set of
-  positions whose removal changes nothing;
+- ``_folding``, ``_filling``, ``_search``: the biases that can take up constants, the sums that keep
+  terms of removed positions, and the greatest set of positions whose removal changes nothing;
 - ``_units``, ``_ordering``: the units of stacked layers that may change places within a layer, and
   the orders in which more of them are dead in all layers at once;
 - ``_plan``: the positions that stay of every leaf;

@@ -89,8 +89,9 @@ def compact(
 
     .. math:: b_o \leftarrow b_o + \sum_{c \text{ removed}} x_c \sum_{ij} K_{ijco},
 
-    which is exact without padding. Zeros are exact zeros, never small numbers: pass
-    ``sparse_params(opt_state, params)``.
+    which is exact without padding. Where a sum over channels has a term for a channel of zeros, as
+    a variance, the mean of ``(x - mean) ** 2``, has, the terms of removed channels are added. Zeros
+    are exact zeros, never small numbers: pass ``sparse_params(opt_state, params)``.
 
     A column of zeros goes from a table even if a lookup gives NaN for an index beyond the table, as
     ``jnp.take`` does: all columns are NaN there, with or without this one. A lookup that gives

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from sgl_jax.compaction._filling import Filling
 from sgl_jax.compaction._loops import LOOPS
 from sgl_jax.compaction.axes import Slicing, Structure
 from sgl_jax.compaction.channels import read_equations
@@ -23,6 +24,7 @@ class Evaluation:
         self.slicing, self.program = slicing, slicing.structure.program
         self._constants = {n: self.slicing.take(n, x) for n, x in self.program.constants.items()}
         self._derivatives: dict[tuple[Equation, bool], Evaluation] = {}
+        self._filling = Filling(slicing)
 
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
         env = self._constants | dict(zip(self.program.inputs, arguments, strict=True))
@@ -34,7 +36,7 @@ class Evaluation:
         """True if it holds values of a trace, and must not outlive it."""
         return any(isinstance(x, jax.core.Tracer) for x in self._constants.values())
 
-    def _run(self, body: Sequence[Equation], env: dict[int, Any]) -> None:
+    def _run(self, body: Sequence[Equation], env: dict[Any, Any]) -> None:
         for equation in body:
             arguments = [env[value] for value in equation.inputs]
             if equation.body:
@@ -43,7 +45,9 @@ class Evaluation:
                 found = self._loop(equation, equation.loop, arguments)
             else:
                 found = self._evaluate(equation, arguments)
+                found = self._filling.complete(equation, found, env)
             env.update(zip(equation.outputs, found, strict=True))
+            self._filling.make(equation, env)
 
     def _evaluate(self, equation: Equation, arguments: list[Any]) -> list[Any]:
         """Applies a primitive to narrow operands, by its narrow rule if it has one."""

@@ -1,12 +1,15 @@
 """The channels that can go: the greatest set whose removal changes nothing."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from sgl_jax.compaction._filling import find_fills
 from sgl_jax.compaction._folding import Fold, fold_of
 from sgl_jax.compaction.axes import Axis, Contraction, Fact, Grid, Structure
+from sgl_jax.compaction.program import Equation
 
 
 __all__ = ["Search"]
@@ -14,7 +17,7 @@ __all__ = ["Search"]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Factor:
-    """The entries of one operand of a contraction that may be other than zero.
+    """The entries of one operand of a contraction that may be other than zero, or than its fill.
 
     Attributes:
       live: True for these entries, along the summed axis first and then ``axes``; True if any entry
@@ -33,12 +36,14 @@ class Term:
     Attributes:
       axis: the axis summed over.
       factors: one for each operand.
+      filled: True if what is removed is added to the sum; then no factor may differ from its fill.
       fold: how constants could be replaced.
       contraction: the sum.
     """
 
     axis: np.ndarray
     factors: list[Factor]
+    filled: bool
     fold: Fold | None
     contraction: Contraction
 
@@ -84,7 +89,12 @@ class Search:
         self.constant: dict[int, str] = {}
         self.restored: dict[int, str | Contraction] = {}
         self.revived: set[int] = set()
+        self._fills = find_fills(structure)
         self.terms = [self._term(contraction, facts) for contraction in structure.contractions]
+        self._filled: dict[Equation, list[Term]] = {}
+        for term in self.terms:
+            if term.filled:
+                self._filled.setdefault(term.contraction.equation, []).append(term)
 
     def run(self) -> None:
         """Restores sets until none violates the condition, and no axis is left empty."""
@@ -96,6 +106,8 @@ class Search:
             changed = sum(self._restore_needed(term) for term in self.terms) > 0
             if not changed:
                 changed = self.structure.sets.propagate(self._complete)
+            if not changed:
+                changed = sum(self._separate(terms) for terms in self._filled.values()) > 0
             if not changed:
                 changed = any(self._revive(axis) for axis in axes)
             if not changed:
@@ -122,21 +134,24 @@ class Search:
 
     def _term(self, contraction: Contraction, facts: dict[int, Fact]) -> Term:
         factors, summed = [], []
+        fills = self._fills.get(contraction, ())
         operands = zip(
             contraction.equation.inputs, contraction.axes, contraction.summed, strict=False
         )
-        for value, at, all_summed in operands:
+        for side, (value, at, all_summed) in enumerate(operands):
             axes = self.structure.axes[value]
             summed += [axes[at]] if axes[at] is not None else []
             # Of several axes that are summed over at once none counts as removed for another.
             free = [None if k in all_summed else axis for k, axis in enumerate(axes)]
-            factors.append(self._factor(facts[value], free, at))
+            live = fills[side].live(facts) if fills else facts[value].live
+            factors.append(self._factor(live, free, at))
         fold = fold_of(self.structure, facts, contraction, frozenset(self.parameters))
-        return Term(summed[0], factors, fold, contraction)
+        if fills and fold is not None and fold.bias is not None:
+            fold = None  # the sum itself has these terms, so no bias takes them up
+        return Term(summed[0], factors, bool(fills), fold, contraction)
 
-    def _factor(self, fact: Fact, axes: Sequence[Axis], at: int) -> Factor:
+    def _factor(self, live: np.ndarray, axes: Sequence[Axis], at: int) -> Factor:
         """Reduces an operand to the summed axis and those that may lose positions."""
-        live = fact.live
         shrinking = [k for k, axis in enumerate(axes) if k != at and self._shrinks(axis)]
         rest = tuple(k for k in range(live.ndim) if k not in (at, *shrinking))
         live = np.any(live, axis=rest, keepdims=True).transpose(at, *shrinking, *rest)
@@ -145,9 +160,9 @@ class Search:
 
     def _restore_needed(self, term: Term) -> bool:
         """Restores the sets that a contraction needs; True if there were any."""
-        needed = np.ones(len(term.axis), bool)
-        for factor in term.factors:
-            needed &= self._reaches_what_stays(factor)
+        reached = [self._reaches_what_stays(factor) for factor in term.factors]
+        combine = np.logical_or if term.filled else np.logical_and
+        needed = functools.reduce(combine, reached, np.full(len(term.axis), not term.filled))
         foldable = np.zeros(len(term.axis), bool) if term.fold is None else term.fold.known
         if term.fold is not None and term.fold.bias is not None:
             needed &= ~foldable
@@ -185,6 +200,17 @@ class Search:
         for root in restored.tolist():
             self._restore(root, f"{grid.equation} can only lose whole rows and columns of it")
         return bool(restored.size)
+
+    def _separate(self, terms: Sequence[Term]) -> bool:
+        """Restores all but one of the axes of one sum to which removed positions contribute.
+
+        Terms of one axis are made where all others stay, so those removed along two are missing.
+        """
+        restored = [term for term in terms if self._shrinks(term.axis)][1:]
+        for term in restored:
+            for root in self.roots[term.axis[~self._stays(term.axis)]].tolist():
+                self._restore(root, term.contraction)
+        return bool(restored)
 
     def _revive(self, axis: np.ndarray) -> bool:
         """Restores one position of an axis of which none would be left; True if it did."""

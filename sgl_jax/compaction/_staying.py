@@ -1,6 +1,7 @@
 """Explains why channels stay that are zero wherever they are made, or wherever they are read."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from sgl_jax._util.typing import Path
 from sgl_jax.compaction._search import Search
 from sgl_jax.compaction.axes import Contraction, Fact, Structure
 from sgl_jax.compaction.channels import reading_axes
+from sgl_jax.compaction.program import made_from
 
 
 __all__ = ["explain_staying"]
@@ -30,13 +32,17 @@ def explain_staying(
 def _find_dead(
     structure: Structure, values: dict[Path, int], facts: dict[int, Fact], search: Search
 ) -> dict[int, Path]:
-    """Finds the roots of dead channels that stay, each with a leaf: one that makes it, if any."""
+    """Finds the roots of dead channels that stay, each with a leaf: one that makes it, if any.
+
+    A leaf that only scales a channel makes none of it: zero stays zero.
+    """
     reading, size = reading_axes(structure), len(search.roots)
     held, live = np.zeros((2, size), bool), np.zeros((2, size), bool)
     names: tuple[dict[int, Path], dict[int, Path]] = ({}, {})
+    scales = _scales(structure, values)
     for path, value in values.items():
         for k, axis in enumerate(structure.axes[value]):
-            if axis is not None:
+            if axis is not None and value not in scales:
                 side, roots = int((value, k) in reading), search.roots[axis]
                 held[side, roots] = True
                 np.logical_or.at(live[side], roots, _is_live(structure, facts, value, k))
@@ -46,6 +52,22 @@ def _find_dead(
     dead = (held & ~live).any(axis=0) & ~search.removed
     named = names[1] | names[0]
     return {root: named[root] for root in np.flatnonzero(dead).tolist()}
+
+
+def _scales(structure: Structure, values: Mapping[Path, int]) -> set[int]:
+    """The leaves that do no more than multiply what is made from an input, entry by entry."""
+    program = structure.program
+    from_inputs = made_from(program.equations, set(program.inputs) - set(values.values()))
+
+    def multiplies(value: int) -> bool:
+        return all(
+            multiplies(equation.outputs[0])
+            if equation.name in ("broadcast_in_dim", "convert_element_type", "reshape")
+            else equation.name == "mul" and not from_inputs.isdisjoint(equation.inputs)
+            for equation in structure.uses.get(value, ())
+        )
+
+    return {value for value in values.values() if value in structure.uses and multiplies(value)}
 
 
 def _is_live(structure: Structure, facts: dict[int, Fact], value: int, axis: int) -> np.ndarray:

@@ -48,6 +48,18 @@ def varied(p, x):
     return (y / jnp.sqrt(jnp.var(y, 0, keepdims=True) + 1.0)) @ p["o"]
 
 
+def normalized(p, x):
+    y = hidden(p, x)
+    y = (y - y.mean(-1, keepdims=True)) / jnp.std(y, -1, keepdims=True)
+    return y * p["token"][None] @ p["o"]
+
+
+def spread(p, x):
+    y = hidden(p, x)
+    distances = y.reshape(-1) - y.mean()
+    return y @ p["o"] / jnp.sqrt((distances**2).mean())
+
+
 def divided(p, x):
     return hidden(p, x) @ p["o"] / x.shape[0]
 
@@ -81,9 +93,11 @@ CASES = [
     folded,
     last,
     mapped,
+    normalized,
     numbered,
     others,
     padded,
+    spread,
     varied,
     with_token,
 ]
@@ -93,6 +107,7 @@ CASES = [
 def test_any_batch_is_taken_as_by_the_full_network(tmp_path, apply):
     params = jax.tree.map(jnp.asarray, PARAMS)
     small = sgl.compact(apply, params, jnp.ones((2, 4, 6)))
+    assert small.params["a"].shape == (6, 6)
     found = exported(tmp_path, small)
     for size in (1, 2, 5):
         x = jnp.asarray(np.random.default_rng(3).normal(size=(size, 4, 6)), jnp.float32)

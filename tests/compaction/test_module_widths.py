@@ -94,16 +94,21 @@ def test_a_module_may_shrink_again():
     assert_alike(twice, once, x)
 
 
-@pytest.mark.parametrize("use_bias", usual([True, False], [True]))
-def test_layer_norm_of_channels_without_a_mean_is_an_rms_norm(use_bias):
-    full, x = centred(nnx.LayerNorm, use_bias=use_bias), inputs()
+@pytest.mark.parametrize(
+    "options",
+    usual([{}, {"use_bias": False}, {"use_fast_variance": False}], [{}]),
+    ids=str,
+)
+def test_layer_norm_of_channels_without_a_mean_is_an_rms_norm(options):
+    full, x = centred(nnx.LayerNorm, **options), inputs()
     small = sgl.compact_module(full, x).module
     assert small.norm.num_features == 5
     assert_alike(small, full, x)
 
 
-def test_layer_norm_of_channels_with_a_mean_keeps_them():
-    assert refused(Normed(nnx.LayerNorm), inputs()) == "norm/scale"
+@pytest.mark.parametrize("fast", usual([True, False], [True]))
+def test_layer_norm_of_channels_with_a_mean_keeps_them(fast):
+    assert refused(Normed(nnx.LayerNorm, use_fast_variance=fast), inputs()) == "norm/scale"
 
 
 @pytest.mark.parametrize("norm", usual([nnx.LayerNorm, nnx.RMSNorm], [nnx.RMSNorm]))

@@ -40,9 +40,9 @@ def given_back(p, x):
     return h @ p["o"], h
 
 
-def summed(p, x):
+def weighted(p, x):
     h = jax.nn.sigmoid(x @ p["w"])
-    return h @ p["o"], h.sum(-1)
+    return h @ p["o"], h @ jnp.arange(8.0)
 
 
 CASES = {
@@ -51,7 +51,7 @@ CASES = {
     "quantised": (quantised, {}, r"reduce_max at .*test_staying.py:\d+ \(quantised.*whole"),
     "extremum": (with_largest, {}, r"reduce_max at .*test_staying.py:\d+ \(with_largest\) .*whole"),
     "output": (given_back, {}, "it is an output of the network"),
-    "read elsewhere": (summed, {}, r"reduce_sum at .*\(summed\)|may make it other than zero"),
+    "read elsewhere": (weighted, {}, r"logistic at .*\(weighted\) may make it other than zero"),
 }
 
 

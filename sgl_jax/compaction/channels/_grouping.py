@@ -36,7 +36,7 @@ def channel_groups(
     ``Regularizer(penalty, channel_groups(apply, params, *inputs))`` drives to zero what
     :func:`~sgl_jax.compact`, with the same arguments, then removes. Its groups are disjoint, and
     its prox is exact. A channel of zeros stays only where something is added to all channels alike,
-    as the bias of a layer that mixes tokens is.
+    as the bias of a layer that mixes tokens is, or the mean that a norm without scales subtracts.
 
     Args:
       apply: ``(params, *inputs) -> outputs``, in inference mode.

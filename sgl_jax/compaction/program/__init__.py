@@ -13,6 +13,7 @@ from sgl_jax.compaction.program._equation import (
     Link as Link,
     Loop as Loop,
     all_equations as all_equations,
+    bodies as bodies,
     equations as equations,
     made_from as made_from,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Product",
     "Program",
     "all_equations",
+    "bodies",
     "derivative",
     "equations",
     "made_from",

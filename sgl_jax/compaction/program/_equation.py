@@ -7,7 +7,16 @@ from typing import Any, NamedTuple
 from jax.extend import core, source_info_util
 
 
-__all__ = ["Equation", "Inner", "Link", "Loop", "all_equations", "equations", "made_from"]
+__all__ = [
+    "Equation",
+    "Inner",
+    "Link",
+    "Loop",
+    "all_equations",
+    "bodies",
+    "equations",
+    "made_from",
+]
 
 _LIBRARIES = ("site-packages", "dist-packages", "sgl_jax/compaction/program", "<frozen")
 
@@ -121,6 +130,15 @@ def all_equations(body: Iterable[Equation]) -> Iterator[Equation]:
         for function in equation.loop.functions if equation.loop else ():
             yield from all_equations(function.equations)
         yield equation
+
+
+def bodies(body: Sequence[Equation]) -> Iterator[Sequence[Equation]]:
+    """Iterates over runs of equations: these, those of each call with a body, of each function."""
+    yield body
+    for equation in body:
+        functions = equation.loop.functions if equation.loop else ()
+        for inner in (equation.body, *(function.equations for function in functions)):
+            yield from bodies(inner) if inner else ()
 
 
 def made_from(body: Sequence[Equation], values: Iterable[int]) -> set[int]:

@@ -1,14 +1,16 @@
 """The rules by which compaction understands primitives: a family of primitives is one file.
 
-A primitive has up to three rules, side by side in a :class:`Primitive`: the *tie* rule says which
+A primitive has up to four rules, side by side in a :class:`Primitive`: the *tie* rule says which
 positions of its operands and results are removed together, the *fact* rule propagates constants
-through it, and the *narrow* rule applies it to arrays that have lost positions. Everything else in
-compaction takes the rules from :data:`PRIMITIVES`.
+through it, the *narrow* rule applies it to arrays that have lost positions, and the *fill* rule
+says from what it makes the values of removed positions. Everything else in compaction takes the
+rules from :data:`PRIMITIVES`.
 """
 
 from sgl_jax.compaction.rules._primitive import (
     FactRule as FactRule,
     Family as Family,
+    FillRule as FillRule,
     NarrowRule as NarrowRule,
     Primitive as Primitive,
     TieRule as TieRule,
@@ -38,6 +40,7 @@ __all__ = [
     "PRIMITIVES",
     "FactRule",
     "Family",
+    "FillRule",
     "NarrowRule",
     "Primitive",
     "TieRule",

@@ -1,4 +1,4 @@
-"""The three rules of a primitive."""
+"""The rules of a primitive."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -7,7 +7,7 @@ from sgl_jax.compaction.axes import Axes, Fact, Slicing, Structure
 from sgl_jax.compaction.program import Equation
 
 
-__all__ = ["FactRule", "Family", "NarrowRule", "Primitive", "TieRule", "bind_with"]
+__all__ = ["FactRule", "Family", "FillRule", "NarrowRule", "Primitive", "TieRule", "bind_with"]
 
 TieRule: TypeAlias = Callable[[Structure, Equation], list[Axes] | None]
 """Ties axes of the operands, and returns the axes of every result.
@@ -30,6 +30,15 @@ NarrowRule: TypeAlias = Callable[[Slicing, Equation, list[Any]], list[Any]]
 """Applies the primitive to operands without the positions that a slicing removes."""
 
 
+FillRule: TypeAlias = Callable[[Structure, Equation, int], tuple[int, ...] | None]
+"""Names the operands that vary along an axis of the result, which is computed position by position.
+
+So what the result holds at removed positions follows by the primitive itself from what these
+operands hold there, and from the others as they are. No operands say that the result is the same at
+all positions; ``None`` says that the rule does not know.
+"""
+
+
 class Primitive(NamedTuple):
     """The rules of a primitive.
 
@@ -38,11 +47,14 @@ class Primitive(NamedTuple):
       fact: the fact rule; without one nothing is known of the results.
       narrow: the narrow rule; without one the primitive is applied to narrow operands as it
         stands, which is right unless its parameters name shapes or positions.
+      fill: the fill rule; without one the result has to be zero at the positions that a sum over
+        them loses.
     """
 
     tie: TieRule
     fact: FactRule | None = None
     narrow: NarrowRule | None = None
+    fill: FillRule | None = None
 
 
 Family: TypeAlias = Mapping[str, Primitive]

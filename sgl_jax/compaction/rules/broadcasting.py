@@ -40,6 +40,13 @@ def _narrow_broadcast(slicing: Slicing, equation: Equation, arguments: list[Any]
     return bind_with(equation, arguments, shape=slicing.shape(equation.outputs[0]))
 
 
+def _fill_broadcast(structure: Structure, equation: Equation, axis: int) -> tuple[int, ...] | None:
+    """A result is the same along an axis along which it repeats its operand."""
+    before, after = (structure.shape(value[0]) for value in (equation.inputs, equation.outputs))
+    pairs = zip(equation.params["broadcast_dimensions"], before, strict=True)
+    return None if (axis, after[axis]) in pairs else ()
+
+
 def _tie_squeeze(structure: Structure, equation: Equation) -> list[Axes]:
     axes, dropped = structure.axes[equation.inputs[0]], equation.params["dimensions"]
     for k in dropped:
@@ -52,6 +59,8 @@ def _fact_squeeze(structure: Structure, equation: Equation, facts: Sequence[Fact
 
 
 BROADCASTING: dict[str, Primitive] = {
-    "broadcast_in_dim": Primitive(_tie_broadcast, _fact_broadcast, _narrow_broadcast),
+    "broadcast_in_dim": Primitive(
+        _tie_broadcast, _fact_broadcast, _narrow_broadcast, _fill_broadcast
+    ),
     "squeeze": Primitive(_tie_squeeze, _fact_squeeze),
 }

@@ -124,6 +124,14 @@ def _fact(structure: Structure, equation: Equation, facts: Sequence[Fact]) -> li
     return [Fact.of(known, value)]
 
 
+def _fill(structure: Structure, equation: Equation, axis: int) -> tuple[int, ...]:
+    """Operands of a single position there, and numbers, are the same at all positions."""
+    size = structure.shape(equation.outputs[0])[axis]
+    shapes = [structure.shape(value) for value in equation.inputs]
+    pairs = zip(equation.inputs, shapes, strict=True)
+    return tuple(value for value, shape in pairs if shape[axis : axis + 1] == (size,))
+
+
 _ABSORBING = {
     "and": (0, 1),
     "div": (0,),
@@ -205,8 +213,8 @@ def _fact_same(structure: Structure, equation: Equation, facts: Sequence[Fact]) 
 
 
 ELEMENTWISE: dict[str, Primitive] = {
-    **dict.fromkeys(_NAMES, Primitive(_tie, _fact)),
+    **dict.fromkeys(_NAMES, Primitive(_tie, _fact, fill=_fill)),
     "bitcast_convert_type": Primitive(_tie_bits, _fact_bits),
     **dict.fromkeys(("device_put", "optimization_barrier"), Primitive(_tie_same, _fact_same)),
-    "select_n": Primitive(_tie, _fact_select),
+    "select_n": Primitive(_tie, _fact_select, fill=_fill),
 }
