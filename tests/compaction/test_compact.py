@@ -14,10 +14,6 @@ from sgl_jax.compaction.program import products
 SHARES = dict(zip(NETWORKS, [0.5, 0.3, 0.7] * len(NETWORKS), strict=False))
 
 
-def inputs_of(spec, seed=1):
-    return jax.random.normal(jax.random.key(seed), (2, *spec.input_shape))
-
-
 def flops_of(apply, params, x):
     return sum(product.flops for product in products(apply, params, x))
 
@@ -36,7 +32,7 @@ def test_dead_channels_go_and_live_ones_stay(name):
     spec = NETWORKS[name]
     apply, params = spec.build()
     params, dead = kill(spec, params, seed=0, share=SHARES[name])
-    x = inputs_of(spec)
+    x = spec.inputs(2, seed=1)
     small = sgl.compact(apply, params, x, strict=True)
     hand = narrow_by_hand(spec, params, dead)
 

@@ -11,6 +11,8 @@ from support.networks._base import (
     kill as kill,
     narrow_by_hand as narrow_by_hand,
     narrow_widths as narrow_widths,
+    trained as trained,
+    with_trained as with_trained,
 )
 from support.tiers import usual
 
