@@ -36,10 +36,12 @@ def _networks() -> dict[str, Spec]:
     from support.networks.resnet import RESNETS
     from support.networks.squeeze import SQUEEZE
     from support.networks.unet import UNETS
+    from support.networks.vit import VIT
     from support.networks.wide import WIDE
 
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
-    return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS
+    functions = VIT
+    return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | functions
 
 
 FEW = (
@@ -49,6 +51,7 @@ FEW = (
     "lenet5",
     "linen_lenet5",
     "mobilenet",
+    "vit_flat",
 )
 """A small network of each framework: plain, with sums, with concatenations, by depth."""
 
