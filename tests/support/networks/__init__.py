@@ -27,6 +27,7 @@ def __getattr__(name: str) -> dict[str, Spec]:
 @functools.cache
 def _networks() -> dict[str, Spec]:
     from support.networks.densenet import DENSE
+    from support.networks.gpt import GPTS
     from support.networks.in_equinox import EQUINOX_NETWORKS
     from support.networks.in_haiku import HAIKU_NETWORKS
     from support.networks.in_linen import LINEN_NETWORKS
@@ -40,7 +41,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.wide import WIDE
 
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
-    functions = VIT
+    functions = VIT | GPTS
     return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | functions
 
 
