@@ -31,6 +31,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.in_equinox import EQUINOX_NETWORKS
     from support.networks.in_haiku import HAIKU_NETWORKS
     from support.networks.in_linen import LINEN_NETWORKS
+    from support.networks.llama import LLAMA
     from support.networks.mobilenet import MOBILE
     from support.networks.patches import PATCHES
     from support.networks.plain import PLAIN
@@ -41,7 +42,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.wide import WIDE
 
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
-    functions = VIT | GPTS
+    functions = VIT | GPTS | LLAMA
     return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | functions
 
 
@@ -51,6 +52,7 @@ FEW = (
     "haiku_lenet5",
     "lenet5",
     "linen_lenet5",
+    "llama",
     "mobilenet",
     "vit_flat",
 )
