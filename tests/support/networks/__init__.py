@@ -26,6 +26,7 @@ def __getattr__(name: str) -> dict[str, Spec]:
 
 @functools.cache
 def _networks() -> dict[str, Spec]:
+    from support.networks.bert import BERT
     from support.networks.densenet import DENSE
     from support.networks.gpt import GPTS
     from support.networks.in_equinox import EQUINOX_NETWORKS
@@ -42,7 +43,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.wide import WIDE
 
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
-    functions = VIT | GPTS | LLAMA
+    functions = VIT | GPTS | BERT | LLAMA
     return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | functions
 
 
