@@ -37,13 +37,14 @@ def _networks() -> dict[str, Spec]:
     from support.networks.patches import PATCHES
     from support.networks.plain import PLAIN
     from support.networks.resnet import RESNETS
+    from support.networks.scanned import SCANNED
     from support.networks.squeeze import SQUEEZE
     from support.networks.unet import UNETS
     from support.networks.vit import VIT
     from support.networks.wide import WIDE
 
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
-    functions = VIT | GPTS | BERT | LLAMA
+    functions = VIT | GPTS | BERT | LLAMA | SCANNED
     return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | functions
 
 
