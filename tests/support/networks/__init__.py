@@ -33,6 +33,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.in_haiku import HAIKU_NETWORKS
     from support.networks.in_linen import LINEN_NETWORKS
     from support.networks.llama import LLAMA
+    from support.networks.mamba import MAMBA
     from support.networks.mobilenet import MOBILE
     from support.networks.patches import PATCHES
     from support.networks.plain import PLAIN
@@ -44,7 +45,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.wide import WIDE
 
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
-    functions = VIT | GPTS | BERT | LLAMA | SCANNED
+    functions = VIT | GPTS | BERT | LLAMA | MAMBA | SCANNED
     return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | functions
 
 
