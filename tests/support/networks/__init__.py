@@ -29,6 +29,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.bert import BERT
     from support.networks.densenet import DENSE
     from support.networks.gpt import GPTS
+    from support.networks.graph import GRAPH
     from support.networks.in_equinox import EQUINOX_NETWORKS
     from support.networks.in_haiku import HAIKU_NETWORKS
     from support.networks.in_linen import LINEN_NETWORKS
@@ -45,7 +46,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.wide import WIDE
 
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
-    functions = VIT | GPTS | BERT | LLAMA | MAMBA | SCANNED
+    functions = VIT | GPTS | BERT | LLAMA | MAMBA | SCANNED | GRAPH
     return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | functions
 
 
