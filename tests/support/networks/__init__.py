@@ -28,6 +28,7 @@ def __getattr__(name: str) -> dict[str, Spec]:
 def _networks() -> dict[str, Spec]:
     from support.networks.bert import BERT
     from support.networks.densenet import DENSE
+    from support.networks.experts import MIXTURES
     from support.networks.gpt import GPTS
     from support.networks.graph import GRAPH
     from support.networks.in_equinox import EQUINOX_NETWORKS
@@ -46,7 +47,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.wide import WIDE
 
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
-    functions = VIT | GPTS | BERT | LLAMA | MAMBA | SCANNED | GRAPH
+    functions = VIT | GPTS | BERT | LLAMA | MAMBA | SCANNED | MIXTURES | GRAPH
     return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | functions
 
 
