@@ -27,6 +27,7 @@ def __getattr__(name: str) -> dict[str, Spec]:
 @functools.cache
 def _networks() -> dict[str, Spec]:
     from support.networks.bert import BERT
+    from support.networks.convnext import CONVNEXT
     from support.networks.densenet import DENSE
     from support.networks.experts import MIXTURES
     from support.networks.gpt import GPTS
@@ -47,7 +48,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.wide import WIDE
 
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
-    functions = VIT | GPTS | BERT | LLAMA | MAMBA | SCANNED | MIXTURES | GRAPH
+    functions = VIT | GPTS | BERT | LLAMA | MAMBA | SCANNED | MIXTURES | GRAPH | CONVNEXT
     return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | functions
 
 
