@@ -41,6 +41,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.patches import PATCHES
     from support.networks.plain import PLAIN
     from support.networks.resnet import RESNETS
+    from support.networks.resnext import RESNEXT
     from support.networks.scanned import SCANNED
     from support.networks.squeeze import SQUEEZE
     from support.networks.unet import UNETS
@@ -48,6 +49,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.wide import WIDE
 
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
+    nnx |= RESNEXT
     functions = VIT | GPTS | BERT | LLAMA | MAMBA | SCANNED | MIXTURES | GRAPH | CONVNEXT
     return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | functions
 
