@@ -45,11 +45,12 @@ def _networks() -> dict[str, Spec]:
     from support.networks.scanned import SCANNED
     from support.networks.squeeze import SQUEEZE
     from support.networks.unet import UNETS
+    from support.networks.vae import VAES
     from support.networks.vit import VIT
     from support.networks.wide import WIDE
 
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
-    nnx |= RESNEXT
+    nnx |= RESNEXT | VAES
     functions = VIT | GPTS | BERT | LLAMA | MAMBA | SCANNED | MIXTURES | GRAPH | CONVNEXT
     return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | functions
 
