@@ -29,6 +29,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.bert import BERT
     from support.networks.convnext import CONVNEXT
     from support.networks.densenet import DENSE
+    from support.networks.diffusion import DIFFUSION
     from support.networks.experts import MIXTURES
     from support.networks.gpt import GPTS
     from support.networks.graph import GRAPH
@@ -50,7 +51,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.wide import WIDE
 
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
-    nnx |= RESNEXT | VAES
+    nnx |= RESNEXT | VAES | DIFFUSION
     functions = VIT | GPTS | BERT | LLAMA | MAMBA | SCANNED | MIXTURES | GRAPH | CONVNEXT
     return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | functions
 
