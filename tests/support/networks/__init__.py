@@ -41,6 +41,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.mobilenet import MOBILE
     from support.networks.patches import PATCHES
     from support.networks.plain import PLAIN
+    from support.networks.recurrent import RECURRENT
     from support.networks.resnet import RESNETS
     from support.networks.resnext import RESNEXT
     from support.networks.scanned import SCANNED
@@ -53,7 +54,7 @@ def _networks() -> dict[str, Spec]:
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
     nnx |= RESNEXT | VAES | DIFFUSION
     functions = VIT | GPTS | BERT | LLAMA | MAMBA | SCANNED | MIXTURES | GRAPH | CONVNEXT
-    return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | functions
+    return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | RECURRENT | functions
 
 
 FEW = (
@@ -63,10 +64,12 @@ FEW = (
     "lenet5",
     "linen_lenet5",
     "llama",
+    "lstm",
     "mobilenet",
     "vit_flat",
 )
-"""A small network of each framework: plain, with sums, with concatenations, by depth."""
+"""A small network of each framework: plain, with sums, with concatenations, by depth; attention
+behind a reshape and with shared keys; a loop."""
 
 
 PADDED = "resnet20_identity", "resnet56_identity"
