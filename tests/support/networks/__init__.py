@@ -36,6 +36,7 @@ def _networks() -> dict[str, Spec]:
     from support.networks.in_equinox import EQUINOX_NETWORKS
     from support.networks.in_haiku import HAIKU_NETWORKS
     from support.networks.in_linen import LINEN_NETWORKS
+    from support.networks.layer_norms import LAYER_NORMS
     from support.networks.llama import LLAMA
     from support.networks.mamba import MAMBA
     from support.networks.mobilenet import MOBILE
@@ -54,7 +55,15 @@ def _networks() -> dict[str, Spec]:
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
     nnx |= RESNEXT | VAES | DIFFUSION
     functions = VIT | GPTS | BERT | LLAMA | MAMBA | SCANNED | MIXTURES | GRAPH | CONVNEXT
-    return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS | RECURRENT | functions
+    return (
+        nnx
+        | LINEN_NETWORKS
+        | EQUINOX_NETWORKS
+        | HAIKU_NETWORKS
+        | RECURRENT
+        | LAYER_NORMS
+        | functions
+    )
 
 
 FEW = (

@@ -67,7 +67,7 @@ class Spec:
       note: a remark.
       draw: ``draw(key, batch)``, the inputs of networks that do not take one normal array.
       counting: if some layer divides by one of the widths, so that the network built narrow has
-        the shapes and operations of the compacted one, but other answers.
+        the shapes and products of the compacted one, but other answers.
     """
 
     make: Make
