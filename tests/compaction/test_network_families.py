@@ -1,6 +1,7 @@
 """Compacted networks of many kinds are exported for any batch, and states of optimizers follow."""
 
 import functools
+import re
 
 import jax
 import numpy as np
@@ -82,3 +83,15 @@ def test_state_of_adafactor_is_refused_by_its_name(name):
         state = optax.adafactor(0.01).init(trained(variables))
     with pytest.raises(ValueError, match="Adafactor's step depends on means"):
         small.shrink(state)
+
+
+@pytest.mark.slow
+def test_dead_latent_variable_that_meets_given_noise_stays_with_a_reason():
+    spec = NETWORKS["vae"]
+    apply, (params, rest) = spec.build()
+    kernel = params["fc"]["kernel"]
+    kernel[...] = kernel[...].at[1].set(0)
+    report = sgl.compact(apply, (params, rest), spec.inputs(2, seed=1)).report
+    assert not report.shapes
+    (reason,) = report.staying
+    assert re.search(r"mul at .*vae\.py:\d+ \(VAE.__call__\) joins it with an axis", reason)
