@@ -19,20 +19,20 @@ WITHOUT_STATISTICS = Wiring(statistics=())
 
 
 class Residual(nnx.Module):
-    """Norm-SiLU-conv twice, with the time between, plus the input, if ``grows`` through a layer."""
+    """Norm-SiLU-conv twice, with the time between, plus a layer of the input."""
 
-    def __init__(self, widths: Widths, grows: bool, *, rngs: nnx.Rngs) -> None:
+    def __init__(self, widths: Widths, *, rngs: nnx.Rngs) -> None:
         inputs, inner, stream, times = widths
         self.norm1 = nnx.GroupNorm(inputs * SIZE, num_groups=inputs, rngs=rngs)
         self.conv1 = nnx.Conv(inputs * SIZE, inner * SIZE, (3, 3), rngs=rngs)
         self.time = nnx.Linear(times, inner * SIZE, rngs=rngs)
         self.norm2 = nnx.GroupNorm(inner * SIZE, num_groups=inner, rngs=rngs)
         self.conv2 = nnx.Conv(inner * SIZE, stream * SIZE, (3, 3), rngs=rngs)
-        self.short = nnx.Linear(inputs * SIZE, stream * SIZE, rngs=rngs) if grows else None
+        self.short = nnx.Linear(inputs * SIZE, stream * SIZE, rngs=rngs)
 
     def __call__(self, x: jax.Array, time: jax.Array) -> jax.Array:
         y = self.conv1(nnx.silu(self.norm1(x))) + self.time(time)[:, None, None]
-        return (self.short(x) if self.short else x) + self.conv2(nnx.silu(self.norm2(y)))
+        return self.short(x) + self.conv2(nnx.silu(self.norm2(y)))
 
 
 class Attention(nnx.Module):
@@ -56,18 +56,17 @@ class Diffusion(nnx.Module):
 
     Args:
       widths: features of the time, then groups of channels: of the fine level, inside of the block
-        below it, of the coarse level, inside of its own block; heads; and groups inside of the
-        block that reads both levels, and behind it.
+        below it, of the coarse level; heads; and groups inside of the block that reads both levels,
+        and behind it.
     """
 
     def __init__(self, widths: Widths, *, rngs: nnx.Rngs) -> None:
-        times, fine, inner1, coarse, inner2, heads, inner3, last = widths
+        times, fine, inner1, coarse, heads, inner2, last = widths
         self.time = nnx.Linear(6, times, rngs=rngs)
         self.stem = nnx.Conv(2, fine * SIZE, (3, 3), rngs=rngs)
-        self.down = Residual((fine, inner1, coarse, times), True, rngs=rngs)
-        self.middle = Residual((coarse, inner2, coarse, times), False, rngs=rngs)
+        self.down = Residual((fine, inner1, coarse, times), rngs=rngs)
         self.attention = Attention(coarse, heads, rngs=rngs)
-        self.up = Residual((fine + coarse, inner3, last, times), True, rngs=rngs)
+        self.up = Residual((fine + coarse, inner2, last, times), rngs=rngs)
         self.norm = nnx.GroupNorm(last * SIZE, num_groups=last, rngs=rngs)
         self.out = nnx.Conv(last * SIZE, 2, (3, 3), rngs=rngs)
 
@@ -77,15 +76,14 @@ class Diffusion(nnx.Module):
         time = nnx.silu(self.time(jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=1)))
         fine = self.stem(images)
         x = self.down(nnx.max_pool(fine, (2, 2), (2, 2)), time)
-        x = self.attention(self.middle(x, time))
+        x = self.attention(x)
         x = self.up(jnp.concatenate([fine, double(x)], axis=-1), time)
         return self.out(nnx.silu(self.norm(x)))
 
 
 def units(widths: Widths) -> list[Unit]:
     """Features of the time, groups of channels, and heads."""
-    times, fine, inner1, coarse, inner2, heads, inner3, last = widths
-    blocks = "down", "middle", "up"
+    times, fine, inner1, coarse, heads, inner2, last = widths
 
     def coarse_of(name):
         return name, flattened_first(coarse, SIZE) + fine * SIZE
@@ -96,9 +94,7 @@ def units(widths: Widths) -> list[Unit]:
 
     q, k, v = (("attention/qkv", flattened_first(heads, SIZE) + i * heads * SIZE) for i in range(3))
     return [
-        WITHOUT_STATISTICS.unit(
-            times, writes=["time"], reads=[f"{block}/time" for block in blocks]
-        ),
+        WITHOUT_STATISTICS.unit(times, writes=["time"], reads=["down/time", "up/time"]),
         grouped(
             fine,
             writes=["stem"],
@@ -108,13 +104,12 @@ def units(widths: Widths) -> list[Unit]:
         inside(inner1, "down"),
         grouped(
             coarse,
-            writes=["down/short", "down/conv2", "middle/conv2", "attention/out"],
-            norms=["middle/norm1", "attention/norm", coarse_of("up/norm1")],
-            reads=["middle/conv1", "attention/qkv", *map(coarse_of, ("up/conv1", "up/short"))],
+            writes=["down/short", "down/conv2", "attention/out"],
+            norms=["attention/norm", coarse_of("up/norm1")],
+            reads=["attention/qkv", *map(coarse_of, ("up/conv1", "up/short"))],
         ),
-        inside(inner2, "middle"),
         grouped(heads, gates=[q, k], writes=[v], reads=["attention/out"]),
-        inside(inner3, "up"),
+        inside(inner2, "up"),
         grouped(last, writes=["up/short", "up/conv2"], norms=["norm"], reads=["out"]),
     ]
 
@@ -137,4 +132,4 @@ def draw(key: jax.Array, batch: int) -> tuple[jax.Array, jax.Array]:
     return jax.random.normal(images, (batch, 4, 4, 2)), jax.random.uniform(times, (batch,))
 
 
-DIFFUSION = {"diffusion": Spec(in_nnx(Diffusion), units, (), (5, 3, 4, 5, 4, 3, 4, 3), draw=draw)}
+DIFFUSION = {"diffusion": Spec(in_nnx(Diffusion), units, (), (5, 3, 4, 5, 3, 4, 3), draw=draw)}
