@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from support.networks import NETWORKS, sparing
+from support.networks import NETWORKS, sparing, trained, with_trained
 
 import sgl_jax as sgl
 from sgl_jax._util.pytree import flatten_by_path
@@ -16,19 +16,7 @@ from sgl_jax.compaction.channels import mermaid
 def built(name):
     """A network, all of its arrays, and an input."""
     spec = NETWORKS[name]
-    return *spec.build(), jnp.zeros((1, *spec.input_shape))
-
-
-def trained(variables):
-    """The arrays of a network that are trained, from those of which some are statistics."""
-    return variables[0] if isinstance(variables, tuple) else variables["params"]
-
-
-def with_trained(variables, params):
-    """All arrays of a network, with others in the place of those that are trained."""
-    if isinstance(variables, tuple):
-        return params, *variables[1:]
-    return {**variables, "params": params}
+    return *spec.build(), jax.tree.map(jnp.zeros_like, spec.inputs(1, seed=0))
 
 
 def dense(params, x):
@@ -61,8 +49,8 @@ def test_channels_whose_group_is_zero_go(name):
             )
         }
     # Not the example of zeros, for which some constants could pass.
-    images = jax.random.normal(jax.random.key(0), (2, *x.shape[1:]))
-    small = sgl.compact(apply, with_trained(variables, rebuild(leaves)), images)
+    inputs = NETWORKS[name].inputs(2, seed=0)
+    small = sgl.compact(apply, with_trained(variables, rebuild(leaves)), inputs)
     narrow, _ = flatten_by_path(trained(small.params))
     for family in groups:
         if SHARED.get(name) in {member.path for member in family.members}:

@@ -14,10 +14,6 @@ from sgl_jax.compaction.program import products
 SHARES = dict(zip(NETWORKS, [0.5, 0.3, 0.7] * len(NETWORKS), strict=False))
 
 
-def inputs_of(spec, seed=1):
-    return jax.random.normal(jax.random.key(seed), (2, *spec.input_shape))
-
-
 def flops_of(apply, params, x):
     return sum(product.flops for product in products(apply, params, x))
 
@@ -36,7 +32,7 @@ def test_dead_channels_go_and_live_ones_stay(name):
     spec = NETWORKS[name]
     apply, params = spec.build()
     params, dead = kill(spec, params, seed=0, share=SHARES[name])
-    x = inputs_of(spec)
+    x = spec.inputs(2, seed=1)
     small = sgl.compact(apply, params, x, strict=True)
     hand = narrow_by_hand(spec, params, dead)
 
@@ -48,10 +44,8 @@ def test_dead_channels_go_and_live_ones_stay(name):
             np.testing.assert_array_equal(found[path], leaf, err_msg=path)
 
     narrow, _ = spec.build(narrow_widths(spec, dead))
-    expected = apply(params, x)
-    np.testing.assert_allclose(
-        small.apply(small.params, x), expected, rtol=0, atol=1e-5 * jnp.abs(expected).max()
-    )
+    expected, found = jax.jit(apply)(params, x), jax.jit(small.apply)(small.params, x)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * jnp.abs(expected).max())
     assert flops_of(small.apply, small.params, x) == flops_of(narrow, hand, x)
     assert not small.report.unknown
 

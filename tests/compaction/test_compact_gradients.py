@@ -118,7 +118,7 @@ def test_networks_their_gradients_and_steps_are_slices(name, double):
     apply, params = spec.build()
     params, _ = kill(spec, params, seed=1, share=0.5)
     params = jax.tree.map(lambda w: w.astype(float) if is_floating(w) else w, params)
-    x = jax.random.normal(jax.random.key(1), (2, *spec.input_shape), float)
+    x = spec.inputs(2, seed=1, dtype=float)
     small, state = sgl.compact(apply, params, x, strict=True), ADAM.init(params)
     assert small.report.error <= 1e-12 * small.report.scale
     full = jax.jit(functools.partial(stepped, apply, x))(params, state)

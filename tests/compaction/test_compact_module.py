@@ -28,7 +28,7 @@ def compacted(name):
 def in_use(module, x):
     module = nnx.clone(module)
     module.eval()
-    return nnx.jit(module)(x)
+    return nnx.jit(lambda module, x: module(x))(module, x)
 
 
 def stepped(module, x, optimizer):

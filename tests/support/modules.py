@@ -18,7 +18,7 @@ def killed(name):
     params, dead = kill(spec, spec.build()[1], seed=0, share=0.5)
     hand = narrow_by_hand(spec, params, dead)
     narrow = spec.make.module(narrow_widths(spec, dead), hand)
-    x = jax.random.normal(jax.random.key(1), (2, *spec.input_shape))
+    x = spec.inputs(2, seed=1)
     return spec.make.module(spec.widths, params), narrow, x
 
 

@@ -11,6 +11,8 @@ from support.networks._base import (
     kill as kill,
     narrow_by_hand as narrow_by_hand,
     narrow_widths as narrow_widths,
+    trained as trained,
+    with_trained as with_trained,
 )
 from support.tiers import usual
 
@@ -24,20 +26,44 @@ def __getattr__(name: str) -> dict[str, Spec]:
 
 @functools.cache
 def _networks() -> dict[str, Spec]:
+    from support.networks.bert import BERT
+    from support.networks.convnext import CONVNEXT
     from support.networks.densenet import DENSE
+    from support.networks.diffusion import DIFFUSION
+    from support.networks.experts import MIXTURES
+    from support.networks.gpt import GPTS
+    from support.networks.graph import GRAPH
     from support.networks.in_equinox import EQUINOX_NETWORKS
     from support.networks.in_haiku import HAIKU_NETWORKS
     from support.networks.in_linen import LINEN_NETWORKS
+    from support.networks.layer_norms import LAYER_NORMS
+    from support.networks.llama import LLAMA
+    from support.networks.mamba import MAMBA
     from support.networks.mobilenet import MOBILE
     from support.networks.patches import PATCHES
     from support.networks.plain import PLAIN
+    from support.networks.recurrent import RECURRENT
     from support.networks.resnet import RESNETS
+    from support.networks.resnext import RESNEXT
+    from support.networks.scanned import SCANNED
     from support.networks.squeeze import SQUEEZE
     from support.networks.unet import UNETS
+    from support.networks.vae import VAES
+    from support.networks.vit import VIT
     from support.networks.wide import WIDE
 
     nnx = PLAIN | RESNETS | WIDE | MOBILE | DENSE | UNETS | SQUEEZE | PATCHES
-    return nnx | LINEN_NETWORKS | EQUINOX_NETWORKS | HAIKU_NETWORKS
+    nnx |= RESNEXT | VAES | DIFFUSION
+    functions = VIT | GPTS | BERT | LLAMA | MAMBA | SCANNED | MIXTURES | GRAPH | CONVNEXT
+    return (
+        nnx
+        | LINEN_NETWORKS
+        | EQUINOX_NETWORKS
+        | HAIKU_NETWORKS
+        | RECURRENT
+        | LAYER_NORMS
+        | functions
+    )
 
 
 FEW = (
@@ -46,9 +72,13 @@ FEW = (
     "haiku_lenet5",
     "lenet5",
     "linen_lenet5",
+    "llama",
+    "lstm",
     "mobilenet",
+    "vit_flat",
 )
-"""A small network of each framework: plain, with sums, with concatenations, by depth."""
+"""A small network of each framework: plain, with sums, with concatenations, by depth; attention
+behind a reshape and with shared keys; a loop."""
 
 
 PADDED = "resnet20_identity", "resnet56_identity"

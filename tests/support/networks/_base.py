@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -21,6 +22,7 @@ from sgl_jax._util.pytree import flatten_by_path
 Widths = tuple[int, ...]
 Apply = Callable[[Any, Any], Any]
 Make = Callable[[Widths, int], tuple[Apply, Any]]
+Draw = Callable[[jax.Array, int], Any]
 
 
 class Entry(NamedTuple):
@@ -58,11 +60,14 @@ class Spec:
     Attributes:
       make: ``make(widths, seed) -> (apply, params)``.
       units: ``units(widths)``, one per width.
-      input_shape: of one example, for the small instance.
+      input_shape: of one example, for the small instance; empty with ``draw``.
       widths: of the small instance, for tests.
       full_widths: of the published network, for benchmarks.
       full_shape: of its examples.
       note: a remark.
+      draw: ``draw(key, batch)``, the inputs of networks that do not take one normal array.
+      counting: if some layer divides by one of the widths, so that the network built narrow has
+        the shapes and products of the compacted one, but other answers.
     """
 
     make: Make
@@ -72,10 +77,22 @@ class Spec:
     full_widths: Widths | None = None
     full_shape: tuple[int, ...] | None = None
     note: str = ""
+    draw: Draw | None = None
+    counting: bool = False
 
     def build(self, widths: Widths | None = None, seed: int = 0) -> tuple[Apply, Any]:
         """The network in use, not in training, and random parameters and statistics."""
         return self.make(self.widths if widths is None else tuple(widths), seed)
+
+    def inputs(self, batch: int, seed: int, dtype: Any = np.float32) -> Any:
+        """Draws a batch of inputs, real numbers with this dtype."""
+        key = jax.random.key(seed)
+        if self.draw is None:
+            return jax.random.normal(key, (batch, *self.input_shape), dtype)
+        return jax.tree.map(
+            lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x,
+            self.draw(key, batch),
+        )
 
     def writers(self, widths: Widths | None = None) -> tuple[tuple[Entry, ...], ...]:
         """The writers of each width."""
@@ -137,3 +154,15 @@ def narrow_by_hand(
         leaves[path] = jnp.asarray(cut)
     _, blank = spec.build(narrow_widths(spec, dead, widths))
     return flatten_by_path(blank)[1](leaves)
+
+
+def trained(variables: Any) -> Any:
+    """The arrays of a network that are trained, from those of which some are statistics."""
+    return variables[0] if isinstance(variables, tuple) else variables["params"]
+
+
+def with_trained(variables: Any, params: Any) -> Any:
+    """All arrays of a network, with others in the place of those that are trained."""
+    if isinstance(variables, tuple):
+        return params, *variables[1:]
+    return {**variables, "params": params}

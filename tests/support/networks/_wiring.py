@@ -66,6 +66,10 @@ class Wiring:
             + self._patterns(self._made(True), gates, width),
         )
 
+    def entries(self, leaves: Sequence[Place], width: int) -> tuple[Entry, ...]:
+        """The last axis of some leaves, by their paths in the tree of parameters."""
+        return self._patterns([("0/{}", -1)], leaves, width)
+
     def _made(self, bias: bool) -> list[tuple[str, int]]:
         return [(self.kernel, self.outputs)] + [(self.bias, self.channels)] * bias
 

@@ -34,7 +34,7 @@ class LeNet5(linen.Module):
         x = linen.relu(linen.Conv(filters1, (5, 5), padding="VALID", name="conv1")(x))
         x = linen.max_pool(x, (2, 2), (2, 2))
         x = linen.relu(linen.Conv(filters2, (5, 5), padding="VALID", name="conv2")(x))
-        x = linen.max_pool(x, (2, 2), (2, 2)).reshape(len(x), -1)
+        x = linen.max_pool(x, (2, 2), (2, 2)).reshape(x.shape[0], -1)
         return linen.Dense(10, name="fc2")(linen.relu(linen.Dense(units, name="fc1")(x)))
 
 

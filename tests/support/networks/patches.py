@@ -56,7 +56,7 @@ class Mixer(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         x = self.embed(x)
-        x = x.reshape(len(x), -1, x.shape[-1])
+        x = x.reshape(x.shape[0], -1, x.shape[-1])
         for block in self.blocks:
             x = block(x)
         return self.fc(self.norm(x).mean(axis=1))
@@ -102,7 +102,7 @@ class ViT(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         x = self.embed(x)
-        x = x.reshape(len(x), -1, x.shape[-1]) + self.positions[...]
+        x = x.reshape(x.shape[0], -1, x.shape[-1]) + self.positions[...]
         for block in self.blocks:
             x = block(x)
         return self.fc(self.norm(x).mean(axis=1))

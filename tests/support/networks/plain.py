@@ -38,7 +38,7 @@ class CNN4(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         x = nnx.relu(max_pool(self.conv1(x)))
         x = nnx.relu(max_pool(self.conv2(x)))
-        return self.fc2(nnx.relu(self.fc1(x.reshape(len(x), -1))))
+        return self.fc2(nnx.relu(self.fc1(x.reshape(x.shape[0], -1))))
 
 
 def cnn4_units(widths: Widths) -> list[Unit]:
@@ -77,7 +77,7 @@ class VGG16(nnx.Module):
             x = nnx.relu(norm(conv(x)))
             if i in self.pooled:
                 x = nnx.max_pool(x, (2, 2), (2, 2))
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         return self.fc2(nnx.relu(self.norm(self.fc1(x))))
 
 
