@@ -20,7 +20,7 @@ from _dead import draw_images, make_dead_networks
 from _rounds import summarize
 
 import sgl_jax as sgl
-from sgl_jax.compaction import _compact
+from sgl_jax.compaction import _compact, _removal
 from sgl_jax.compaction.channels import _network
 
 
@@ -29,9 +29,9 @@ __all__ = ["PHASES", "time_phases"]
 PHASES = {
     "tracing": [(_compact, "trace"), (_network, "trace")],
     "graph": [(_network, "read_program")],
-    "facts": [(_compact, "propagate_constants")],
-    "search": [(_compact, "Search"), (_compact.Search, "run")],
-    "narrowing": [(_compact.Plan, "narrow")],
+    "facts": [(_removal, "propagate_constants")],
+    "search": [(_removal.Removal, "search")],
+    "narrowing": [(_removal.Removal, "narrow")],
     "check": [(_compact, "check_equal")],
 }
 """Functions that each phase of a call runs; the time outside of them is ``rest``."""

@@ -13,6 +13,7 @@ from sgl_jax.compaction.channels._channel_groups import ChannelGroups
 from sgl_jax.compaction.channels._channels import Channels, Slot, channels_of
 from sgl_jax.compaction.channels._factors import choose_factors
 from sgl_jax.compaction.channels._network import read_network
+from sgl_jax.compaction.channels._normalized import protect_normalized
 from sgl_jax.compaction.channels._roles import head_positions
 from sgl_jax.compaction.program import Program, products_of
 from sgl_jax.groups import GroupFamily, Groups, Member
@@ -70,6 +71,8 @@ def channel_groups(
     structure, values = read_network(apply, params, *inputs)
     positions = head_positions(structure)
     choose_factors(structure, positions, heads)
+    if not readers:
+        protect_normalized(structure)
     channels = tuple(channels_of(structure, values, positions))
     costs = _costs(structure.program, list(leaves))
     floating = {path for path, leaf in leaves.items() if jnp.issubdtype(leaf.dtype, jnp.floating)}

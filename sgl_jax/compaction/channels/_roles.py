@@ -8,7 +8,7 @@ from sgl_jax.compaction.axes import Grid, Structure
 from sgl_jax.compaction.program import Equation, all_equations, made_from
 
 
-__all__ = ["head_positions", "reading_axes"]
+__all__ = ["head_positions", "made_from_inputs", "reading_axes"]
 
 
 def reading_axes(structure: Structure) -> set[tuple[int, int]]:
@@ -19,7 +19,7 @@ def reading_axes(structure: Structure) -> set[tuple[int, int]]:
     scores, is not among them.
     """
     parameters = _parameters(structure)
-    from_inputs = _made_from_inputs(structure)
+    from_inputs = made_from_inputs(structure)
     summed: set[int] = set()
     for contraction in structure.contractions:
         operands = contraction.equation.inputs
@@ -75,7 +75,7 @@ def head_positions(structure: Structure) -> np.ndarray:
     when they are multiplied; where all heads share the keys and values, what is left of two
     products, of queries with keys and of attention with values.
     """
-    from_inputs, find = _made_from_inputs(structure), structure.sets.find
+    from_inputs, find = made_from_inputs(structure), structure.sets.find
     found: list[int] = []
     left: collections.Counter[int] = collections.Counter()
     for equation in all_equations(structure.program.equations):
@@ -114,7 +114,7 @@ def _parameters(structure: Structure) -> list[int]:
     return [value for value in inputs if any(a is not None for a in structure.axes[value])]
 
 
-def _made_from_inputs(structure: Structure) -> set[int]:
+def made_from_inputs(structure: Structure) -> set[int]:
     """The values that depend on other arguments than parameters."""
     program = structure.program
     return made_from(program.equations, set(program.inputs) - set(_parameters(structure)))
