@@ -49,11 +49,12 @@ def fista(
       y_{k+1} = x_k + \tfrac{t_k - 1}{t_{k+1}} (x_k - x_{k-1}), \quad
       t_{k+1} = \tfrac12 \bigl(1 + \sqrt{1 + 4 t_k^2}\bigr)
 
-    The parameters are :math:`y`, where the gradient is wanted; :func:`~sgl_jax.sparse_params`
-    returns :math:`x`, whose zeros are exact. The momentum starts anew when it points uphill,
-    :math:`\langle y_k - x_k, x_k - x_{k-1} \rangle > 0`. Made for full batches and rates up to one
-    over the Lipschitz constant of :math:`\nabla L`. Goes last: what changes its step afterwards
-    breaks the recurrence, and :func:`~sgl_jax.check` finds out.
+    The parameters are :math:`y`, at which the gradient is to be taken;
+    :func:`~sgl_jax.sparse_params` returns :math:`x`, whose zeros are exact. The momentum starts
+    anew when it points uphill, :math:`\langle y_k - x_k, x_k - x_{k-1} \rangle > 0`. Made for full
+    batches and rates up to one over the Lipschitz constant of :math:`\nabla L`. It has to be last
+    in a chain: what changes its step afterwards breaks the recurrence, and
+    :func:`~sgl_jax.check` reports it.
 
     Args:
       learning_rate: :math:`\eta \ge 0`, a number or a schedule.
@@ -101,6 +102,6 @@ def fista(
 
 
 def _inner(y: Params, x: Params, old: Params) -> Array:
-    """Computes the inner product of ``y - x``, where the gradient points, and ``x - old``."""
+    """Computes the inner product of the gradient mapping, ``y - x``, and of ``x - old``."""
     products = jax.tree.map(lambda y, x, old: jnp.sum((y - x) * (x - old), dtype=float), y, x, old)
     return jnp.sum(jnp.stack(jax.tree.leaves(products)))

@@ -108,7 +108,7 @@ class Evaluation:
         for value, same in zip(program.inputs, [*equation.inputs, *moving], strict=True):
             structure.axes[value] = self.slicing.structure.axes[same]
         read_equations(structure)
-        slicing = Slicing(structure, self.slicing.removed)
+        slicing = Slicing(structure, self.slicing.requested)
         if slicing.differs(self.slicing):
             raise ValueError(
                 f"The rule of differentiation of {equation} needs channels that were removed: keep "

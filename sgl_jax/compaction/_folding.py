@@ -33,7 +33,7 @@ class Fold:
     sign: int = 1
     why_not: str = ""
 
-    def added(self, removed: np.ndarray) -> np.ndarray:
+    def bias_change(self, removed: np.ndarray) -> np.ndarray:
         """The change of the bias that makes up for removed channels."""
         return self.sign * (self.values * removed) @ self.weights
 
@@ -56,7 +56,7 @@ def fold_of(
     found = [
         _fold_side(structure, facts, contraction, sliceable, side)
         for side in range(len(contraction.axes))
-        if all(whole) or not whole[side]  # else these are the weights of what is not known
+        if all(whole) or not whole[side]  # one that is known beside one that is not has the weights
     ]
     folds = [fold for fold in found if fold is not None]
     return next((fold for fold in folds if fold.bias is not None), folds[0] if folds else None)

@@ -123,7 +123,7 @@ def _fold_constants(
         mask = search.mask(term.axis)
         if mask is None or term.fold is None or term.fold.bias is None:
             continue
-        added = term.fold.added(~mask)
+        added = term.fold.bias_change(~mask)
         if added.any():
             path = paths[term.fold.bias]
             leaf = found.get(path, leaves[path])

@@ -60,7 +60,8 @@ class Search:
     Attributes:
       removed: True for the roots of sets that are removed.
       axes: the different axes of parameters of which positions might go.
-      multiples: of what number of positions a multiple is kept, or all of them, for each of these.
+      multiples: for each of these the number of which a multiple is kept; all positions are where
+        there is no smaller multiple.
       constant: the reasons why sets stay though they are constant, by root.
       restored: the reason why each set was restored, by root: a sentence, or the sum that needs it.
       revived: the roots that are left of axes of which everything could go.
@@ -81,7 +82,7 @@ class Search:
             for axis in structure.axes[value]:
                 if axis is not None:
                     self.removed[self.roots[axis]] = True
-        structure.sets.propagate(self._reach)
+        structure.sets.propagate(self._mark_removable)
         self.removed[list(structure.sets.reasons())] = False
         self.axes = list(self._shrinking(parameters))
         each = isinstance(round_to, Sequence)
@@ -105,7 +106,7 @@ class Search:
             # A sum, not any(): every term has its turn.
             changed = sum(self._restore_needed(term) for term in self.terms) > 0
             if not changed:
-                changed = self.structure.sets.propagate(self._complete)
+                changed = self.structure.sets.propagate(self._restore_by)
             if not changed:
                 changed = sum(self._separate(terms) for terms in self._filled.values()) > 0
             if not changed:
@@ -184,14 +185,14 @@ class Search:
             live = live & (stays.any() if live.shape[k] == 1 else stays.reshape(shape))
         return np.asarray(live.reshape(len(live), -1).any(axis=1))
 
-    def _reach(self, grid: Grid) -> bool:
+    def _mark_removable(self, grid: Grid) -> bool:
         """Takes a grid for removable that holds something removable; True if it was not."""
         held = self.roots[np.concatenate([grid.positions.reshape(-1), *grid.factors])]
         some, every = self.removed[held].any(), self.removed[held].all()
         self.removed[held] = some
         return bool(some and not every)
 
-    def _complete(self, grid: Grid) -> bool:
+    def _restore_by(self, grid: Grid) -> bool:
         """Restores factors of positions that stay, and positions of factors that do."""
         stays = [factor[self._stays(rows).any(axis=1)] for factor, rows in grid.slices]
         factors = grid.combine([self._stays(factor) for factor in grid.factors]).all(axis=0)

@@ -11,7 +11,7 @@ step_size)``, odd in ``t``, and has the entrywise, the group and the metric form
 
 A penalty that is not a function of a norm is a :class:`~sgl_jax.VectorPenalty`.
 
-A new penalty is one file with one of the two, and one line in the catalogue.
+A new penalty is one file with one of the two, a line for the class and one for its operator.
 """
 
 import abc

@@ -19,7 +19,7 @@ from sgl_jax.transforms.budgets import Budget, BudgetState, scale_strengths
 __all__ = ["Followed", "follow_budget", "set_strengths", "start_budget"]
 
 EXAMPLES = 1000
-"""Training images at most of the first gradient, by which the strengths are scaled."""
+"""Most training images of the first gradient, by which the strengths are scaled."""
 
 
 class Followed(NamedTuple):
@@ -103,7 +103,7 @@ def _make_share(experiment: Experiment, params: Params, rest: Any) -> Callable[[
     return _SHARES[option](experiment, params, rest)
 
 
-def _share_size(name: str) -> Callable[[Experiment, Params, Any], Callable[[Params], float]]:
+def _size_share(name: str) -> Callable[[Experiment, Params, Any], Callable[[Params], float]]:
     """Measures sizes that a compaction would leave; ``name`` is that of a :class:`Size`."""
 
     def make(experiment: Experiment, params: Params, rest: Any) -> Callable[[Params], float]:
@@ -116,15 +116,15 @@ def _share_size(name: str) -> Callable[[Experiment, Params, Any], Callable[[Para
     return make
 
 
-def _share_weights(experiment: Experiment, params: Params, rest: Any) -> Callable[[Params], float]:
+def _weights_share(experiment: Experiment, params: Params, rest: Any) -> Callable[[Params], float]:
     """Measures the share of weights that are not zero."""
     del experiment, params, rest
     return lambda params: 1.0 - float(sparsity(params).weights)
 
 
 _SHARES = {
-    "target_flops": _share_size("flops"),
-    "target_params": _share_size("parameters"),
-    "target_sparsity": _share_weights,
+    "target_flops": _size_share("flops"),
+    "target_params": _size_share("parameters"),
+    "target_sparsity": _weights_share,
 }
 """Measures of what is left, by the option that sets a target for it."""

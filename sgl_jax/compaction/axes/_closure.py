@@ -13,7 +13,7 @@ def close(sets: DisjointSets) -> None:
 
     A factor stays if any of its positions does, since no axis is ever empty; a position if all of
     its factors do. So factors of the same positions are tied, and positions of the same factors,
-    where factors that have to stay make no difference.
+    apart from factors that have to stay.
     """
     before = None
     while sets.grids and before != (now := (sets.roots().tobytes(), len(sets.reasons()))):
@@ -42,7 +42,8 @@ def _protect_factors(sets: DisjointSets) -> None:
     for grid in sets.grids:
         for factor, positions in grid.slices:
             for position, row in zip(factor.tolist(), sets.find(positions).tolist(), strict=True):
-                for why in [reasons[root] for root in row if root in reasons][:1]:
+                why = next((reasons[root] for root in row if root in reasons), None)
+                if why is not None:
                     sets.protected.setdefault(position, why)
 
 

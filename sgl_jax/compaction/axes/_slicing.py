@@ -18,20 +18,21 @@ class Slicing:
 
     Attributes:
       structure: the program, read.
-      removed: positions that are removed, with all that are tied to them.
-      is_removed: True for the positions that are removed: those, and what follows by grids.
+      requested: positions that are to be removed.
+      is_removed: True for the positions that are: those requested, all that are tied to them, and
+        what follows by grids.
     """
 
     def __init__(self, structure: Structure, removed: frozenset[int]) -> None:
-        self.structure, self.removed = structure, removed
+        self.structure, self.requested = structure, removed
         self._roots = structure.sets.roots()
         stays = np.ones(len(self._roots), bool)
         stays[self._roots[list(removed)]] = False
-        structure.sets.propagate(lambda grid: self._complete(grid, stays))
+        structure.sets.propagate(lambda grid: self._remove_by(grid, stays))
         self.is_removed = ~stays[self._roots]
 
-    def _complete(self, grid: Grid, stays: np.ndarray) -> bool:
-        """Removes factors without positions, and positions without all of their factors.
+    def _remove_by(self, grid: Grid, stays: np.ndarray) -> bool:
+        """Removes factors without positions, and positions that lack a factor.
 
         Returns:
           True if there were any.

@@ -47,7 +47,7 @@ def _tie(structure: Structure, equation: Equation) -> list[Axes] | None:
 
 
 def _targets(structure: Structure, equation: Equation) -> dict[int, int]:
-    """For axes of the operand that the result has the axis of the result."""
+    """Maps every axis of the operand that the result has, too, to its axis in the result."""
     numbers = equation.params["dimension_numbers"]
     dropped = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
     kept = [k for k in range(len(equation.params["slice_sizes"])) if k not in dropped]
@@ -74,11 +74,12 @@ def _whole(structure: Structure, equation: Equation) -> list[int]:
 
 
 def _gathered_axis(structure: Structure, equation: Equation) -> int | None:
-    """The axis of the result along which known positions of one axis are laid out."""
+    """The axis of the result along which static indices lay out positions of one axis."""
     indices, numbers = equation.inputs[1], equation.params["dimension_numbers"]
     shape, batch = structure.shape(indices), _batch_axes(structure, equation)
-    one = len(numbers.start_index_map) == len(numbers.collapsed_slice_dims) == len(batch) == 1
-    if not one or indices not in structure.static or math.prod(shape) != shape[0]:
+    one_axis = len(numbers.start_index_map) == len(numbers.collapsed_slice_dims) == 1
+    one_column = len(batch) == 1 and math.prod(shape) == shape[0]
+    if not (one_axis and one_column and indices in structure.static):
         return None
     where = structure.static[indices]
     (axis,) = numbers.collapsed_slice_dims
@@ -119,9 +120,8 @@ def _fact(structure: Structure, equation: Equation, facts: Sequence[Fact]) -> li
 def _anywhere(fact: Fact, axes: Sequence[int], equation: Equation) -> Fact:
     """The fact of an entry that is taken from anywhere along some axes.
 
-    Beyond them is ``fill_value``, if the mode of the equation is to fill. Where that is no number,
-    as in ``jnp.take``, nothing is known or asked of a network that reads there: its answer is no
-    number either.
+    Beyond them is ``fill_value``, if the mode of the equation is to fill. NaN, as in ``jnp.take``,
+    is passed over: a network that reads there answers NaN with and without the channels that go.
     """
     known, low, high = reduce_lines(fact, axes)
     known = known & (low == high)

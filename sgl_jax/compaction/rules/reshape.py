@@ -48,7 +48,10 @@ def _tie(structure: Structure, equation: Equation) -> list[Axes]:
 def _common_factors(
     before: Sequence[Any], after: Sequence[Any]
 ) -> tuple[list[Shape], list[Shape]] | None:
-    """The factors of each size, before and after, in order the same ones; ``None`` without any."""
+    """One list of factors, runs of which make each size before and after; ``None`` without any.
+
+    For (4, 6) to (8, 3) the sizes end at 4, 24 and at 8, 24, so the factors are 4, 2, 3.
+    """
     if len(after) == 1:
         return [(size,) for size in before], [tuple(before)]
     if len(before) == 1:

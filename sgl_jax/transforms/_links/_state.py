@@ -134,7 +134,7 @@ def advance(link: L, state: LinkState) -> tuple[L, LinkState]:
 
 
 def _fits(given: Array, stored: Any) -> bool:
-    """True unless the stored weights were narrowed with their groups, and those given were not."""
+    """True if the shapes agree; they differ once stored weights were narrowed with their groups."""
     return jnp.shape(given) == jnp.shape(jax.tree.leaves(stored)[0])
 
 

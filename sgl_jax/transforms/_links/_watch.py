@@ -25,9 +25,9 @@ class Footprint(NamedTuple):
 
     Attributes:
       zeros: exact zeros that the last update asked for, in each watched leaf.
-      mismatches: the number of updates after which there were fewer. 2 and more are kept for ever;
-        a lone 1 is reset at the next update without one, since ``optax.lookahead`` resets the
-        parameters now and then. Where zeros are permanent, a mismatch counts 2.
+      mismatches: the number of updates after which there were fewer. One is forgotten at the next
+        update without, since ``optax.lookahead`` resets the parameters now and then; two or more
+        stay. Where zeros are permanent, one counts as two.
     """
 
     zeros: dict[Path, Array]
@@ -48,7 +48,7 @@ class Footprint(NamedTuple):
         return Footprint(zeros, _add_up(self.mismatches, missed, 2 if permanent else 1))
 
     def narrowed(self, kept: Mapping[Path, LeafPlan]) -> "Footprint":
-        """Lowers each count to the zeros that are at least among the entries that stay."""
+        """Lowers each count by the entries that are removed: at least so many zeros are left."""
         zeros, rebuild = flatten_by_path(self.zeros)
         fewer = {path: jnp.maximum(n - kept[path].removed, 0) for path, n in zeros.items()}
         return self._replace(zeros=rebuild(fewer))
@@ -58,7 +58,7 @@ class Footprint(NamedTuple):
         """The sentence for too many mismatches."""
         return (
             "A link that sets zeros must be the last link of its chain, got parameters with "
-            "fewer of them than it had asked for; move it behind the learning rate and every "
+            "fewer zeros than it had set; move it behind the learning rate and every "
             "other link."
         )
 
