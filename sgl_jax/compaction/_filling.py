@@ -127,7 +127,7 @@ def _fill(
 
 
 def _fact(structure: Structure, value: int, operands: Mapping[int, Fill | None]) -> Fact:
-    """What is known of an operand at removed positions."""
+    """Finds the fact of an operand at removed positions."""
     aval = structure.program.avals[value]
     rank = len(aval.shape)
     if value in operands and operands[value] is None:
