@@ -81,6 +81,10 @@ FEW = (
 behind a reshape and with shared keys; a loop."""
 
 
+DEEP = "resnet56_identity", "resnet56_projection", "wrn28_10"
+"""Networks that repeat the blocks of others, and take long to compile."""
+
+
 PADDED = "resnet20_identity", "resnet56_identity"
 """Networks that write down how many channels they pad; their widths do not say which."""
 
