@@ -45,11 +45,7 @@ METHODS = {
 BATCH, STEPS = 16, 30
 
 
-MODELS = {
-    "tiny": Tiny,
-    "lenet5, narrow": functools.partial(LeNet5, (8, 8, 32)),
-    "lenet5": functools.partial(LeNet5, (20, 50, 500)),
-}
+MODELS = {"tiny": Tiny, "lenet5": LeNet5}
 
 
 @functools.cache
