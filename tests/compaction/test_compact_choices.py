@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from support.networks import DEEP, NETWORKS, PADDED, kill, narrow_by_hand, narrow_widths, sparing
+from support.networks import FEW, NETWORKS, kill, narrow_by_hand, narrow_widths, sparing
 
 import sgl_jax as sgl
 from sgl_jax._util.pytree import flatten_by_path
@@ -93,7 +93,13 @@ def test_network_without_dead_channels_stays_as_it_is():
 USUAL = "lenet5", "densenet"
 
 
-@pytest.mark.parametrize("name", sparing([n for n in NETWORKS if n not in (*PADDED, *DEEP)], USUAL))
+OTHERS = "mixer", "resnet20_projection", "squeeze_excite", "unet", "vgg16", "vit"
+"""Networks whose wiring is of another kind than that of the few."""
+
+NAMES = (*FEW, *OTHERS)
+
+
+@pytest.mark.parametrize("name", sparing(NAMES, USUAL))
 def test_second_call_finds_nothing_and_every_channel_counts(name):
     """Every channel that is left is written, and its entries are read.
 
@@ -142,9 +148,7 @@ def kept_channels(spec, small, params):
         )
 
 
-@pytest.mark.parametrize(
-    "name", sparing([n for n in NETWORKS if not NETWORKS[n].counting and n not in DEEP], USUAL)
-)
+@pytest.mark.parametrize("name", sparing([n for n in NAMES if not NETWORKS[n].counting], USUAL))
 def test_compiler_counts_the_operations_of_the_network_built_narrow(name):
     spec, apply, params, dead = killed(name)
     x = spec.inputs(2, seed=3)

@@ -14,6 +14,12 @@ import sgl_jax as sgl
 from sgl_jax._util.pytree import flatten_by_path
 
 
+ALIKE = "cnn4", "equinox_lenet5", "haiku_residual", "linen_residual", "resnet20_identity", "wrn10_1"
+"""Networks of which there is one more of the same kind."""
+
+FAMILIES = [name for name in NETWORKS if name not in (*ALIKE, *DEEP)]
+
+
 @functools.cache
 def compacted(name):
     """A network with dead channels, its arrays, and the network without them."""
@@ -23,7 +29,7 @@ def compacted(name):
     return apply, params, sgl.compact(apply, params, spec.inputs(2, seed=1))
 
 
-@pytest.mark.parametrize("name", sparing([n for n in NETWORKS if n not in DEEP]))
+@pytest.mark.parametrize("name", sparing(FAMILIES))
 def test_networks_are_exported_for_any_batch(tmp_path, name):
     apply, params, small = compacted(name)
     found, inputs = exported(tmp_path, small), NETWORKS[name].inputs(5, seed=2)
@@ -55,7 +61,7 @@ def moments(state, like):
     )
 
 
-@pytest.mark.parametrize("name", sparing([n for n in NETWORKS if n not in DEEP]))
+@pytest.mark.parametrize("name", sparing(FAMILIES))
 def test_moments_are_those_of_the_network_built_narrow(name):
     _, variables, small = compacted(name)
     _, dead = kill(NETWORKS[name], variables, seed=4, share=0.4)
@@ -76,7 +82,7 @@ def assert_equal(found, expected):
         np.testing.assert_array_equal(found[path], leaf, err_msg=path)
 
 
-@pytest.mark.parametrize("name", sparing([n for n in NETWORKS if n not in DEEP]))
+@pytest.mark.parametrize("name", sparing(FAMILIES))
 def test_state_of_adafactor_is_refused_by_its_name(name):
     _, variables, small = compacted(name)
     with jax.numpy_rank_promotion("allow"):
