@@ -47,8 +47,13 @@ class Member:
     @property
     def owners(self) -> np.ndarray:
         """The group of every entry, of the shape of the leaf."""
+        return np.broadcast_to(self._owners, self.shape)
+
+    @property
+    def _owners(self) -> np.ndarray:
+        """The group of every position, of the shape of the reduced leaf."""
         of_position = np.arange(self.positions) if self.index is None else np.array(self.index, int)
-        return np.broadcast_to(of_position.reshape(self.keepdims), self.shape)
+        return of_position.reshape(self.keepdims)
 
     def owners_of(self, part: LeafPlan) -> np.ndarray:
         """The group of every position that is left, if only a part of the leaf is.
@@ -56,8 +61,7 @@ class Member:
         Raises:
           ValueError: positions are in another order in every layer, and groups span layers.
         """
-        of_position = np.arange(self.positions) if self.index is None else np.array(self.index, int)
-        owners = of_position.reshape(self.keepdims)
+        owners = self._owners
         for order in part.orders:
             if order.axis in self.index_axes:
                 self._check_layers(order)
