@@ -10,6 +10,7 @@ import jaxtyping
 import optax
 import pytest
 from support.compiler import WITHOUT_PASSES, faster_flags
+from support.tiers import FIRST_TIER, thin
 
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -26,13 +27,24 @@ with mock.patch.dict(os.environ, faster_flags()):
 # these files train LeNet-5 for longer than it compiles.
 COMPUTES = {"test_many", "test_placement"}
 
-jaxtyping.install_import_hook("sgl_jax", "beartype.beartype")
+
+def pytest_configure(config):
+    """Checks the types of all arguments but in the first tier, of which that takes an eighth."""
+    if config.option.markexpr != FIRST_TIER:
+        jaxtyping.install_import_hook("sgl_jax", "beartype.beartype")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Moves every other case of a test that has many into the second tier."""
+    thin(items)
 
 
 def pytest_collection_finish():
     """Leaves modules and tests, which live to the end, out of every garbage collection."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 _bias_correction = optax.tree.bias_correction

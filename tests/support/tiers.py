@@ -1,9 +1,32 @@
-"""Cases for ``parametrize``, of which the first tier of the tests runs some."""
+"""Cases of tests, of which the first tier runs some."""
 
+import itertools
+import zlib
 from collections.abc import Collection, Iterable
 from typing import Any
 
 import pytest
+
+
+FIRST_TIER = "not slow"
+"""The expression of marks that selects the first tier."""
+
+MANY = 4
+"""Cases of a test from which on the first tier runs every other one."""
+
+
+def thin(items: Iterable[pytest.Item]) -> None:
+    """Marks every other case of tests with many as slow, but for the tests of documents.
+
+    Which of two neighbours stays depends on the name of the test: so an entry of a catalogue meets
+    half of the contracts, and a contract half of the entries.
+    """
+    first = (item for item in items if not item.get_closest_marker("slow"))
+    for test, group in itertools.groupby(first, lambda item: item.nodeid.partition("[")[0]):
+        cases, start = list(group), zlib.crc32(test.encode()) % 2
+        if len(cases) >= MANY and "documents" not in test:
+            for case in cases[start::2]:
+                case.add_marker("slow")
 
 
 def usual(cases: Iterable[Any], chosen: Collection[Any]) -> list[Any]:
