@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import jax.numpy as jnp
 from jax import lax
 
-from sgl_jax.compaction.program import Equation, Inner, Loop
+from sgl_jax.compaction.program import Equation, Inner, Loop, count_scan_operands
 
 
 __all__ = ["LOOPS", "Run"]
@@ -17,7 +17,7 @@ Run: TypeAlias = Callable[[Inner, Sequence[Any]], list[Any]]
 
 def _scan(equation: Equation, loop: Loop, arguments: Sequence[Any], run: Run) -> list[Any]:
     params, (body,) = equation.params, loop.functions
-    start, count = params["num_consts"], params["num_carry"]
+    start, count = count_scan_operands(params)
     initial, stacks = arguments[start : start + count], arguments[start + count :]
 
     def step(carry, slices):

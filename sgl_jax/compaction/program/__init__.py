@@ -17,6 +17,7 @@ from sgl_jax.compaction.program._equation import (
     equations as equations,
     made_from as made_from,
 )
+from sgl_jax.compaction.program._loops import count_scan_operands as count_scan_operands
 from sgl_jax.compaction.program._products import (
     Product as Product,
     products as products,
@@ -34,6 +35,7 @@ __all__ = [
     "Program",
     "all_equations",
     "bodies",
+    "count_scan_operands",
     "derivative",
     "equations",
     "made_from",

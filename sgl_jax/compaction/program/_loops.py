@@ -1,6 +1,6 @@
 """Reads loops and branches: their inner functions, and the values that these hand on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from jax.extend import core
@@ -8,7 +8,7 @@ from jax.extend import core
 from sgl_jax.compaction.program._equation import Equation, Inner, Link, Loop
 
 
-__all__ = ["LOOPS"]
+__all__ = ["LOOPS", "count_scan_operands"]
 
 
 Inline: TypeAlias = Callable[..., tuple[tuple[Equation, ...], tuple[int, ...]]]
@@ -18,10 +18,22 @@ New: TypeAlias = Callable[[Any], int]
 """Adds a value of some shape and dtype to the program."""
 
 
+def count_scan_operands(params: Mapping[str, Any]) -> tuple[int, int]:
+    """Counts the constants and the carried values of a scan, its first operands.
+
+    Args:
+      params: parameters of the primitive: two numbers up to jax 0.11, a tree of operands later.
+    """
+    if "ft_in" in params:
+        consts, carried, _ = params["ft_in"].unpack()
+        return len(list(consts)), len(list(carried))
+    return params["num_consts"], params["num_carry"]
+
+
 def _scan(
     inline: Inline, new: New, eqn: core.JaxprEqn, inputs: Sequence[int], outputs: Sequence[int]
 ) -> Loop:
-    closed, consts, count = (eqn.params[name] for name in ("jaxpr", "num_consts", "num_carry"))
+    closed, (consts, count) = eqn.params["jaxpr"], count_scan_operands(eqn.params)
     given = tuple(new(var.aval) for var in closed.jaxpr.invars[consts:])
     body = Inner(given, *inline(closed, (*inputs[:consts], *given)))
     carried = body.outputs[:count]
