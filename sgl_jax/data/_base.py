@@ -37,6 +37,9 @@ class Dataset(NamedTuple):
       y_test: their labels.
       classes: number of classes.
       names: names of the classes ``0, 1, ...`` in words; empty where numbers are all there is.
+      mean: mean of each channel that models subtract from images in [0, 1]; empty where they do
+        not standardise.
+      std: standard deviation by which they divide, likewise.
     """
 
     x_train: UInt8[np.ndarray, "n height width channels"]
@@ -45,6 +48,8 @@ class Dataset(NamedTuple):
     y_test: Int32[np.ndarray, "m"]
     classes: int
     names: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
 
 
 def batch_indices(key: PRNGKeyArray, size: int, batch_size: int) -> Int[Array, "steps batch"]:

@@ -11,7 +11,7 @@ from sgl_jax._util.signals import raise_on_signals
 from sgl_jax.data import _idx as idx
 
 
-__all__ = ["fetch"]
+__all__ = ["fetch", "make_write_error"]
 
 RETRIES = 2
 """Further attempts at a mirror that fails, after pauses of one and two seconds."""
@@ -23,7 +23,13 @@ CHUNK = 1 << 16
 """Bytes between two movements of the progress bar."""
 
 
-def fetch(file: str, folder: Path, mirrors: tuple[str, ...], sha256: str) -> Path:
+def fetch(
+    file: str,
+    folder: Path,
+    mirrors: tuple[str, ...],
+    sha256: str,
+    hash_file: Callable[[Path], str] = idx.compute_checksum,
+) -> Path:
     """Downloads a file, with a progress bar where stderr is a terminal; returns its path.
 
     The file gets its name when all of it has arrived and its contents are the right ones; a
@@ -33,8 +39,9 @@ def fetch(file: str, folder: Path, mirrors: tuple[str, ...], sha256: str) -> Pat
       file: its name, in the folder and on the mirrors.
       folder: folder to put it into; made if it is missing.
       mirrors: URLs of folders, tried in this order.
-      sha256: :func:`sgl_jax.data._idx.compute_checksum` of the file. It does not depend on the
-        packing, so that a mirror may have packed the file anew or unpack it on the way.
+      sha256: the expected checksum.
+      hash_file: computes the checksum of a file; the default does not depend on the packing, so
+        that a mirror may have packed the file anew or unpack it on the way.
 
     Raises:
       ImportError: if pooch is not installed.
@@ -45,7 +52,8 @@ def fetch(file: str, folder: Path, mirrors: tuple[str, ...], sha256: str) -> Pat
     from requests import RequestException
 
     bar = sys.stderr.isatty()
-    download = _add_check(pooch.HTTPDownloader(bar, CHUNK, timeout=TIMEOUT), sha256)
+    download = pooch.HTTPDownloader(bar, CHUNK, timeout=TIMEOUT)
+    download = _add_check(download, lambda path: hash_file(path) == sha256)
     failures = []
     for mirror in mirrors:
         client = pooch.create(folder, mirror, registry={file: None}, retry_if_failed=RETRIES)
@@ -58,7 +66,7 @@ def fetch(file: str, folder: Path, mirrors: tuple[str, ...], sha256: str) -> Pat
         except (RequestException, ValueError) as error:
             failures.append(f"{mirror}: {_explain(error)}")
         except OSError as error:
-            raise _make_write_error(folder, error) from error
+            raise make_write_error(folder, error) from error
     raise ConnectionError(
         f"{file} needs a mirror that serves it, got none ({'; '.join(failures)}): "
         f"try again later, or put the file into {folder} yourself."
@@ -71,12 +79,14 @@ def _import_pooch() -> ModuleType:
     return pooch
 
 
-def _add_check(download: Callable[..., Any], sha256: str) -> Callable[..., None]:
+def _add_check(
+    download: Callable[..., Any], is_right: Callable[[Path], bool]
+) -> Callable[..., None]:
     """Adds to a download a check of its contents; raises ``ValueError`` if they are others."""
 
     def checked(url: str, output_file: str, client: Any) -> None:
         download(url, output_file, client)
-        if idx.compute_checksum(Path(output_file)) != sha256:
+        if not is_right(Path(output_file)):
             raise ValueError("not the published contents")
 
     return checked
@@ -90,7 +100,8 @@ def _explain(error: Exception) -> str:
     return "damaged file" if type(error) is ValueError else type(error).__name__
 
 
-def _make_write_error(folder: Path, error: OSError) -> OSError:
+def make_write_error(folder: Path, error: OSError) -> OSError:
+    """Makes the error that says which folder cannot be written, and why."""
     # pooch says in an error without strerror that it may not write.
     reason = error.strerror or "Permission denied"
     return OSError(

@@ -14,7 +14,14 @@ import numpy as np
 from jaxtyping import Int32, UInt8
 
 
-__all__ = ["compute_checksum", "read_contents", "read_images", "read_labels", "read_pair"]
+__all__ = [
+    "check_sum",
+    "compute_checksum",
+    "read_contents",
+    "read_images",
+    "read_labels",
+    "read_pair",
+]
 
 GZIP = b"\x1f\x8b"
 """The first two bytes of a gzip stream."""
@@ -114,7 +121,7 @@ def read_pair(
     # Last, since the other errors say more.
     if checksums is not None:
         for path, found, expected in zip((images, labels), data, checksums, strict=True):
-            _check_sum(path, hashlib.sha256(found).hexdigest(), expected)
+            check_sum(path, hashlib.sha256(found).hexdigest(), expected)
     return x, y
 
 
@@ -149,7 +156,8 @@ def _parse_values(data: bytes, path: Path, kind: str, axes: int) -> UInt8[np.nda
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape).copy()
 
 
-def _check_sum(path: Path, found: str, expected: str) -> None:
+def check_sum(path: Path, found: str, expected: str) -> None:
+    """Raises ``ValueError`` if a checksum is not the expected one."""
     if found != expected:
         raise ValueError(
             f"{path} needs contents of SHA-256 {expected[:12]}..., got {found[:12]}..., those of a "

@@ -10,12 +10,18 @@ A model is a :class:`flax.nnx.Module` that takes its widths:
 - ``model(images)`` maps float images ``(batch, height, width, channels)`` in [0, 1] to logits
   ``(batch, classes)``; ``Model.image_shape`` says which ``(height, width, channels)`` it takes, and
   a model for others, too, has these as an argument ``image_shape``.
+- A model for a data set whose images are to be standardised takes ``mean`` and ``std``, one number
+  per channel or none, and applies :func:`standardize` first, so that whoever has the model needs to
+  know no more.
+- A model whose weights are published for PyTorch has ``pytorch_layers``, the paths of its layers
+  by the names that they have there.
 - Layers are attributes with plain names (``conv1``, ``fc1``), since these become the paths by which
   groupings, metrics and compaction speak of a leaf.
 
 A model holds arrays and layers only: no regulariser, no masks, no counters of zeros.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 import jax
@@ -25,13 +31,25 @@ from jax import lax
 from jaxtyping import Array, Float
 
 
-__all__ = ["Model", "bias_init", "kernel_init", "max_pool"]
+__all__ = [
+    "BATCH_NORM",
+    "Model",
+    "bias_init",
+    "check_widths",
+    "kernel_init",
+    "max_pool",
+    "standardize",
+]
 
 kernel_init = nnx.initializers.variance_scaling(2.0, "fan_in", "normal")
 """He's initialisation: normal, with variance 2 / (entries that feed one output)."""
 
 bias_init = nnx.initializers.normal(0.01)
 """Normal with standard deviation 0.01, as in the paper's networks."""
+
+
+BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-5}
+"""Options of a batch normalisation, as the published networks have them."""
 
 
 class Model(Protocol):
@@ -49,6 +67,47 @@ class Model(Protocol):
     def __call__(
         self, images: Float[Array, "batch height width channels"]
     ) -> Float[Array, "batch classes"]: ...
+
+
+def check_widths(
+    model: str, widths: Sequence[int] | None, published: Sequence[int]
+) -> tuple[int, ...]:
+    """Returns the widths of a model, or the published ones in the place of ``None``.
+
+    Args:
+      model: name of the model, for the message.
+      widths: its widths, if any are given.
+      published: the published widths.
+
+    Raises:
+      ValueError: if they are not as many, each at least 1.
+    """
+    if widths is None:
+        return tuple(published)
+    if len(widths) != len(published) or min(widths) < 1:
+        raise ValueError(
+            f"{model} needs {len(published)} widths of at least 1, got {tuple(widths)}: the "
+            f"published ones are {tuple(published)}."
+        )
+    return tuple(widths)
+
+
+def standardize(
+    images: Float[Array, "batch h w c"], mean: Sequence[float], std: Sequence[float]
+) -> Float[Array, "batch h w c"]:
+    """Subtracts the mean of each channel and divides by its standard deviation.
+
+    Args:
+      images: images with values in [0, 1].
+      mean: a number per channel; none leaves the images as they are.
+      std: a number per channel, likewise.
+    """
+    if not len(mean):
+        return images
+    shift, scale = (
+        jnp.asarray(values, images.dtype).reshape(1, 1, 1, -1) for values in (mean, std)
+    )
+    return (images - shift) / scale
 
 
 def max_pool(x: Float[Array, "batch h w c"]) -> Float[Array, "batch h/2 w/2 c"]:

@@ -6,7 +6,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from sgl_jax.models._base import bias_init, kernel_init, max_pool
+from sgl_jax.models._base import bias_init, check_widths, kernel_init, max_pool
 from sgl_jax.models._conv import conv
 
 
@@ -57,18 +57,13 @@ class LeNet5(nnx.Module):
         *,
         rngs: nnx.Rngs,
     ) -> None:
-        if len(widths) != 3 or min(widths) < 1:
-            raise ValueError(
-                f"LeNet5 needs three widths of at least 1, got {widths}: "
-                "give the filters of conv1 and conv2 and the units of fc1."
-            )
+        filters1, filters2, units = check_widths("LeNet5", widths, (20, 50, 500))
         height, width, channels = image_shape
         if height % 4 or width % 4 or min(height, width) < 16:
             raise ValueError(
                 "LeNet5 needs images whose height and width are multiples of 4 from 16 on, got "
                 f"{height}x{width}x{channels}: resize them, images:FOLDER by --image-shape 28 28 1."
             )
-        filters1, filters2, units = widths
         init = {"kernel_init": kernel_init, "bias_init": bias_init, "rngs": rngs}
         plain = {"kernel_size": (5, 5), "padding": "VALID", "conv_general_dilated": conv}
         self.conv1 = nnx.Conv(channels, filters1, **plain, **init)

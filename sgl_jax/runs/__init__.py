@@ -9,7 +9,7 @@ In the order in which data flow:
 - ``config``: :class:`~.config.Config`, everything that a result depends on, as words and numbers;
 - ``launch``: the devices, in one process or in several;
 - ``_builders``: the only place where words become objects (data set, network, groups, optimizer);
-- ``_initial``: weights to start from, in several formats;
+- ``_initial``, ``_pytorch``: weights to start from, in several formats, those of PyTorch converted;
 - ``records``: the record of an epoch, to and from JSON;
 - ``_run``: a run's objects, state and records, and what is read off them;
 - ``_budgeting``, ``_finishing``, ``_shrinking``: what may happen between two epochs: a strength

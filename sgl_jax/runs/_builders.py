@@ -9,7 +9,7 @@ import optax
 from flax import nnx
 
 from sgl_jax._util.typing import Params, ScalarOrSchedule
-from sgl_jax.data import Dataset
+from sgl_jax.data import Augmentation, Dataset
 from sgl_jax.groups import GroupingLike, by_neuron
 from sgl_jax.penalties import L1
 from sgl_jax.regularizers import Regularizer, RegularizerLike, SparseGroup
@@ -20,7 +20,13 @@ from sgl_jax.runs.parts import find_parts, takes
 from sgl_jax.transforms.schedules import warmup
 
 
-__all__ = ["build_dataset", "build_grouping", "build_model", "build_transformation"]
+__all__ = [
+    "build_augmentation",
+    "build_dataset",
+    "build_grouping",
+    "build_model",
+    "build_transformation",
+]
 
 NEURONS = (by_neuron(), "sqrt_size")
 """The paper's groups and their weight."""
@@ -54,7 +60,8 @@ def _hold_out(data: Dataset, count: int) -> Dataset:
     order = np.random.default_rng(0).permutation(total)
     test, kept = order[:count], np.sort(order[count:])
     x, y = data.x_train, data.y_train
-    return Dataset(x[kept], y[kept], x[test], y[test], data.classes)
+    parts = {"x_train": x[kept], "y_train": y[kept], "x_test": x[test], "y_test": y[test]}
+    return data._replace(**parts)
 
 
 def build_model(config: Config, data: Dataset) -> nnx.Module:
@@ -62,13 +69,21 @@ def build_model(config: Config, data: Dataset) -> nnx.Module:
 
     Args:
       config: the config of the run.
-      data: the data set, whose images the network is made for if it takes an ``image_shape``.
+      data: the data set, whose images the network is made for if it takes an ``image_shape``, and
+        standardises if it takes ``mean`` and ``std``.
 
     Raises:
       ValueError: an unknown name, or something else than a network.
     """
     build = find_parts(vars(config))["model"]
-    build = bind_accepted(build, image_shape=data.x_train.shape[1:])
+    pixels = {"mean": data.mean, "std": data.std} if data.mean else {}
+    accepted = bind_accepted(build, **pixels)
+    if accepted.keywords.keys() < pixels.keys():
+        raise ValueError(
+            f"Images that are standardised need a model that takes mean= and std=, got "
+            f"{config.model!r} with {config.data!r}: add --set data.normalization=none."
+        )
+    build = bind_accepted(accepted, image_shape=data.x_train.shape[1:])
     try:
         model = build(classes=data.classes, rngs=nnx.Rngs(config.seed))
     except TypeError as error:
@@ -81,6 +96,15 @@ def build_model(config: Config, data: Dataset) -> nnx.Module:
             f"{config.model!r}."
         )
     return model
+
+
+def build_augmentation(config: Config) -> Augmentation:
+    """Builds the augmentation of the training images.
+
+    Raises:
+      ValueError: an unknown name.
+    """
+    return find_parts(vars(config))["augment"]
 
 
 def build_grouping(

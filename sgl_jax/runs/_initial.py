@@ -1,12 +1,14 @@
 """Weights to start a run from: of a run folder, an Orbax checkpoint, a safetensors or an NPZ file.
 
 Arrays are matched by path and shape; prefixes such as ``params`` do not count. All parameters have
-to be there; other numbers, such as the statistics of a BatchNorm, are taken if they are.
+to be there; other numbers, such as the statistics of a BatchNorm, are taken if they are. Arrays of
+PyTorch are converted.
 """
 
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax.numpy as jnp
@@ -18,6 +20,7 @@ from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.safetensors import read_safetensors
 from sgl_jax._util.typing import Params
 from sgl_jax.runs._checkpoint import find_latest
+from sgl_jax.runs._pytorch import convert, is_from_pytorch
 
 
 __all__ = ["FORMATS", "load_initial"]
@@ -32,13 +35,16 @@ STATE = {"opt_state", "step"}
 Arrays = dict[str, np.ndarray]
 
 
-def load_initial(source: str, params: Params, rest: Any) -> tuple[Params, Any]:
+def load_initial(
+    source: str, params: Params, rest: Any, layers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Params, Any]:
     """Loads the weights to start from into the arrays of a network.
 
     Args:
       source: a run folder, an Orbax checkpoint, or a ``.safetensors`` or ``.npz`` file.
       params: the parameters of the network.
       rest: its other arrays; random streams stay as they are.
+      layers: the paths of its layers by the names that they have in PyTorch.
 
     Raises:
       ImportError: a package is missing.
@@ -46,7 +52,10 @@ def load_initial(source: str, params: Params, rest: Any) -> tuple[Params, Any]:
       ValueError: it cannot be read, or is of another network.
     """
     path = Path(source).expanduser()
-    found = {_normalise(name): array for name, array in _read(path).items()}
+    found = _read(path)
+    if is_from_pytorch(found):
+        found = convert(found, layers)
+    found = {_normalise(name): array for name, array in found.items()}
     (trained, make_params), (others, make_rest) = flatten_by_path(params), flatten_by_path(rest)
     numbers = {n: leaf for n, leaf in others.items() if jnp.issubdtype(leaf.dtype, jnp.inexact)}
     taken = {n: leaf for n, leaf in {**numbers, **trained}.items() if n in found or n in trained}

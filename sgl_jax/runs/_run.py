@@ -11,7 +11,7 @@ from flax import nnx
 from sgl_jax import train
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Plan
-from sgl_jax.data import Dataset, take_batch
+from sgl_jax.data import Augmentation, Dataset, take_batch
 from sgl_jax.groups import Groups
 from sgl_jax.regularizers import RegularizerLike
 from sgl_jax.runs.config import Config, Strengths
@@ -38,6 +38,7 @@ class Experiment(NamedTuple):
       state: the state before the first step.
       groups: the groups that its records count, of the network with all channels.
       regularizer: the regularizer on that network; ``None`` for a dense twin.
+      augment: changes the training images at random.
       placement: the devices to train on, if many.
       plan: the positions that are left of every leaf, once channels have left.
     """
@@ -52,6 +53,7 @@ class Experiment(NamedTuple):
     state: train.TrainState
     groups: Groups
     regularizer: RegularizerLike | None
+    augment: Augmentation
     placement: Placement | None = None
     plan: Plan | None = None
 

@@ -51,9 +51,11 @@ class Config:
       data: data set: a name, or of your own images:FOLDER, npz:FILE, idx:FOLDER or
         package.module:Name.
       image_shape: height, width and channels that the images of a folder are converted to.
+      augment: random changes of the training images: a name, or package.module:Name.
       model: network: a name, or package.module:Name of your own.
       init_from: weights to start from: a run folder, an Orbax checkpoint, or a .safetensors or .npz
-        file, with the paths and shapes of the network's own; drawn from the seed without it.
+        file, with the paths and shapes of the network's own, or of PyTorch; drawn from the seed
+        without it.
       algorithm: how the regulariser acts: a name, or package.module:Name.
       settings: NAME=VALUE for parameters that have no option, of whatever part; PART.NAME=VALUE
         where several have one of that name, as in penalty.a=3; sgl-jax list NAME lists them.
@@ -98,6 +100,7 @@ class Config:
 
     data: str = "digits"
     image_shape: tuple[int, int, int] | None = None
+    augment: str = "none"
     model: str = "lenet5"
     init_from: str | None = None
     algorithm: str = "prox_adam"

@@ -12,6 +12,7 @@ from sgl_jax._util.typing import Params
 from sgl_jax.data import batch_indices
 from sgl_jax.metrics import live_groups, sparsity
 from sgl_jax.runs._builders import (
+    build_augmentation,
     build_dataset,
     build_grouping,
     build_model,
@@ -69,7 +70,8 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     model = build_model(config, data)
     network, params, rest = train.split(model)
     if config.init_from is not None:
-        params, rest = load_initial(config.init_from, params, rest)
+        layers = getattr(model, "pytorch_layers", {})
+        params, rest = load_initial(config.init_from, params, rest, layers)
     strengths = config.strengths(count)
     image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
     grouping, weight = build_grouping(config, network.apply, (params, rest), image)
@@ -87,6 +89,7 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
         train.init_state(tx, params, rest),
         grouping.resolve(params),
         regularizer,
+        build_augmentation(config),
         placement,
     )
     raise_if_stopped()
@@ -123,6 +126,7 @@ def train_epochs(start: Run) -> Iterator[Run]:
             labels,
             batch_size=config.batch_size,
             placement=placement,
+            augment=experiment.augment,
         )
         if not math.isfinite(loss):
             raise FloatingPointError(
@@ -184,7 +188,8 @@ def _check_fit(experiment: Experiment) -> None:
     image = experiment.image
 
     def step(state, x, y):
-        return train.train_step(network.forward, tx, state, x, y)
+        images = experiment.augment(jax.random.key(0), x)
+        return train.train_step(network.forward, tx, state, images, y)
 
     def test(state, x):
         logits = network.apply((state.params, state.rest), x)

@@ -57,7 +57,7 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
 }
 
 
-def bind_accepted(factory: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+def bind_accepted(factory: Callable[..., Any], **options: Any) -> partial[Any]:
     """Binds to a factory those of the options that it has parameters for.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from sgl_jax._util.docstrings import read_parameters
 from sgl_jax.algorithms import ALGORITHMS
-from sgl_jax.data import DATASETS
+from sgl_jax.data import AUGMENTATIONS, DATASETS
 from sgl_jax.models import MODELS
 from sgl_jax.penalties import CONSTRAINTS, PENALTIES, Constraint
 from sgl_jax.runs._groupings import GROUPINGS
@@ -81,7 +81,10 @@ KINDS: dict[str, Kind] = {
         SCHEDULES,
         {"value": "learning_rate", "steps": None, "milestones": "milestones", "decay": "decay"},
     ),
-    "model": Kind("model", MODELS, dict.fromkeys(("classes", "image_shape", "rngs"))),
+    "model": Kind(
+        "model", MODELS, dict.fromkeys(("classes", "image_shape", "mean", "std", "rngs"))
+    ),
+    "augment": Kind("augmentation", AUGMENTATIONS, dict.fromkeys(("key", "images"))),
     "data": Kind(
         "data set",
         DATASETS,

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from sgl_jax._util.signals import raise_if_stopped
-from sgl_jax.data import batch_indices, take_batch
+from sgl_jax.data import Augmentation, batch_indices, keep, take_batch
 from sgl_jax.train._compile import compiled
 from sgl_jax.train._images import Images, Labels, put_on_device
 from sgl_jax.train._step import TrainState, train_step
@@ -29,17 +30,19 @@ def train_epoch(
     batch_size: int,
     scan: bool | None = None,
     placement: Placement | None = None,
+    augment: Augmentation = keep,
 ) -> tuple[TrainState, Float[Array, ""]]:
     """Trains for one pass over the data, in an order drawn from ``key``.
 
     On a GPU or TPU the epoch is one ``lax.scan``. On a CPU, where XLA runs convolutions inside a
     loop on one thread, the loop is Python's; it never waits for the device, so steps run back to
     back. Either way the caller decides when to read the loss. The step is compiled once for each
-    pair of ``forward`` and ``tx``: pass the same two objects to every epoch. ``state`` is consumed;
-    its arrays are deleted.
+    ``forward``, ``tx`` and ``augment``: pass the same objects to every epoch. ``state`` is
+    consumed; its arrays are deleted.
 
     Args:
-      key: draws the order, the epoch's only randomness besides the model's own.
+      key: draws the order and what ``augment`` changes, the epoch's only randomness besides the
+        model's own.
       forward: :attr:`Network.forward`.
       tx: any Optax transformation.
       state: the state to go on from.
@@ -49,6 +52,7 @@ def train_epoch(
       scan: if true, the epoch is one compiled loop; ``None`` for what suits the device.
       placement: many devices to train on, where the state then lies; every batch is split over
         them. A step is the same as on one device but for rounding.
+      augment: changes every batch at random; see :data:`sgl_jax.data.AUGMENTATIONS`.
 
     Returns:
       The state after the epoch, and the mean loss over its steps.
@@ -62,22 +66,25 @@ def train_epoch(
     if placement is not None:
         placement.check_batch(batch_size)
         state, (x, y, order) = placement.place(state), placement.copy((x, y, order))
+        key = placement.copy(key)
     if scan is None:
         scan = all(device.platform != "cpu" for device in x.sharding.device_set)
     raise_if_stopped()
+    program = forward, tx, placement, augment
     if scan:
-        return _compiled_epoch(forward, tx, placement, state, x, y, order)
+        return _compiled_epoch(*program, state, key, x, y, order)
     losses = []
     for row in range(len(order)):
         raise_if_stopped()
-        state, loss = compiled_step(forward, tx, placement, state, x, y, order, row)
+        state, loss = compiled_step(*program, state, key, x, y, order, row)
         losses.append(loss if placement is None else placement.settled(loss))
     return state, sum(losses[1:], losses[0]) / len(order)
 
 
-def _take_step(forward, tx, placement, state, x, y, indices):
-    """Takes one step on the examples at ``indices``, split over the devices of a placement."""
-    batch = take_batch(x, y, indices)
+def _take_step(forward, tx, placement, augment, state, key, x, y, order, row):
+    """Takes the step of one row of the order, an index that is traced, over all devices."""
+    images, labels = take_batch(x, y, order[row])
+    batch = augment(jax.random.fold_in(key, row), images), labels
     if placement is None:
         return train_step(forward, tx, state, *batch)
 
@@ -88,20 +95,15 @@ def _take_step(forward, tx, placement, state, x, y, indices):
     return placement.keep(state), loss
 
 
-def _take_row_step(forward, tx, placement, state, x, y, order, row):
-    """Takes the step of one row of the order, an index that is traced."""
-    return _take_step(forward, tx, placement, state, x, y, order[row])
-
-
-def _epoch(forward, tx, placement, state, x, y, order):
+def _epoch(forward, tx, placement, augment, state, key, x, y, order):
     """Takes the steps of all rows of the order in one loop."""
 
-    def step(state, indices):
-        return _take_step(forward, tx, placement, state, x, y, indices)
+    def step(state, row):
+        return _take_step(forward, tx, placement, augment, state, key, x, y, order, row)
 
-    state, losses = jax.lax.scan(step, state, order)
+    state, losses = jax.lax.scan(step, state, jnp.arange(len(order)))
     return state, losses.mean()
 
 
-compiled_step = compiled(_take_row_step, static_argnums=(0, 1, 2), donate_argnums=3)
-_compiled_epoch = compiled(_epoch, static_argnums=(0, 1, 2), donate_argnums=3)
+compiled_step = compiled(_take_step, static_argnums=(0, 1, 2, 3), donate_argnums=4)
+_compiled_epoch = compiled(_epoch, static_argnums=(0, 1, 2, 3), donate_argnums=4)

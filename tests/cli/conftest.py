@@ -9,7 +9,7 @@ from support.commands import TINY
 from support.short_timing import short_timing
 
 from sgl_jax import cli
-from sgl_jax.data._idx_source import ROOT_VARIABLE
+from sgl_jax.data._source import ROOT_VARIABLE
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,14 +9,12 @@ import optax
 import pytest
 from flax import nnx
 from support.modules import X, assert_same_state, dense, killed, leaves
-from support.networks import NETWORKS, PADDED, sparing
+from support.networks import NETWORKS, sparing
 
 import sgl_jax as sgl
 
 
-MODULES = sparing(
-    name for name, spec in NETWORKS.items() if hasattr(spec.make, "module") and name not in PADDED
-)
+MODULES = sparing(name for name, spec in NETWORKS.items() if hasattr(spec.make, "module"))
 
 
 @functools.cache

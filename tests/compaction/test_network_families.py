@@ -14,7 +14,14 @@ import sgl_jax as sgl
 from sgl_jax._util.pytree import flatten_by_path
 
 
-ALIKE = "cnn4", "equinox_lenet5", "haiku_residual", "linen_residual", "resnet20_identity", "wrn10_1"
+ALIKE = (
+    "conv4",
+    "equinox_lenet5",
+    "haiku_residual",
+    "linen_residual",
+    "resnet20_identity",
+    "wrn10_2",
+)
 """Networks of which there is one more of the same kind."""
 
 FAMILIES = [name for name in NETWORKS if name not in (*ALIKE, *DEEP)]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.idx_files import SOURCES, draw, published, write
+from support import cifar_files, idx_files
 from support.own_data import EXAMPLES
 
 from sgl_jax.data import DATASETS, batch_indices, take_batch
@@ -20,13 +20,15 @@ def dataset(request, tmp_path_factory):
     load = DATASETS[request.param]
     if request.param in EXAMPLES:
         return load(EXAMPLES[request.param](tmp_path_factory.mktemp("data")))
-    if request.param not in SOURCES:
+    module = sys.modules[load.__module__]
+    if not hasattr(module, "SOURCE"):
         return load()
-    files = draw()
+    of_cifar = request.param in cifar_files.SOURCES
+    files = cifar_files.draw(module.SOURCE) if of_cifar else idx_files.draw()
+    helpers = cifar_files if of_cifar else idx_files
     with pytest.MonkeyPatch.context() as patch:
-        source = published(SOURCES[request.param], files)
-        patch.setattr(sys.modules[load.__module__], "SOURCE", source)
-        return load(root=write(tmp_path_factory.mktemp("data"), files))
+        patch.setattr(module, "SOURCE", helpers.published(module.SOURCE, files))
+        return load(root=helpers.write(tmp_path_factory.mktemp("data"), files))
 
 
 def test_catalogue_is_sorted():
@@ -38,8 +40,9 @@ def test_loader_takes_a_path_or_a_folder_with_leave_to_download_or_nothing(load)
     parameters = inspect.signature(load).parameters
     defaults = {name: value.default for name, value in parameters.items()}
     required = {"path": inspect.Parameter.empty, "root": None}
-    allowed = ({}, {"root": None, "download": False}, required, {**required, "image_shape": None})
-    assert defaults in allowed
+    published = {"root": None, "download": False}
+    allowed = ({}, published, required, {**required, "image_shape": None})
+    assert defaults in (*allowed, {**published, "normalization": "own"})
 
 
 def test_dataset_holds_uint8_images_and_int32_labels(dataset):
@@ -49,6 +52,12 @@ def test_dataset_holds_uint8_images_and_int32_labels(dataset):
         assert y.dtype == np.int32
         assert y.shape == x.shape[:1]
         assert set(y) == set(range(dataset.classes))
+
+
+def test_dataset_is_standardised_by_a_number_per_channel_or_not_at_all(dataset):
+    channels = dataset.x_train.shape[-1]
+    assert len(dataset.mean) == len(dataset.std) in (0, channels)
+    assert all(0 < value < 1 for value in (*dataset.mean, *dataset.std))
 
 
 def test_dataset_uses_the_range_of_uint8(dataset):

@@ -1,17 +1,14 @@
 """Downloads from a server on this machine: whole and checked, or nothing but one sentence."""
 
-import contextlib
 import errno
 import gzip
-import http.server
 import os
 import signal
 import sys
-import threading
-from typing import NamedTuple
 
 import pytest
 from support.idx_files import SOURCES, assert_holds, assert_sentence, draw, published, write
+from support.server import Answer, Handler, serving
 
 from sgl_jax._util.signals import Stopped, note_signals
 from sgl_jax.data._download import RETRIES
@@ -19,32 +16,6 @@ from sgl_jax.data._idx_source import FILES
 
 
 CONTENTS = draw()
-
-
-class Answer(NamedTuple):
-    """An answer of the server: a status, and a body, of which it may not send all."""
-
-    body: bytes = b""
-    status: int = 200
-    sent: int | None = None
-    encoding: str | None = None
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        name = self.path.rpartition("/")[2]
-        self.server.asked.append(name)
-        answers = self.server.answers.get(name, [Answer(status=404)])
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        self.send_response(answer.status)
-        self.send_header("Content-Length", str(len(answer.body)))
-        if answer.encoding:
-            self.send_header("Content-Encoding", answer.encoding)
-        self.end_headers()
-        self.wfile.write(answer.body[: answer.sent])
-
-    def log_message(self, *args):
-        pass
 
 
 class Stalling(Handler):
@@ -57,22 +28,6 @@ class Stalling(Handler):
         self.wfile.write(BODY[: len(BODY) // 2])
         os.kill(os.getpid(), signal.SIGTERM)
         self.server.over.wait()
-
-
-@contextlib.contextmanager
-def serving(answers, handler=Handler):
-    """Serves these answers by file name, the last of each repeated."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.over = threading.Event()
-        server.answers = {name: list(of_name) for name, of_name in answers.items()}
-        server.asked = []
-        server.url = f"http://127.0.0.1:{server.server_port}/data/"
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        try:
-            yield server
-        finally:
-            server.over.set()
-            server.shutdown()
 
 
 GOOD = {f"{name}.gz": [Answer(gzip.compress(content))] for name, content in CONTENTS.items()}

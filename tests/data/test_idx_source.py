@@ -12,7 +12,8 @@ from support.idx_files import (
 )
 
 from sgl_jax.data import _idx as idx
-from sgl_jax.data._idx_source import FILES, ROOT_VARIABLE
+from sgl_jax.data._idx_source import FILES
+from sgl_jax.data._source import ROOT_VARIABLE
 
 
 @pytest.fixture(params=SOURCES)

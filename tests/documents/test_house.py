@@ -105,5 +105,5 @@ def test_data_set_of_the_recipe_passes_its_contract(with_data_set):
         env={"PATH": "", "PYTHONPATH": str(folder), "JAX_PLATFORMS": "cpu"},
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.count(f"[{name}] PASSED") == 3, run.stdout
+    assert run.stdout.count(f"[{name}] PASSED") == 4, run.stdout
     assert "test_catalogue_is_sorted PASSED" in run.stdout

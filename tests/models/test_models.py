@@ -1,6 +1,7 @@
 """Every model of the catalogue: shapes, parameters, widths; LeNet-5 in its own numbers."""
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +9,18 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from sgl_jax.models import MODELS, LeNet5, max_pool
+from sgl_jax.models import MODELS, LeNet5, ResNet, WideResNet, max_pool
 from sgl_jax.models._base import bias_init, kernel_init
+from sgl_jax.models.resnet import Padded
 
 
-NARROW = {"lenet5": (3, 4, 5)}
+NARROW = {
+    "conv4": (3, 4, 5),
+    "lenet5": (3, 4, 5),
+    "resnet": (4, 1, 2, 3, 0, *range(5, 14)),
+    "vgg16": tuple(range(3, 17)),
+    "wide_resnet": (3, 4, 5, 6, *range(7, 19)),
+}
 """Small widths per model, all different, so that a mix-up shows."""
 
 
@@ -39,7 +47,7 @@ def test_catalogue_is_sorted():
 def test_model_maps_images_to_logits_at_any_width(name):
     model = builder(name)(jax.random.key(0))
     images = jax.random.uniform(jax.random.key(0), (2, *MODELS[name].image_shape))
-    logits = nnx.jit(model)(images)
+    logits = nnx.jit(lambda model, images: model(images))(model, images)
     assert logits.shape == (2, 7)
     assert logits.dtype == jnp.float32
     assert np.isfinite(logits).all()
@@ -52,7 +60,85 @@ def test_model_is_made_by_its_rngs_alone(name):
         for key in map(jax.random.key, (0, 0, 1))
     )
     assert all(np.array_equal(a, b) for a, b in zip(first, same, strict=True))
-    assert not any(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+    kernels = [pair for pair in zip(first, other, strict=True) if pair[0].ndim > 1]
+    assert not any(np.array_equal(a, b) for a, b in kernels)
+
+
+def count_parameters(make, **options):
+    model = nnx.eval_shape(lambda: make(**options, rngs=nnx.Rngs(0)))
+    return sum(math.prod(shape) for shape in shapes(model).values())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "count"),
+    [
+        ("conv4", {}, 1_087_010),
+        ("resnet", {}, 269_722),
+        ("resnet", {"depth": 32}, 464_154),
+        ("resnet", {"depth": 44}, 658_586),
+        ("resnet", {"depth": 56}, 853_018),
+        ("resnet", {"depth": 56, "shortcut": "projection"}, 855_770),
+        ("resnet", {"depth": 110}, 1_727_962),
+        ("vgg16", {}, 14_991_946),
+        ("wide_resnet", {}, 36_479_194),
+        ("wide_resnet", {"classes": 100}, 36_536_884),
+    ],
+)
+def test_models_have_as_many_parameters_as_published(name, options, count):
+    assert count_parameters(MODELS[name], **options) == count
+
+
+def test_wide_resnet_has_its_strides_in_the_second_convolutions():
+    model = nnx.eval_shape(lambda: WideResNet(depth=10, widen=2, rngs=nnx.Rngs(0)))
+    strides = [(block.conv1.strides, block.conv2.strides) for block in model.blocks]
+    assert strides == [(1, 1), (1, 2), (1, 2)]
+
+
+def test_wide_resnet_of_width_one_begins_with_an_identity():
+    model = nnx.eval_shape(lambda: WideResNet(depth=40, widen=1, rngs=nnx.Rngs(0)))
+    assert model.widths[:3] == (16, 32, 64)
+    assert model.blocks[0].project is None
+    assert model.blocks[6].project is not None
+
+
+def test_identity_shortcut_takes_every_second_pixel_between_zeros():
+    x = jnp.arange(64.0).reshape(1, 4, 4, 4)
+    found = Padded(2, 1)(x)
+    assert found.shape == (1, 2, 2, 7)
+    np.testing.assert_array_equal(found[..., 2:6], x[:, ::2, ::2])
+    assert not found[..., :2].any()
+    assert not found[..., 6:].any()
+
+
+@pytest.mark.parametrize("name", ["resnet", "vgg16", "wide_resnet"])
+def test_images_are_standardised_by_the_model(name):
+    mean, std = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
+    make = functools.partial(MODELS[name], NARROW[name])
+    plain, standard = make(rngs=nnx.Rngs(0)), make(mean=mean, std=std, rngs=nnx.Rngs(0))
+    plain.eval(), standard.eval()
+    images = jax.random.uniform(jax.random.key(0), (2, 32, 32, 3))
+    expected = nnx.jit(plain)(
+        (images - np.array([[[mean]]], np.float32)) / np.array([[[std]]], np.float32)
+    )
+    np.testing.assert_allclose(nnx.jit(standard)(images), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("depth", [9, 2, 21])
+def test_resnet_refuses_depths_that_it_cannot_have(depth):
+    with pytest.raises(ValueError, match=f"depth of 6n \\+ 2 layers, got {depth}"):
+        ResNet(depth=depth, rngs=nnx.Rngs(0))
+
+
+@pytest.mark.parametrize(("depth", "widen"), [(9, 1), (4, 1), (28, 0)])
+def test_wide_resnet_refuses_depths_and_factors_that_it_cannot_have(depth, widen):
+    with pytest.raises(ValueError, match=f"got {depth} and {widen}"):
+        WideResNet(depth=depth, widen=widen, rngs=nnx.Rngs(0))
+
+
+@pytest.mark.parametrize("widths", [(16, 8), (0, 8, 8, 16, 16, 4, 4, 4), (4, 1, 1, 1, 1, 4, 0, 4)])
+def test_resnet_refuses_widths_it_cannot_have(widths):
+    with pytest.raises(ValueError, match="5 widths between its blocks and 3 inside of them"):
+        ResNet(widths, depth=8, rngs=nnx.Rngs(0))
 
 
 def test_lenet5_has_the_shapes_of_the_paper():
@@ -79,7 +165,7 @@ def test_models_start_at_the_scale_of_the_paper():
 
 @pytest.mark.parametrize("widths", [(20, 50), (20, 0, 500)])
 def test_lenet5_refuses_widths_it_cannot_have(widths):
-    with pytest.raises(ValueError, match="three widths of at least 1, got"):
+    with pytest.raises(ValueError, match="3 widths of at least 1, got"):
         LeNet5(widths=widths, rngs=nnx.Rngs(0))
 
 

@@ -16,6 +16,7 @@ from support.tiny import Normed, bits
 from sgl_jax import train
 from sgl_jax._util import orbax
 from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax.models import ResNet
 from sgl_jax.runs._initial import FORMATS, load_initial
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.experiment import prepare
@@ -114,6 +115,26 @@ def test_weights_of_another_network_are_refused_by_the_first_mismatch(tmp_path, 
     with pytest.raises(ValueError, match="of this network") as error:
         load_initial(str(path), *split(0))
     assert_sentence(error, words, path)
+
+
+def test_weights_of_pytorch_are_converted(tmp_path):
+    model = ResNet(depth=8, shortcut="projection", rngs=nnx.Rngs(0))
+    _, params, rest = train.split(model)
+    ours = {**flatten_by_path(params)[0], **flatten_by_path(rest)[0]}
+    expected = {n: np.asarray(a) + 1 for n, a in ours.items() if a.dtype == jnp.float32}
+    names = {ours: theirs for theirs, ours in model.pytorch_layers.items()}
+    leaves = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
+    arrays = {"bn1.num_batches_tracked": np.zeros((), np.int64)}
+    for path, array in expected.items():
+        layer, _, leaf = path.rpartition("/")
+        axes = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}[array.ndim]
+        arrays[f"{names[layer]}.{leaves.get(leaf, leaf)}"] = array.transpose(axes)
+    np.savez(tmp_path / "weights.npz", **arrays)
+    found = load_initial(str(tmp_path / "weights.npz"), params, rest, model.pytorch_layers)
+    for tree in found:
+        for path, leaf in flatten_by_path(tree)[0].items():
+            if path in expected:
+                np.testing.assert_array_equal(leaf, expected[path], path)
 
 
 @pytest.mark.parametrize("kind", FORMATS)

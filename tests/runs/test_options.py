@@ -28,6 +28,7 @@ BASES["dense splitting"] = BASES["splitting"].twin()
 
 VALUES = {
     "data": "support.tiny:load_few",
+    "augment": "crop_flip",
     "model": "support.tiny:Wider",
     "algorithm": "prox_sgd",
     "settings": ("groups.skip=fc",),
@@ -129,6 +130,7 @@ def fingerprint(config):
     strengths = config.strengths(count)
     regularizer = builders.build_regularizer(config, strengths, params, steps, (grouping, weight))
     tx = builders.build_transformation(config, strengths, steps, regularizer)
+    augment = builders.build_augmentation(config)
     state = tx.init(params)
     step = jax.make_jaxpr(tx.update)(params, state, params)
     consts = [np.asarray(const).tobytes() for const in step.consts]
@@ -137,6 +139,7 @@ def fingerprint(config):
         (count, steps, bits(params), grouping.resolve(params)),
         (str(jax.tree.structure(state)), bits(state)),
         (re.sub(r" at 0x\w+", "", str(step)), consts),
+        (augment.func, augment.keywords),
     )
 
 
@@ -189,7 +192,9 @@ def another_value(parameter):
 
 
 PARTS = [
-    f"{kind} {name}" for kind in ("algorithm", "optimizer", "schedule") for name in names(kind)
+    f"{kind} {name}"
+    for kind in ("algorithm", "augment", "optimizer", "schedule")
+    for name in names(kind)
 ]
 
 
@@ -200,7 +205,7 @@ def test_every_parameter_of_a_part_is_reached_by_a_setting(part):
     kind, name = part.split()
     base = dataclasses.replace(BASES[name if kind == "algorithm" else "splitting"], **{kind: name})
     found = find_parameters(KINDS[kind].catalogue[name], KINDS[kind].options)
-    assert found or name in ("constant", "staircase", "subgradient")
+    assert found or name in ("constant", "none", "staircase", "subgradient")
     for parameter in found.values():
         text = f"{kind}.{parameter.name}={another_value(parameter)}"
         assert fingerprint(dataclasses.replace(base, settings=(text,))) != fingerprint(base)

@@ -12,13 +12,13 @@ import sys
 import numpy as np
 
 from sgl_jax.data import DATASETS
-from sgl_jax.data._idx_source import FILES
+from sgl_jax.data._idx_source import FILES, IdxSource
 
 
 SOURCES = {
     name: sys.modules[load.__module__].SOURCE
     for name, load in DATASETS.items()
-    if hasattr(sys.modules[load.__module__], "SOURCE")
+    if isinstance(getattr(sys.modules[load.__module__], "SOURCE", None), IdxSource)
 }
 """The data sets of the catalogue that are published as IDX files."""
 

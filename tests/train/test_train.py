@@ -121,6 +121,29 @@ def test_scan_takes_the_same_steps_as_the_loop(regularized, digits):
     assert found[0][1:3] == (10, 10)
 
 
+@pytest.mark.parametrize("scan", [False, True])
+def test_every_batch_is_augmented_with_a_key_of_its_own(scan, digits):
+    network, params, rest = split(Counting(nnx.Rngs(0)))
+    seen, tx = [], optax.sgd(0.0)
+
+    def augment(key, images):
+        jax.debug.callback(lambda *got: seen.append(got), jax.random.key_data(key), images.sum())
+        return images
+
+    x, y = digits.x_train[:40], digits.y_train[:40]
+    for epoch in (0, 1, 1):
+        state = init_state(tx, params, rest)
+        key = jax.random.key(epoch)
+        options = {"batch_size": 10, "scan": scan, "augment": augment}
+        train_epoch(key, network.forward, tx, state, x, y, **options)
+        jax.effects_barrier()
+    keys = [tuple(key.tolist()) for key, _ in seen]
+    assert len(keys) == 12
+    assert len(set(keys)) == 8
+    assert sorted(keys[4:8]) == sorted(keys[8:])
+    np.testing.assert_allclose(sum(total for _, total in seen[:4]), x.sum() / 255, rtol=1e-5)
+
+
 @pytest.mark.parametrize("chunk_size", [0, -3])
 def test_evaluate_needs_chunks_of_an_image_at_least(digits, chunk_size):
     with pytest.raises(ValueError, match=f"at least 1, got chunk_size={chunk_size}"):

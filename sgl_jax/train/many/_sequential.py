@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sgl_jax.data import batch_indices
+from sgl_jax.data import batch_indices, keep
 from sgl_jax.train import TrainState, train_epoch
 from sgl_jax.train._epoch import compiled_step
 from sgl_jax.train.many._indexing import move, put_lanes, take_lanes
@@ -96,7 +96,7 @@ def _interleave_steps(
     for row in range(len(orders[0])):
         for k, (job, order) in enumerate(zip(jobs, orders, strict=True)):
             states[k], loss = compiled_step(
-                job.forward, job.tx, None, states[k], job.x, job.y, order, row
+                job.forward, job.tx, None, keep, states[k], keys[k], job.x, job.y, order, row
             )
             totals[k] = totals[k] + loss
     return states, [total / len(orders[0]) for total in totals]

@@ -85,10 +85,6 @@ DEEP = "resnet56_identity", "resnet56_projection", "wrn28_10"
 """Networks that repeat the blocks of others, and take long to compile."""
 
 
-PADDED = "resnet20_identity", "resnet56_identity"
-"""Networks that write down how many channels they pad; their widths do not say which."""
-
-
 def sparing(names: Iterable[str], chosen: Iterable[str] = FEW) -> list[Any]:
     """Names for ``parametrize``, in the first tier the chosen ones."""
     return usual(names, chosen)

@@ -18,6 +18,7 @@ from support.networks._base import Apply, Widths
 
 KERNELS = "kernel", "weight", "w"
 SCALES = "scale", "weight"
+ZEROS = "below", "above"
 
 
 def fill(
@@ -38,6 +39,8 @@ def fill(
         elif name in KERNELS and len(shape) > 1:
             scale = gain * math.sqrt(shape[outputs] / math.prod(shape))
             leaves[path] = jnp.asarray(scale * generator.standard_normal(shape, np.float32))
+        elif name in ZEROS:
+            leaves[path] = jnp.zeros(shape, np.float32)
         elif name in SCALES or re.search(variances, path):
             leaves[path] = jnp.asarray(generator.uniform(0.5, 1.5, shape), np.float32)
         else:

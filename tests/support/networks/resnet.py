@@ -3,50 +3,12 @@
 import functools
 import itertools
 
-import jax
-import jax.numpy as jnp
-from flax import nnx
+import numpy as np
 
-from support.networks._base import Spec, Unit, Widths
+from sgl_jax.models import ResNet
+from support.networks._base import Entry, Spec, Unit, Widths
 from support.networks._values import in_nnx
 from support.networks._wiring import unit
-
-
-class Block(nnx.Module):
-    """Conv-BN-ReLU, conv-BN, plus the shortcut, ReLU.
-
-    Args:
-      inputs, inner, outputs: numbers of channels.
-      stride: of the first convolution.
-      projection: whether the shortcut is a 1x1 convolution with batch norm; otherwise it takes
-        every ``stride``-th pixel.
-      pads: channels of zeros that such a shortcut gets, below and above its own.
-    """
-
-    def __init__(
-        self, inputs, inner, outputs, *, stride=1, projection=False, pads=(0, 0), rngs
-    ) -> None:
-        options = {"use_bias": False, "rngs": rngs}
-        self.conv1 = nnx.Conv(inputs, inner, (3, 3), stride, **options)
-        self.bn1 = nnx.BatchNorm(inner, rngs=rngs)
-        self.conv2 = nnx.Conv(inner, outputs, (3, 3), **options)
-        self.bn2 = nnx.BatchNorm(outputs, rngs=rngs)
-        self.stride, self.pads, self.projection = stride, pads, projection
-        if projection:
-            self.project = nnx.Conv(inputs, outputs, (1, 1), stride, **options)
-            self.bn3 = nnx.BatchNorm(outputs, rngs=rngs)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        y = self.bn2(self.conv2(nnx.relu(self.bn1(self.conv1(x)))))
-        return nnx.relu(y + self.shortcut(x))
-
-    def shortcut(self, x: jax.Array) -> jax.Array:
-        if self.projection:
-            return self.bn3(self.project(x))
-        if self.stride == 1:
-            return x
-        x = x[:, :: self.stride, :: self.stride]
-        return jnp.pad(x, ((0, 0), (0, 0), (0, 0), self.pads))
 
 
 def resnet_widths(depth: int, shortcut: str = "projection", base: int = 16) -> Widths:
@@ -64,50 +26,6 @@ def blocks(depth: int) -> int:
     return (depth - 2) // 6
 
 
-class ResNet(nnx.Module):
-    """Three stages of basic blocks between a convolution and the mean over all pixels.
-
-    Args:
-      depth: 6n + 2 for n blocks in each stage.
-      widths: for projections the channels of the three stages; for identities (option A) those of
-        the first stage and the pads below and above of the second and of the third, so that a
-        stage is as wide as the one before and its pads. Then those inside of each block.
-      shortcut: ``"projection"`` or ``"identity"``, where a stage begins.
-    """
-
-    def __init__(
-        self, depth: int, widths: Widths | None = None, shortcut: str = "projection", *, rngs
-    ) -> None:
-        widths = resnet_widths(depth, shortcut) if widths is None else widths
-        stages, pads, inner = unpacked(widths, shortcut)
-        self.stem = nnx.Conv(3, stages[0], (3, 3), use_bias=False, rngs=rngs)
-        self.bn = nnx.BatchNorm(stages[0], rngs=rngs)
-        self.blocks, inputs = nnx.List(), stages[0]
-        for i, width in enumerate(inner):
-            stage, later = divmod(i, blocks(depth))
-            begins = stage > 0 and not later
-            kind = {"stride": 1 + begins, "projection": begins and shortcut == "projection"}
-            kind["pads"] = pads[stage] if begins else (0, 0)
-            self.blocks.append(Block(inputs, width, stages[stage], **kind, rngs=rngs))
-            inputs = stages[stage]
-        self.fc = nnx.Linear(inputs, 10, rngs=rngs)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        x = nnx.relu(self.bn(self.stem(x)))
-        for block in self.blocks:
-            x = block(x)
-        return self.fc(x.mean(axis=(1, 2)))
-
-
-def unpacked(widths: Widths, shortcut: str):
-    """Channels of the stages, pads that they begin with, channels inside of the blocks."""
-    if shortcut == "projection":
-        return widths[:3], [(0, 0)] * 3, widths[3:]
-    base, *around = widths[:5]
-    pads = [(0, 0), tuple(around[:2]), tuple(around[2:])]
-    return (base, base + sum(around[:2]), base + sum(around)), pads, widths[5:]
-
-
 def stage_layers(depth: int, stage: int, shortcut: str, offset: int = 0):
     """The layers that write, normalise and read the channels between the blocks of a stage."""
     first, end = stage * blocks(depth), (stage + 1) * blocks(depth)
@@ -117,11 +35,14 @@ def stage_layers(depth: int, stage: int, shortcut: str, offset: int = 0):
     if stage == 0:
         writes, norms = [*writes, "stem"], [*norms, "bn"]
     elif shortcut == "projection":
-        writes, norms = [*writes, f"blocks/{first}/project"], [*norms, f"blocks/{first}/bn3"]
+        writes, norms = (
+            [*writes, f"blocks/{first}/shortcut/conv"],
+            [*norms, f"blocks/{first}/shortcut/bn"],
+        )
     if stage == 2:
         reads = [*reads, "fc"]
     elif shortcut == "projection":
-        reads = [*reads, f"blocks/{end}/project"]
+        reads = [*reads, f"blocks/{end}/shortcut/conv"]
     return tuple([(name, offset) for name in names] for names in (writes, norms, reads))
 
 
@@ -139,6 +60,15 @@ def stage_offsets(widths: Widths, shortcut: str) -> list[dict[int, int]]:
     ]
 
 
+def zeros_of(depth: int, number: int, width: int) -> tuple[Entry, ...]:
+    """The zeros of a shortcut that one of the widths counts; none for the first."""
+    if not number:
+        return ()
+    stage, side = 1 + (number - 1) // 2, ("below", "above")[(number - 1) % 2]
+    path = f"1/blocks/{stage * blocks(depth)}/shortcut/{side}"
+    return (Entry(path, 0, np.arange(width)[:, None]),)
+
+
 def resnet_units(depth: int, shortcut: str, widths: Widths) -> list[Unit]:
     """The units between the blocks, then those inside of the blocks."""
     units = []
@@ -147,7 +77,9 @@ def resnet_units(depth: int, shortcut: str, widths: Widths) -> list[Unit]:
         writes, norms, reads = (
             list(itertools.chain(*layers)) for layers in zip(*stages, strict=True)
         )
-        units.append(unit(width, writes=writes, bias=False, norms=norms, reads=reads))
+        found = unit(width, writes=writes, bias=False, norms=norms, reads=reads)
+        zeros = zeros_of(depth, len(units), width) if shortcut == "identity" else ()
+        units.append(found._replace(followers=found.followers + zeros))
     for i, width in enumerate(widths[len(units) :]):
         block = f"blocks/{i}"
         inside = {"writes": [f"{block}/conv1"], "norms": [f"{block}/bn1"]}
@@ -167,7 +99,7 @@ def resnet(depth: int, shortcut: str, small: Widths) -> Spec:
     stages = small[: 3 if shortcut == "projection" else 5]
     inner = [4 + i % 3 for i in range(3 * blocks(depth))]
     return Spec(
-        in_nnx(functools.partial(ResNet, depth, shortcut=shortcut)),
+        in_nnx(functools.partial(ResNet, depth=depth, shortcut=shortcut)),
         functools.partial(resnet_units, depth, shortcut),
         (16, 16, 3),
         (*stages, *inner),

@@ -2,31 +2,10 @@
 
 import functools
 
-import jax
-from flax import nnx
-
+from sgl_jax.models import WideResNet
 from support.networks._base import Spec, Unit, Widths
 from support.networks._values import in_nnx
 from support.networks._wiring import unit
-
-
-class Block(nnx.Module):
-    """BN-ReLU-conv twice, plus the input, or plus a 1x1 convolution of the activated input."""
-
-    def __init__(self, inputs, inner, outputs, *, stride=1, projection=False, rngs) -> None:
-        options = {"use_bias": False, "rngs": rngs}
-        self.bn1 = nnx.BatchNorm(inputs, rngs=rngs)
-        self.conv1 = nnx.Conv(inputs, inner, (3, 3), stride, **options)
-        self.bn2 = nnx.BatchNorm(inner, rngs=rngs)
-        self.conv2 = nnx.Conv(inner, outputs, (3, 3), **options)
-        self.projection = projection
-        if projection:
-            self.project = nnx.Conv(inputs, outputs, (1, 1), stride, **options)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        active = nnx.relu(self.bn1(x))
-        y = self.conv2(nnx.relu(self.bn2(self.conv1(active))))
-        return y + (self.project(active) if self.projection else x)
 
 
 def blocks(depth: int) -> int:
@@ -40,38 +19,6 @@ def wide_widths(depth: int, widen: int) -> Widths:
     """The published widths."""
     stages = tuple(16 * widen * 2**stage for stage in range(3))
     return (16, *stages, *(width for width in stages for _ in range(blocks(depth))))
-
-
-class WideResNet(nnx.Module):
-    """Three stages of blocks, each beginning with a projection; batch norm before the mean.
-
-    Args:
-      depth: 6n + 4 for n blocks in each stage.
-      widen: factor of the published widths.
-      widths: in their place, the channels of the first convolution, of the three stages, and those
-        inside of each block.
-    """
-
-    def __init__(
-        self, depth: int = 28, widen: int = 10, widths: Widths | None = None, *, rngs: nnx.Rngs
-    ) -> None:
-        widths = wide_widths(depth, widen) if widths is None else widths
-        stages, inputs = widths[1:4], widths[0]
-        self.stem = nnx.Conv(3, inputs, (3, 3), use_bias=False, rngs=rngs)
-        self.blocks = nnx.List()
-        for i, width in enumerate(widths[4:]):
-            stage, later = divmod(i, blocks(depth))
-            kind = {"stride": 1 if later or not stage else 2, "projection": not later}
-            self.blocks.append(Block(inputs, width, stages[stage], **kind, rngs=rngs))
-            inputs = stages[stage]
-        self.bn = nnx.BatchNorm(inputs, rngs=rngs)
-        self.fc = nnx.Linear(inputs, 10, rngs=rngs)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        x = self.stem(x)
-        for block in self.blocks:
-            x = block(x)
-        return self.fc(nnx.relu(self.bn(x)).mean(axis=(1, 2)))
 
 
 def wide_units(depth: int, widths: Widths) -> list[Unit]:
@@ -107,7 +54,7 @@ def _stage(depth: int, stage: int, width: int) -> Unit:
 def wide(depth: int, widen: int) -> Spec:
     inner = (4 + i % 3 for i in range(3 * blocks(depth)))
     return Spec(
-        in_nnx(functools.partial(WideResNet, depth, widen)),
+        in_nnx(functools.partial(WideResNet, depth=depth, widen=widen)),
         functools.partial(wide_units, depth),
         (16, 16, 3),
         (5, 6, 8, 10, *inner),
@@ -116,4 +63,4 @@ def wide(depth: int, widen: int) -> Spec:
     )
 
 
-WIDE = {"wrn10_1": wide(10, 1), "wrn28_10": wide(28, 10)}
+WIDE = {"wrn10_2": wide(10, 2), "wrn28_10": wide(28, 10)}
