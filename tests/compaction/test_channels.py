@@ -102,6 +102,33 @@ def test_algorithms_take_channel_groups(algorithm):
     assert jax.tree.structure(sgl.sparse_params(state, optax.apply_updates(DENSE, updates)))
 
 
+def attend(params, x):
+    """Attention of three learned queries to the entries of x."""
+    query = jnp.einsum("lf,fhd->lhd", params["table"], params["query"])
+    key, value = (jnp.einsum("bif,fhd->bihd", x, params[name]) for name in ("key", "value"))
+    weights = jax.nn.softmax(jnp.einsum("lhd,bihd->bhli", query, key))
+    return jnp.einsum("bhli,bihd,hdo->blo", weights, value, params["out"])
+
+
+def test_learned_queries_are_in_groups_that_go():
+    shapes = {"table": (3, 8), "query": (8, 2, 4), "key": (6, 2, 4), "value": (6, 2, 4)}
+    shapes["out"] = (2, 4, 8)
+    keys = jax.random.split(jax.random.key(0), len(shapes))
+    params = {n: jax.random.normal(key, shapes[n]) for n, key in zip(shapes, keys, strict=True)}
+    x = jax.random.normal(jax.random.key(1), (2, 5, 6))
+    families = sgl.channel_groups(attend, params, x).groups
+    made = [{member.path: member for member in family.members} for family in families]
+    assert sorted(map(sorted, made)) == [["key"], ["query", "table"], ["value"]]
+    for members in made:
+        for path, member in members.items():
+            params[path] = jnp.where(member.owners == 1, 0.0, params[path])
+    small = sgl.compact(attend, params, x)
+    shapes = {path: leaf.shape for path, leaf in small.params.items()}
+    assert shapes["table"] == (3, 7)
+    assert shapes["query"] == (7, 2, 3)
+    assert shapes["key"] == shapes["value"] == (6, 2, 3)
+
+
 def test_readers_make_overlapping_groups_without_a_prox():
     groups = sgl.channel_groups(dense, DENSE | {"d": jnp.ones((2, 2))}, X)
     assert [m.path for family in groups.groups for m in family.members] == ["a", "b"]

@@ -113,12 +113,29 @@ def _members(
 
 
 def _homes(channels: Sequence[Channels], floating: set[Path]) -> dict[Path, Slot]:
-    """For every leaf the axis by which it is in groups: the last that makes removable channels."""
-    homes: dict[Path, Slot] = {}
-    for slot in _removable(channels, floating):
-        if not slot.reads and (slot.path not in homes or slot.axis >= homes[slot.path].axis):
-            homes[slot.path] = slot
-    return homes
+    """For every leaf the axis by which it is in groups.
+
+    It is the last that makes removable channels, but for channels that other leaves make, too, and
+    are not in groups by: of a learned query not its heads, say, where key and value are in groups
+    by head dimensions. Such channels are left out one after the other, the least complete first.
+    """
+    makers = [
+        [slot for slot in _removable([each], floating) if not slot.reads] for each in channels
+    ]
+    makers = [slots for slots in makers if slots]
+    while True:
+        homes: dict[Path, Slot] = {}
+        for slot in itertools.chain(*makers):
+            if slot.path not in homes or slot.axis >= homes[slot.path].axis:
+                homes[slot.path] = slot
+        shares = [
+            sum(homes[slot.path] is slot for slot in slots) / len({slot.path for slot in slots})
+            for slots in makers
+        ]
+        incomplete = [share for share in shares if 0 < share < 1]
+        if not incomplete:
+            return homes
+        makers.pop(shares.index(min(incomplete)))
 
 
 def _whole_heads(channels: Sequence[Channels], floating: set[Path]) -> dict[Path, Slot]:
