@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -86,7 +87,7 @@ def test_groups_of_several_leaves_count_at_their_kernel():
     grouping = sgl.channel_groups(
         lambda p, x: (x @ p["a"]["kernel"] + p["a"]["bias"][None]) @ p["b"]["kernel"],
         params,
-        jax.ShapeDtypeStruct((1, 2), float),
+        jax.ShapeDtypeStruct((1, 2), jnp.float32),
     )
     params["a"] = jax.tree.map(lambda leaf: leaf.at[..., 1].set(0.0), params["a"])
     assert count_layers(params, grouping) == {"a/kernel": Layer(6, 9, 2, 3)}

@@ -5,6 +5,7 @@ import functools
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.tiers import usual
@@ -123,7 +124,7 @@ def fingerprint(config):
     data = load(config.data, config.holdout)
     ours = tuple(text for text in config.settings if text.startswith("model."))
     network, params, rest = build(config.model, config.seed, ours, config.data, config.holdout)
-    image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), float)
+    image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
     grouping, weight = builders.build_grouping(config, network.apply, (params, rest), image)
     count = len(data.y_train)
     steps = len(batch_indices(jax.random.key(0), count, config.batch_size))
