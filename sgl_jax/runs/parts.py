@@ -81,9 +81,7 @@ KINDS: dict[str, Kind] = {
         SCHEDULES,
         {"value": "learning_rate", "steps": None, "milestones": "milestones", "decay": "decay"},
     ),
-    "model": Kind(
-        "model", MODELS, dict.fromkeys(("classes", "image_shape", "mean", "std", "rngs"))
-    ),
+    "model": Kind("model", MODELS, dict.fromkeys(("classes", "image_shape", "rngs"))),
     "augment": Kind("augmentation", AUGMENTATIONS, dict.fromkeys(("key", "images"))),
     "data": Kind(
         "data set",

@@ -78,9 +78,9 @@ def epochs_done(path):
     return record.read_bytes().count(b"\n") if record.exists() else 0
 
 
-def wait_for(process, path, epochs):
-    """Waits until so many epochs are done, or the process has ended."""
-    until = time.monotonic() + LONGEST
+def wait_for(process, path, epochs, longest=LONGEST):
+    """Waits until so many epochs are done, or the process has ended, at longest some seconds."""
+    until = time.monotonic() + longest
     while process.poll() is None and epochs_done(path) < epochs and time.monotonic() < until:
         time.sleep(0.005)
 
@@ -126,18 +126,30 @@ def wait_for_handlers(process):
         caught = int(status.partition("SigCgt:")[2].split()[0], 16)
 
 
+def wait_at_random(process, path, uninterrupted, generator, begun):
+    """Waits for a moment before the process has done an epoch, or, ``begun``, another two.
+
+    Where the machine is quicker by then, the epochs tell the end of that time: so a process that
+    has just begun is never at its end.
+    """
+    done, first, whole = epochs_done(path), uninterrupted.first, uninterrupted.whole
+    if begun:
+        wait_for(process, path, done + 1)
+        wait_for(process, path, done + 3, generator.uniform(0, 3 * (whole - first) / EPOCHS))
+    else:
+        wait_for(process, path, done + 1, generator.uniform(0, first))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_at_any_moment_end_a_run_with_their_status(tmp_path, uninterrupted, number, status):
-    """Two of them at any moment before the first epoch, two at any after it."""
+    """Two of them at any moment before its first epoch, two at any until two more are done."""
     path, generator = tmp_path / "runs" / "stopped", random.Random(int(number))
     stopped = 0
-    for longest in (uninterrupted.first, uninterrupted.whole - uninterrupted.first) * 2:
+    for begun in (False, True) * 2:
         process = started(path, "--resume")
         wait_for_handlers(process)
-        if longest < uninterrupted.first:
-            wait_for(process, path, epochs_done(path) + 1)
-        time.sleep(generator.uniform(0, longest))
+        wait_at_random(process, path, uninterrupted, generator, begun)
         process.send_signal(number)
         found, said = finished(process)
         assert (found, "interrupted" in said) in ((status, True), (0, False)), said
@@ -152,13 +164,10 @@ def test_signals_at_any_moment_end_a_run_with_their_status(tmp_path, uninterrupt
 def test_a_run_that_is_killed_six_times_ends_as_if_it_had_not_been(tmp_path, uninterrupted):
     """Three times at any moment before its first epoch, three times between two others."""
     path, generator = tmp_path / "runs" / "killed", random.Random(0)
-    training = uninterrupted.whole - uninterrupted.first
     killed = []
-    for longest in (uninterrupted.first, training / 20) * 3:
+    for begun in (False, True) * 3:
         process = started(path, "--resume")
-        if longest < uninterrupted.first:
-            wait_for(process, path, epochs_done(path) + 1)
-        time.sleep(generator.uniform(0, longest))
+        wait_at_random(process, path, uninterrupted, generator, begun)
         process.kill()
         killed.append(finished(process)[0] == -signal.SIGKILL)
     assert any(killed)
