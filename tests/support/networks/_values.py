@@ -56,18 +56,35 @@ def _constant(leaf: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class InNNX:
-    """``Spec.make`` of ``model(widths=..., rngs=...)``; the tree is ``(parameters, the rest)``."""
+    """``Spec.make`` of ``model(widths=..., rngs=...)``; the tree is ``(parameters, the rest)``.
+
+    Random streams, which nothing in use reads, are no part of the tree.
+    """
 
     model: Callable[..., nnx.Module]
     gain: float
 
     def __call__(self, widths: Widths, seed: int) -> tuple[Apply, Any]:
         network, params, rest = split(self._blank(widths))
-        return network.apply, fill((params, rest), seed, self.gain)
+        streams, rest = self._streams(rest)
+
+        def apply(variables, x):
+            trained, others = variables
+            return network.apply((trained, nnx.merge_state(others, streams)), x)
+
+        return apply, fill((params, rest), seed, self.gain)
 
     def module(self, widths: Widths, params: Any) -> nnx.Module:
         """A module in training mode that has these arrays."""
-        return nnx.merge(nnx.graphdef(self._blank(widths)), *params)
+        blank = self._blank(widths)
+        streams, _ = self._streams(nnx.split(blank, nnx.Param, ...)[2])
+        return nnx.merge(nnx.graphdef(blank), *params, streams)
+
+    @staticmethod
+    def _streams(rest: nnx.State) -> tuple[nnx.State, nnx.State]:
+        """The random streams, with numbers, and the other arrays."""
+        streams, others = nnx.split_state(rest, nnx.RngState, ...)
+        return fill(streams, 0), others
 
     def _blank(self, widths: Widths) -> nnx.Module:
         return nnx.eval_shape(lambda: self.model(widths=widths, rngs=nnx.Rngs(0)))
