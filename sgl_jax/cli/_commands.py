@@ -80,17 +80,24 @@ def train(
                 twin = dense.train(config.twin(), mode, on_epoch, placement)
                 finished = {"dense": twin, **finished}
             after = [] if config.dense else _tabulate_compact(folder, finished)
-        records = {name: run.records[-1] for name, run in finished.items()}
-        if (penalised := find_penalised(finished[kind])) is not None:
-            last = records.pop(kind)
-            records |= {PENALISED: penalised, kind: last}
-        console.print(tabulate_records(records, config.groups), *after)
-        console.print(_describe(finished[kind]))
-        figure = folder.path / "figure.png"
-        if is_first_process():
-            _save_figure(finished, figure)
-        console.print(f"How it came about: {figure}")
+        _report(console, folder, finished, kind, after)
         raise_if_stopped()
+
+
+def _report(
+    console: Console, folder: RunFolder, finished: Mapping[str, Run], kind: str, after: list[Any]
+) -> None:
+    """Prints the tables of a run of some kind and of its twin, and saves their figure."""
+    records = {name: run.records[-1] for name, run in finished.items()}
+    if (penalised := find_penalised(finished[kind])) is not None:
+        last = records.pop(kind)
+        records |= {PENALISED: penalised, kind: last}
+    console.print(tabulate_records(records, finished[kind].experiment.config.groups), *after)
+    console.print(_describe(finished[kind]))
+    figure = folder.path / "figure.png"
+    if is_first_process():
+        _save_figure(finished, figure)
+    console.print(f"How it came about: {figure}")
 
 
 def evaluate(
