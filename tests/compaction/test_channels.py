@@ -129,6 +129,29 @@ def test_learned_queries_are_in_groups_that_go():
     assert shapes["key"] == shapes["value"] == (6, 2, 3)
 
 
+def pool(params, x):
+    """A learned query attends to the entries of x, and is added to what it finds; heads first."""
+    start = jnp.tile(params["start"], (len(x), 1, 1))
+    made = start @ params["query"], x @ params["key"], x @ params["value"]
+    query, key, value = (y.reshape(len(x), -1, 2, 4).transpose(0, 2, 1, 3) for y in made)
+    weights = jax.nn.softmax(query @ key.transpose(0, 1, 3, 2))
+    found = (weights @ value).transpose(0, 2, 1, 3).reshape(len(x), -1, 8)
+    return (start + found) @ params["out"]
+
+
+def test_value_that_a_learned_query_attends_to_makes_channels():
+    shapes = {"start": (1, 1, 8), "query": (8, 8), "key": (8, 8), "value": (8, 8), "out": (8, 3)}
+    keys = jax.random.split(jax.random.key(0), len(shapes))
+    params = {n: jax.random.normal(key, shapes[n]) for n, key in zip(shapes, keys, strict=True)}
+    x = jax.random.normal(jax.random.key(1), (2, 5, 8))
+    families = sgl.channel_groups(pool, params, x).groups
+    [family] = [f for f in families if "start" in {member.path for member in f.members}]
+    assert {member.path for member in family.members} >= {"start", "value"}
+    for member in family.members:
+        params[member.path] = jnp.where(member.owners == 1, 0.0, params[member.path])
+    assert sgl.compact(pool, params, x).params["start"].size < 8
+
+
 def test_readers_make_overlapping_groups_without_a_prox():
     groups = sgl.channel_groups(dense, DENSE | {"d": jnp.ones((2, 2))}, X)
     assert [m.path for family in groups.groups for m in family.members] == ["a", "b"]

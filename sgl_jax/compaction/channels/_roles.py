@@ -30,7 +30,9 @@ def reading_axes(structure: Structure) -> set[tuple[int, int]]:
             if value not in from_inputs and axis is not None:
                 summed.update(axis.tolist())
     summed -= _left_by_sums(structure, from_inputs)
-    structure.sets.propagate(lambda grid: _reach(grid, summed))
+    # In this order: of queries that are summed over their dimensions the heads are not reached.
+    structure.sets.propagate(lambda grid: _reach_factors(grid, summed))
+    structure.sets.propagate(lambda grid: _reach_positions(grid, summed))
     return {
         (value, k)
         for value in parameters
@@ -56,15 +58,23 @@ def _left_by_sums(structure: Structure, from_inputs: set[int]) -> set[int]:
     return left
 
 
-def _reach(grid: Grid, summed: set[int]) -> bool:
-    """Adds the positions of a grid that belong to some of ``summed``; True if there were any."""
+def _reach_factors(grid: Grid, summed: set[int]) -> bool:
+    """Adds the factors of which positions are in ``summed``; True if there were any."""
+    known = len(summed)
+    for factor, rows in grid.slices:
+        for position, row in zip(factor.tolist(), rows.tolist(), strict=True):
+            if not summed.isdisjoint(row):
+                summed.add(position)
+    return len(summed) > known
+
+
+def _reach_positions(grid: Grid, summed: set[int]) -> bool:
+    """Adds the positions of factors that are in ``summed``; True if there were any."""
     known = len(summed)
     for factor, rows in grid.slices:
         for position, row in zip(factor.tolist(), rows.tolist(), strict=True):
             if position in summed:
                 summed.update(row)
-            elif not summed.isdisjoint(row):
-                summed.add(position)
     return len(summed) > known
 
 
