@@ -111,7 +111,7 @@ class GroupFamily:
         Args:
           kept: for every leaf, by its path, the part that stays.
         """
-        parts = [_part_of(member, kept) for member in self.members]
+        parts = [member.part_of(kept) for member in self.members]
         owners = [member.owners_of(part) for member, part in zip(self.members, parts, strict=True)]
         found, first = np.unique(np.concatenate(owners), return_index=True)
         return found[np.argsort(first)] if any(part.orders for part in parts) else found
@@ -254,17 +254,6 @@ def _joined(numbers: np.ndarray | np.integer) -> int | tuple[int, ...]:
     numbers = np.ravel(numbers)
     same = numbers.size > 0 and bool(np.all(numbers == numbers[0]))
     return int(numbers[0]) if same else tuple(numbers.tolist())
-
-
-def _part_of(member: Member, kept: Mapping[Path, LeafPlan]) -> LeafPlan:
-    """Finds the part of the leaf of a member that stays."""
-    plan = kept[member.path]
-    if plan.shape != member.shape:
-        raise ValueError(
-            f"These groups need a leaf {member.path!r} of shape {member.shape} to follow, got "
-            f"{plan.shape}; resolve the grouping on the parameters that were compacted."
-        )
-    return plan
 
 
 Group = GroupFamily

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -79,6 +80,20 @@ class Member:
                 "layers at once, got a network that lost others from each; use by_layer=False in "
                 "compact, or groups of single layers."
             )
+
+    def part_of(self, kept: Mapping[Path, LeafPlan]) -> LeafPlan:
+        """Finds the part of the leaf that stays, by its path.
+
+        Raises:
+          ValueError: the leaf has another shape.
+        """
+        plan = kept[self.path]
+        if plan.shape != self.shape:
+            raise ValueError(
+                f"These groups need a leaf {self.path!r} of shape {self.shape} to follow, got "
+                f"{plan.shape}; resolve the grouping on the parameters that were compacted."
+            )
+        return plan
 
     def narrowed(self, part: LeafPlan, groups: np.ndarray) -> "Member":
         """Narrows the member to a part of its leaf and to the groups ``groups``.

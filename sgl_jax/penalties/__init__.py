@@ -5,9 +5,10 @@ listed in :mod:`sgl_jax.prox`.
 """
 
 from sgl_jax._util.catalogue import by_file as _by_file, exported as _exported
-from sgl_jax.penalties._base import NormPenalty as NormPenalty, Penalty as Penalty
+from sgl_jax.penalties._base import Penalty as Penalty
 from sgl_jax.penalties._check import check_penalty as check_penalty
 from sgl_jax.penalties._constraint import Constraint as Constraint
+from sgl_jax.penalties._norm import NormPenalty as NormPenalty
 from sgl_jax.penalties._scalar import ScalarPenalty as ScalarPenalty
 from sgl_jax.penalties._spectral import Spectral as Spectral
 from sgl_jax.penalties._vector import VectorPenalty as VectorPenalty

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sgl_jax.penalties._base import NormPenalty
+from sgl_jax.penalties._norm import NormPenalty
 
 
 __all__ = ["check_penalty"]

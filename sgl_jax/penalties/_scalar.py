@@ -11,7 +11,8 @@ from jaxtyping import Array
 from sgl_jax._util.numerics import implicit, with_slope, working_dtype
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
-from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
+from sgl_jax.penalties._base import NONNEGATIVE, Range
+from sgl_jax.penalties._norm import NormPenalty
 from sgl_jax.penalties._search._branch import search
 
 

@@ -11,7 +11,8 @@ from sgl_jax._util.numerics import implicit, in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax._util.xla import recomputed
-from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, Curvature, NormPenalty, Range
+from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, Range
+from sgl_jax.penalties._norm import Curvature, NormPenalty
 
 
 __all__ = ["ETP", "prox_etp"]

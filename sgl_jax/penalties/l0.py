@@ -8,7 +8,8 @@ from jaxtyping import Array, Float
 from sgl_jax._util.numerics import in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
-from sgl_jax.penalties._base import NONNEGATIVE, Curvature, NormPenalty, Range
+from sgl_jax.penalties._base import NONNEGATIVE, Range
+from sgl_jax.penalties._norm import Curvature, NormPenalty
 
 
 __all__ = ["L0", "prox_l0"]

@@ -10,7 +10,8 @@ from sgl_jax._util.numerics import in_working_precision, odd, working_dtype
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.groups import GroupFamily
-from sgl_jax.penalties._base import NONNEGATIVE, Curvature, NormPenalty, Range
+from sgl_jax.penalties._base import NONNEGATIVE, Range
+from sgl_jax.penalties._norm import Curvature, NormPenalty
 from sgl_jax.penalties._search._metric import shrink_norm_in_metric
 
 

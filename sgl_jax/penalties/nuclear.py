@@ -7,8 +7,10 @@ from jaxtyping import Array, Float
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
 from sgl_jax.groups import Layout
-from sgl_jax.penalties._base import NONNEGATIVE, NormPenalty, Range
-from sgl_jax.penalties._spectral import SpectralPenalty, shrink_singular_values
+from sgl_jax.penalties._base import NONNEGATIVE, Range
+from sgl_jax.penalties._norm import NormPenalty
+from sgl_jax.penalties._singular_values import shrink_singular_values
+from sgl_jax.penalties._spectral import SpectralPenalty
 from sgl_jax.penalties.l1 import L1
 
 

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 from sgl_jax._util.numerics import implicit, in_working_precision, odd
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, ScalarOrSchedule
-from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, Curvature, NormPenalty, Range
+from sgl_jax.penalties._base import NONNEGATIVE, POSITIVE, Range
+from sgl_jax.penalties._norm import Curvature, NormPenalty
 
 
 __all__ = ["TransformedL1", "prox_transformed_l1"]

@@ -1,7 +1,7 @@
 """A penalty on the groups of a whole tree of parameters."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -12,22 +12,13 @@ from jaxtyping import Array
 from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
 from sgl_jax._util.typing import ArrayLike, Leaves, Params, Path
-from sgl_jax.groups import GroupFamily, GroupingLike, Groups, resolved_groups
+from sgl_jax.groups import GroupFamily, GroupingLike, resolved_groups
 from sgl_jax.penalties import Penalty
 from sgl_jax.regularizers._kinds import require_grouping, require_penalty
+from sgl_jax.regularizers._weights import find_weights, narrow_weights, to_rule
 
 
 __all__ = ["Regularizer"]
-
-
-@jax.tree_util.register_static
-class WeightRule(str):
-    """The name of a rule for the weight of a group: a string that is a pytree without leaves."""
-
-
-_RULES: dict[str, Callable[[GroupFamily], Any]] = {
-    "sqrt_size": lambda family: np.sqrt(family.original_size)
-}
 
 
 @pytree_dataclass()
@@ -62,14 +53,7 @@ class Regularizer:
         weight = self.weight
         if isinstance(weight, str):
             weight = self.penalty.default_weight if weight == "default" else weight
-        if isinstance(weight, str):
-            if weight not in _RULES:
-                raise ValueError(
-                    f"Regularizer needs a weight among {', '.join(_RULES)}, None or a tree of "
-                    f"numbers, got {weight!r}."
-                )
-            weight = WeightRule(weight)
-        object.__setattr__(self, "weight", weight)
+        object.__setattr__(self, "weight", to_rule(weight) if isinstance(weight, str) else weight)
         if self.grouping is None:
             object.__setattr__(self, "grouping", self.penalty.default_grouping)
 
@@ -94,9 +78,7 @@ class Regularizer:
         """
         groups = resolved_groups(self.grouping)
         penalty = self.penalty.restricted(groups.families, kept)
-        weight = self.weight
-        if not isinstance(weight, WeightRule | None):
-            weight = _narrow_weights(weight, groups, kept)
+        weight = narrow_weights(self.weight, groups, kept)
         return Regularizer(penalty, groups.narrowed(kept), weight)
 
     @property
@@ -204,19 +186,7 @@ class Regularizer:
                 "A prox needs disjoint groups, got a leaf in two families of groups; take the "
                 "gradient of the value instead."
             )
-        if isinstance(self.weight, WeightRule):
-            weights = [_RULES[self.weight](family) for family in groups]
-        elif self.weight is None:
-            weights = [1.0 for _ in groups]
-        else:
-            weights = _from_tree(self.weight, groups)
-        return [
-            (
-                family,
-                jnp.asarray(weight, float).reshape(family.shape if jnp.size(weight) > 1 else ()),
-            )
-            for family, weight in zip(groups, weights, strict=True)
-        ]
+        return list(zip(groups, find_weights(self.weight, groups), strict=True))
 
 
 def _share_of_largest(penalty: Penalty) -> Array:
@@ -235,30 +205,3 @@ def _check_strengths(penalty: Penalty, family: GroupFamily) -> None:
                 f"{type(penalty).__name__} needs strengths that broadcast against {family.shape}, "
                 f"the groups of {family.members[0].path!r}, got an array of shape {shape}."
             ) from None
-
-
-def _narrow_weights(tree: Any, groups: Groups, kept: Mapping[Path, LeafPlan]) -> Any:
-    """Narrows a tree of weights to the groups that are left."""
-    weights, rebuild = flatten_by_path(tree)
-    for family in groups:
-        path = family.members[0].path
-        if jnp.size(weights[path]) > 1:
-            weights[path] = jnp.ravel(weights[path])[family.find_left(kept)]
-    return rebuild(weights)
-
-
-def _from_tree(tree: Any, groups: Groups) -> list[Array]:
-    """Reads the weight of each family off the leaf of its first member."""
-    given, _ = flatten_by_path(tree)
-    weights = []
-    for family in groups:
-        path = family.members[0].path
-        weight = given.get(path)
-        if weight is None or jnp.size(weight) not in (1, family.count):
-            found = "none" if weight is None else f"{jnp.size(weight)}"
-            raise ValueError(
-                f"A tree of weights needs 1 number or {family.count}, one per group, at {path!r}, "
-                f"got {found}."
-            )
-        weights.append(weight)
-    return weights
