@@ -29,7 +29,7 @@ COMPUTES = {"test_many", "test_placement"}
 
 
 def pytest_configure(config):
-    """Checks the types of all arguments but in the first tier, of which that takes an eighth."""
+    """Checks the types of all arguments, but not in the first tier."""
     if config.option.markexpr != FIRST_TIER:
         jaxtyping.install_import_hook("sgl_jax", "beartype.beartype")
 

@@ -22,13 +22,13 @@ Augmentation: TypeAlias = Callable[[PRNGKeyArray, Images], Images]
 
 
 def keep(key: PRNGKeyArray, images: Images) -> Images:
-    """No augmentation: the images as they are."""
+    """Keeps the images as they are: no augmentation."""
     del key
     return images
 
 
 def crop_flip(key: PRNGKeyArray, images: Images, *, pad: int = 4) -> Images:
-    """Random crops of images with a black border, every other one mirrored: CIFAR's usual one.
+    """Crops images with a black border at random, and mirrors about half: CIFAR's usual one.
 
     Args:
       key: draws the crops and the images that are mirrored, left to right.

@@ -63,9 +63,21 @@ class CifarSource(Source):
           root: as for :meth:`find`.
           download: as for :meth:`find`.
           normalization: mean and standard deviation by which models standardise the images.
+
+        Raises:
+          ImportError: as :meth:`find`.
+          OSError: as :meth:`find`.
+          ValueError: as :meth:`find`, or an unknown normalization, or a file is not what it should
+            be.
         """
         own = [tuple(value / 255 for value in values) for values in (self.mean, self.std)]
-        mean, std = {"own": own, "imagenet": IMAGENET, "none": ((), ())}[normalization]
+        choices = {"own": own, "imagenet": IMAGENET, "none": ((), ())}
+        if normalization not in choices:
+            raise ValueError(
+                f"{self.title} needs a normalization among {', '.join(choices)}, got "
+                f"{normalization!r}."
+            )
+        mean, std = choices[normalization]
         paths = self.find(root, download)
         *parts, (x_test, y_test) = [self._read(file, paths) for file in self.checksums]
         x_train, y_train = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
@@ -88,15 +100,23 @@ class CifarSource(Source):
         return np.ascontiguousarray(images), records[:, self.labels - 1].astype(np.int32)
 
     def fetch(self, files: Sequence[str], folder: Path) -> dict[str, Path]:
-        """Fetches the archive, unpacks the files that are missing, and deletes it."""
-        archive = fetch(self.archive, folder, self.mirrors, self.archive_checksum, _hash_file)
+        """Fetches the archive and unpacks the files that are missing.
+
+        An archive that is there already is unpacked and stays; one that was fetched is deleted.
+        """
+        archive = folder / self.archive
+        was_there = archive.exists()
+        if was_there:
+            idx.check_sum(archive, _hash_file(archive), self.archive_checksum)
+        else:
+            fetch(self.archive, folder, self.mirrors, self.archive_checksum, _hash_file)
         try:
-            with tarfile.open(archive) as members:
-                return {file: _unpack(members, file, folder) for file in files}
+            return _unpack(archive, files, folder)
         except OSError as error:
             raise make_write_error(folder, error) from error
         finally:
-            archive.unlink()
+            if not was_there:
+                archive.unlink()
 
 
 def _hash_file(path: Path) -> str:
@@ -104,9 +124,14 @@ def _hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _unpack(archive: tarfile.TarFile, file: str, folder: Path) -> Path:
-    """Unpacks a file of an archive."""
-    found = {Path(member.name).name: member for member in archive}
-    contents, path = archive.extractfile(found[file]), folder / file
-    write_whole(path, b"" if contents is None else contents.read())
-    return path
+def _unpack(archive: Path, files: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Unpacks some files of an archive into a folder; returns their paths by name."""
+    found = {}
+    with tarfile.open(archive) as members:
+        for member in members:
+            name = Path(member.name).name
+            contents = members.extractfile(member) if name in files else None
+            if contents is not None:
+                found[name] = folder / name
+                write_whole(found[name], contents.read())
+    return found

@@ -33,7 +33,7 @@ def fetch(
     """Downloads a file, with a progress bar where stderr is a terminal; returns its path.
 
     The file gets its name when all of it has arrived and its contents are the right ones; a
-    failure leaves nothing of it behind.
+    failure leaves nothing of it behind. One that is there already is left as it is, not checked.
 
     Args:
       file: its name, in the folder and on the mirrors.

@@ -45,7 +45,7 @@ def load(
     Raises:
       ImportError: if pooch is needed for a download and is not installed.
       OSError: if a folder or file is missing, cannot be read or written, or not be fetched.
-      ValueError: if there is no root, or a file is not what it should be.
+      ValueError: if there is no root, an unknown normalization, or a file is not what it should be.
 
     References:
       Krizhevsky: Learning multiple layers of features from tiny images, 2009.

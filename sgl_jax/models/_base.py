@@ -18,7 +18,8 @@ A model is a :class:`flax.nnx.Module` that takes its widths:
 - Layers are attributes with plain names (``conv1``, ``fc1``), since these become the paths by which
   groupings, metrics and compaction speak of a leaf.
 
-A model holds arrays and layers only: no regulariser, no masks, no counters of zeros.
+A model holds its layers and how it standardises images: no regulariser, no masks, no record of
+which weights are zero.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The paper's four-layer network for MNIST."""
+"""A network of two convolutions and two dense layers for MNIST, on which sparsity is measured."""
 
 from typing import ClassVar
 

@@ -43,8 +43,8 @@ class ResNet(nnx.Module):
       rngs: source of the initial parameters.
 
     Raises:
-      ValueError: if ``depth`` is not 6n + 2, or ``widths`` are not as many as needed, each at least
-        1, or 0 where zeros are counted.
+      ValueError: if ``depth`` is not 6n + 2, the shortcut is another, or ``widths`` are not as many
+        as needed, each at least 1, or 0 where zeros are counted.
 
     Example:
       >>> import jax
@@ -70,8 +70,12 @@ class ResNet(nnx.Module):
         *,
         rngs: nnx.Rngs,
     ) -> None:
+        if shortcut not in ENTRANCES:
+            raise ValueError(
+                f"ResNet needs a shortcut among {', '.join(ENTRANCES)}, got {shortcut!r}."
+            )
         count, entrance = _count_blocks(depth), ENTRANCES[shortcut]
-        outer, inner = _split(widths, count, entrance.published)
+        outer, inner = _split(widths, count, entrance)
         stages = entrance.count_channels(outer)
         self.mean, self.std = mean, std
         self.stem = nnx.Conv(3, stages[0], (3, 3), padding=1, **_PLAIN, rngs=rngs)
@@ -96,10 +100,11 @@ class ResNet(nnx.Module):
     @property
     def pytorch_layers(self) -> dict[str, str]:
         """The paths of the layers by their names in PyTorch's networks for CIFAR."""
-        layers = {"conv1": "stem", "bn1": "bn", "linear": "fc"}
+        layers = {"conv1": "stem", "bn1": "bn", "linear": "fc", "fc": "fc"}
         count = len(self.blocks) // 3
         names = {each: each for each in ("conv1", "bn1", "conv2", "bn2")}
-        names |= {"shortcut.0": "shortcut/conv", "shortcut.1": "shortcut/bn"}
+        for name in ("shortcut", "downsample"):
+            names |= {f"{name}.0": "shortcut/conv", f"{name}.1": "shortcut/bn"}
         for number in range(len(self.blocks)):
             stage, later = divmod(number, count)
             for theirs, ours in names.items():
@@ -124,18 +129,19 @@ def _count_blocks(depth: int) -> int:
 
 
 def _split(
-    widths: Sequence[int] | None, count: int, published: Sequence[int]
+    widths: Sequence[int] | None, count: int, entrance: "type[Padded] | type[Projected]"
 ) -> tuple[Sequence[int], Sequence[int]]:
     """Splits widths into those between the blocks and those inside of them."""
     inner = [16 * 2**stage for stage in range(3) for _ in range(count)]
-    widths = (*published, *inner) if widths is None else widths
-    outer, inside = widths[: len(published)], widths[len(published) :]
-    if len(inside) != 3 * count or min(outer[0], *inside) < 1 or min(outer) < 0:
+    published = (*entrance.published, *inner)
+    widths = published if widths is None else widths
+    least = (*entrance.least, *[1] * len(inner))
+    if len(widths) != len(least) or any(w < n for w, n in zip(widths, least, strict=True)):
         raise ValueError(
-            f"ResNet needs {len(published)} widths between its blocks and {3 * count} inside of "
-            f"them, each at least 1 (of zeros at least 0), got {tuple(widths)}: give all of them."
+            f"ResNet needs {len(least)} widths of at least {', '.join(map(str, least))}, got "
+            f"{tuple(widths)}: the published ones are {published}."
         )
-    return outer, inside
+    return widths[: len(entrance.least)], widths[len(entrance.least) :]
 
 
 def _identity(x: Maps) -> Maps:
@@ -179,6 +185,7 @@ class Padded(nnx.Module):
     """
 
     published: ClassVar[tuple[int, ...]] = (16, 8, 8, 16, 16)
+    least: ClassVar[tuple[int, ...]] = (1, 0, 0, 0, 0)
 
     def __init__(self, below: int, above: int) -> None:
         self.below, self.above = (Zeros(jnp.zeros(count)) for count in (below, above))
@@ -218,6 +225,7 @@ class Projected(nnx.Module):
     """
 
     published: ClassVar[tuple[int, ...]] = (16, 32, 64)
+    least: ClassVar[tuple[int, ...]] = (1, 1, 1)
 
     def __init__(self, inputs: int, outputs: int, *, rngs: nnx.Rngs) -> None:
         self.conv = nnx.Conv(inputs, outputs, (1, 1), 2, **_PLAIN, rngs=rngs)

@@ -1,4 +1,4 @@
-"""Wide residual networks for CIFAR, as the paper's authors trained them."""
+"""Wide residual networks for CIFAR, with the strides of the nonconvex sparse group lasso's code."""
 
 from typing import ClassVar
 
@@ -22,9 +22,10 @@ class WideResNet(nnx.Module):
 
     A block adds two convolutions of 3x3, each behind batch normalisation and ReLU, with dropout
     between them, to its input; where the channels change, to a convolution of 1x1 of its normalised
-    and rectified input. The second convolution, not the first, has the stride of two with which the
-    second and the third stage begin, as in the code of the paper's authors. WRN-28-10 has
-    36,479,194 parameters for 10 classes and 36,536,884 for 100.
+    and rectified input. The stride of two with which the second and the third stage begin is that
+    of the second convolution, as in the code of Bui et al. (2021), not of the first one, as in that
+    of Zagoruyko and Komodakis. WRN-28-10 has 36,479,194 parameters for 10 classes and 36,536,884
+    for 100.
 
     Args:
       widths: channels of the first convolution, of the three stages, then those inside of each
@@ -52,6 +53,7 @@ class WideResNet(nnx.Module):
 
     References:
       Zagoruyko, Komodakis: Wide residual networks, 2016.
+      Bui, Park, Zhang, Qi, Xin: Front. Appl. Math. Stat. 6:529564, 2021.
     """
 
     image_shape: ClassVar[tuple[int, int, int]] = (32, 32, 3)

@@ -78,7 +78,7 @@ def build_model(config: Config, data: Dataset) -> nnx.Module:
     build = find_parts(vars(config))["model"]
     pixels = {"mean": data.mean, "std": data.std} if data.mean else {}
     accepted = bind_accepted(build, **pixels)
-    if accepted.keywords.keys() < pixels.keys():
+    if not pixels.keys() <= accepted.keywords.keys():
         raise ValueError(
             f"Images that are standardised need a model that takes mean= and std=, got "
             f"{config.model!r} with {config.data!r}: add --set data.normalization=none."

@@ -10,13 +10,16 @@ __all__ = ["convert", "is_from_pytorch"]
 _LEAVES = {"running_mean": "mean", "running_var": "var"}
 """Names of arrays, where they are others than in PyTorch."""
 
+_MANY_DEVICES = "module."
+
 _COUNTER = "num_batches_tracked"
 """An array that Flax has none of."""
 
 
 def is_from_pytorch(names: Mapping[str, object]) -> bool:
-    """True if arrays have the names of PyTorch's layers."""
-    return any(name.endswith(".weight") for name in names)
+    """True if arrays have the names of PyTorch's layers, and none those of Flax's."""
+    leaves = {name.rpartition(".")[2] for name in names}
+    return "weight" in leaves and "kernel" not in leaves
 
 
 def convert(arrays: Mapping[str, np.ndarray], layers: Mapping[str, str]) -> dict[str, np.ndarray]:
@@ -26,7 +29,8 @@ def convert(arrays: Mapping[str, np.ndarray], layers: Mapping[str, str]) -> dict
     OIHW. The inputs of a dense layer behind a flattening stay in PyTorch's order.
 
     Args:
-      arrays: the arrays of a ``state_dict`` by name.
+      arrays: the arrays of a ``state_dict`` by name; the prefix ``module.`` of a network that was
+        trained on many devices does not count.
       layers: the paths of layers by the names that they have in PyTorch; the others keep theirs.
 
     Example:
@@ -37,7 +41,7 @@ def convert(arrays: Mapping[str, np.ndarray], layers: Mapping[str, str]) -> dict
     """
     found = {}
     for name, array in arrays.items():
-        layer, _, leaf = name.rpartition(".")
+        layer, _, leaf = name.removeprefix(_MANY_DEVICES).rpartition(".")
         if leaf == _COUNTER:
             continue
         if leaf == "weight":

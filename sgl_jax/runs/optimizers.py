@@ -71,6 +71,6 @@ def bind_accepted(factory: Callable[..., Any], **options: Any) -> partial[Any]:
     for name in accepted & bound.keys():
         raise ValueError(
             f"{name} needs one value, got {bound[name]} by a setting and {options[name]} by an "
-            "option: leave one out."
+            "option or the data set: leave one out."
         )
     return partial(factory, **{name: options[name] for name in options if name in accepted})

@@ -84,7 +84,9 @@ def train_epoch(
 def _take_step(forward, tx, placement, augment, state, key, x, y, order, row):
     """Takes the step of one row of the order, an index that is traced, over all devices."""
     images, labels = take_batch(x, y, order[row])
-    batch = augment(jax.random.fold_in(key, row), images), labels
+    # Beyond the rows, as the order was drawn from keys that are made of this one alone.
+    key = jax.random.fold_in(jax.random.fold_in(key, len(order)), row)
+    batch = augment(key, images), labels
     if placement is None:
         return train_step(forward, tx, state, *batch)
 

@@ -1,6 +1,7 @@
 """CIFAR: records and their order, the archive, and what is refused in one sentence."""
 
 import errno
+import pathlib
 
 import numpy as np
 import pytest
@@ -25,6 +26,12 @@ def quiet(monkeypatch):
     monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
 
 
+def _images(source, content):
+    """The images of a file, channels last."""
+    records = np.frombuffer(content, np.uint8).reshape(source.classes, -1)
+    return records[:, source.labels :].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+
+
 def names_in(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
@@ -47,10 +54,14 @@ def test_records_are_labels_and_planes_of_pixels(tmp_path, source):
 
 def test_files_are_found_in_every_folder(tmp_path, source):
     for number, folder in enumerate((".", *source.folders)):
-        files = draw(source, number)
-        write(tmp_path / str(number) / folder, files)
-        found = published(source, files).load(tmp_path / str(number))
-        assert found.x_test.tobytes() != b""
+        files, others = draw(source, number), draw(source, 7)
+        root = tmp_path / str(number)
+        write(root / folder, files)
+        if folder != ".":
+            write(root, others)
+        found = published(source, files).load(root)
+        *_, test = files.values()
+        assert found.x_test.tobytes() == _images(source, test).tobytes()
 
 
 def test_normalization_is_a_choice(tmp_path, source):
@@ -105,18 +116,48 @@ def test_archive_of_other_contents_is_refused_and_leaves_nothing(tmp_path, sourc
 def test_full_disk_leaves_no_part_of_a_file(tmp_path, monkeypatch):
     source = SOURCES["cifar10"]
     files = draw(source)
-    archive = pack(source, files)
+    archive, write_bytes = pack(source, files), pathlib.Path.write_bytes
 
-    def refuse(path, content):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def write_some(path, content):
+        """Writes half of the second file, then nothing more."""
+        second = list(files)[1] in path.name
+        write_bytes(path, content[: len(content) // 2] if second else content)
+        if second:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("sgl_jax.data._cifar.write_whole", refuse)
+    monkeypatch.setattr(pathlib.Path, "write_bytes", write_some)
     with serving({source.archive: [Answer(archive)]}) as server:
         small = published(source, files, archive, [server.url])
         with pytest.raises(OSError, match="No space left on device") as error:
             small.load(tmp_path, download=True)
     assert_sentence(error, tmp_path / source.folders[0])
-    assert names_in(tmp_path) == []
+    assert names_in(tmp_path) == list(files)[:1]
+
+
+def test_archive_that_is_there_is_unpacked_and_stays(tmp_path, source):
+    files = draw(source)
+    archive = pack(source, files)
+    write(tmp_path / source.folders[0], {source.archive: archive})
+    small = published(source, files, archive, ["http://127.0.0.1:1/"])
+    assert len(small.load(tmp_path, download=True).y_test) == source.classes
+    assert names_in(tmp_path) == sorted([*files, source.archive])
+
+
+@pytest.mark.parametrize("harm", [lambda archive: archive[:99], lambda archive: b"else"])
+def test_archive_that_is_there_and_damaged_is_refused_and_stays(tmp_path, source, harm):
+    files = draw(source)
+    archive = pack(source, files)
+    path = write(tmp_path / source.folders[0], {source.archive: harm(archive)}) / source.archive
+    with pytest.raises(ValueError, match="damaged file") as error:
+        published(source, files, archive, ["http://127.0.0.1:1/"]).load(tmp_path, download=True)
+    assert_sentence(error, path)
+    assert path.read_bytes() == harm(archive)
+
+
+def test_unknown_normalization_is_refused(tmp_path, source):
+    with pytest.raises(ValueError, match="normalization among own, imagenet, none") as error:
+        source.load(tmp_path, normalization="other")
+    assert_sentence(error, source.title, "'other'")
 
 
 def test_other_contents_than_the_published_are_refused(tmp_path, source):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from support.tiers import usual
 
 from sgl_jax.models import MODELS, LeNet5, ResNet, WideResNet, max_pool
 from sgl_jax.models._base import bias_init, kernel_init
@@ -17,18 +18,25 @@ from sgl_jax.models.resnet import Padded
 NARROW = {
     "conv4": (3, 4, 5),
     "lenet5": (3, 4, 5),
-    "resnet": (4, 1, 2, 3, 0, *range(5, 14)),
+    "resnet": (4, 1, 2, 3, 0, 5, 6, 7),
     "vgg16": tuple(range(3, 17)),
-    "wide_resnet": (3, 4, 5, 6, *range(7, 19)),
+    "wide_resnet": (3, 4, 5, 6, 7, 8, 9),
 }
 """Small widths per model, all different, so that a mix-up shows."""
+
+SHALLOW = {"resnet": {"depth": 8}, "wide_resnet": {"depth": 10}}
+"""Options of models of any depth."""
+
+
+def narrow(name, **options):
+    """Makes a narrow and shallow model."""
+    return MODELS[name](NARROW[name], **SHALLOW.get(name, {}), **options)
 
 
 @functools.cache
 def builder(name):
     """Compiles a function from a key to a narrow model: random numbers compile slowly."""
-    make = MODELS[name]
-    return nnx.jit(lambda key: make(NARROW[name], classes=7, rngs=nnx.Rngs(key)))
+    return nnx.jit(lambda key: narrow(name, classes=7, rngs=nnx.Rngs(key)))
 
 
 def shapes(model):
@@ -110,11 +118,12 @@ def test_identity_shortcut_takes_every_second_pixel_between_zeros():
     assert not found[..., 6:].any()
 
 
-@pytest.mark.parametrize("name", ["resnet", "vgg16", "wide_resnet"])
+@pytest.mark.parametrize("name", usual(["resnet", "vgg16", "wide_resnet"], ["resnet"]))
 def test_images_are_standardised_by_the_model(name):
     mean, std = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
-    make = functools.partial(MODELS[name], NARROW[name])
-    plain, standard = make(rngs=nnx.Rngs(0)), make(mean=mean, std=std, rngs=nnx.Rngs(0))
+    plain, standard = (
+        narrow(name, **options, rngs=nnx.Rngs(0)) for options in ({}, {"mean": mean, "std": std})
+    )
     plain.eval(), standard.eval()
     images = jax.random.uniform(jax.random.key(0), (2, 32, 32, 3))
     expected = nnx.jit(plain)(
@@ -135,10 +144,24 @@ def test_wide_resnet_refuses_depths_and_factors_that_it_cannot_have(depth, widen
         WideResNet(depth=depth, widen=widen, rngs=nnx.Rngs(0))
 
 
-@pytest.mark.parametrize("widths", [(16, 8), (0, 8, 8, 16, 16, 4, 4, 4), (4, 1, 1, 1, 1, 4, 0, 4)])
-def test_resnet_refuses_widths_it_cannot_have(widths):
-    with pytest.raises(ValueError, match="5 widths between its blocks and 3 inside of them"):
-        ResNet(widths, depth=8, rngs=nnx.Rngs(0))
+@pytest.mark.parametrize(
+    ("shortcut", "widths", "least"),
+    [
+        ("identity", (16, 8), "8 widths of at least 1, 0, 0, 0, 0, 1, 1, 1"),
+        ("identity", (0, 8, 8, 16, 16, 4, 4, 4), "8 widths of at least 1, 0, "),
+        ("identity", (4, 1, 1, 1, 1, 4, 0, 4), "8 widths of at least 1, 0, "),
+        ("projection", (4, 0, 5, 4, 4, 4), "6 widths of at least 1, 1, 1, 1, 1, 1"),
+    ],
+)
+def test_resnet_refuses_widths_it_cannot_have(shortcut, widths, least):
+    with pytest.raises(ValueError, match=least) as error:
+        ResNet(widths, depth=8, shortcut=shortcut, rngs=nnx.Rngs(0))
+    assert f"got {widths}" in str(error.value)
+
+
+def test_resnet_refuses_other_shortcuts():
+    with pytest.raises(ValueError, match="among identity, projection, got 'pooling'"):
+        ResNet(shortcut="pooling", rngs=nnx.Rngs(0))
 
 
 def test_lenet5_has_the_shapes_of_the_paper():

@@ -111,6 +111,14 @@ def test_held_out_images_are_training_images_and_the_same_in_every_run():
     )
 
 
+@pytest.mark.parametrize("settings", [(), ("model.widths=3,4,5",)])
+def test_images_to_standardise_need_a_model_that_does(settings):
+    data = builders.build_dataset(SHORT)._replace(mean=(0.5,), std=(0.2,))
+    config = dataclasses.replace(SHORT, model="lenet5", settings=settings)
+    with pytest.raises(ValueError, match="a model that takes mean= and std=, got 'lenet5'"):
+        builders.build_model(config, data)
+
+
 def test_paper_protocol_steps_at_its_milestones():
     """The rate falls on all kernels, beta grows on convolutions only, lam rises from zero."""
     config = Config(

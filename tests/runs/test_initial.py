@@ -117,18 +117,46 @@ def test_weights_of_another_network_are_refused_by_the_first_mismatch(tmp_path, 
     assert_sentence(error, words, path)
 
 
-def test_weights_of_pytorch_are_converted(tmp_path):
+NAMES = {
+    "stem": "conv1",
+    "bn": "bn1",
+    "blocks/0/conv1": "layer1.0.conv1",
+    "blocks/0/bn1": "layer1.0.bn1",
+    "blocks/0/conv2": "layer1.0.conv2",
+    "blocks/0/bn2": "layer1.0.bn2",
+    "blocks/1/conv1": "layer2.0.conv1",
+    "blocks/1/bn1": "layer2.0.bn1",
+    "blocks/1/conv2": "layer2.0.conv2",
+    "blocks/1/bn2": "layer2.0.bn2",
+    "blocks/1/shortcut/conv": "layer2.0.shortcut.0",
+    "blocks/1/shortcut/bn": "layer2.0.shortcut.1",
+    "blocks/2/conv1": "layer3.0.conv1",
+    "blocks/2/bn1": "layer3.0.bn1",
+    "blocks/2/conv2": "layer3.0.conv2",
+    "blocks/2/bn2": "layer3.0.bn2",
+    "blocks/2/shortcut/conv": "layer3.0.shortcut.0",
+    "blocks/2/shortcut/bn": "layer3.0.shortcut.1",
+    "fc": "linear",
+}
+"""Names of the layers of a ResNet of depth 8 in PyTorch, by those here."""
+
+
+@pytest.mark.parametrize("rename", [{}, {"shortcut": "downsample", "linear": "fc"}])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_weights_of_pytorch_are_converted(tmp_path, prefix, rename):
     model = ResNet(depth=8, shortcut="projection", rngs=nnx.Rngs(0))
     _, params, rest = train.split(model)
     ours = {**flatten_by_path(params)[0], **flatten_by_path(rest)[0]}
     expected = {n: np.asarray(a) + 1 for n, a in ours.items() if a.dtype == jnp.float32}
-    names = {ours: theirs for theirs, ours in model.pytorch_layers.items()}
     leaves = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
-    arrays = {"bn1.num_batches_tracked": np.zeros((), np.int64)}
+    arrays = {f"{prefix}bn1.num_batches_tracked": np.zeros((), np.int64)}
     for path, array in expected.items():
         layer, _, leaf = path.rpartition("/")
         axes = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}[array.ndim]
-        arrays[f"{names[layer]}.{leaves.get(leaf, leaf)}"] = array.transpose(axes)
+        name = NAMES[layer]
+        for old, new in rename.items():
+            name = name.replace(old, new)
+        arrays[f"{prefix}{name}.{leaves.get(leaf, leaf)}"] = array.transpose(axes)
     np.savez(tmp_path / "weights.npz", **arrays)
     found = load_initial(str(tmp_path / "weights.npz"), params, rest, model.pytorch_layers)
     for tree in found:

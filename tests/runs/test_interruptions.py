@@ -162,7 +162,7 @@ def test_signals_at_any_moment_end_a_run_with_their_status(tmp_path, uninterrupt
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_six_times_ends_as_if_it_had_not_been(tmp_path, uninterrupted):
-    """Three times at any moment before its first epoch, three times between two others."""
+    """Three times at any moment before its first epoch, three times until two more are done."""
     path, generator = tmp_path / "runs" / "killed", random.Random(0)
     killed = []
     for begun in (False, True) * 3:

@@ -14,7 +14,8 @@ from support.tiers import usual
 from support.tiny import Tiny
 
 import sgl_jax as sgl
-from sgl_jax.data import DATASETS
+from sgl_jax.data import DATASETS, keep
+from sgl_jax.data._augmentation import crop_flip
 from sgl_jax.models import LeNet5
 from sgl_jax.train import evaluate, init_state, split, train_epoch
 from sgl_jax.train.placement import data_parallel, fully_sharded, gathered
@@ -60,13 +61,12 @@ def images():
     return digits.x_train[: BATCH * STEPS], digits.y_train[: BATCH * STEPS]
 
 
-def trained(tx, placement=None, model=Tiny):
+def trained(tx, placement=None, model=Tiny, augment=keep):
     """Trains for an epoch; returns state and loss."""
     net, params, rest = network(model)
     state, key = init_state(tx, params, rest), jax.random.key(1)
-    return train_epoch(
-        key, net.forward, tx, state, *images(), batch_size=BATCH, placement=placement
-    )
+    options = {"batch_size": BATCH, "placement": placement, "augment": augment}
+    return train_epoch(key, net.forward, tx, state, *images(), **options)
 
 
 @functools.cache
@@ -89,6 +89,14 @@ def test_training_on_eight_devices_is_that_on_one(method, place, model):
     sparse = sgl.sparse_params(found.opt_state, found.params)
     assert_same_support(sparse, expected_sparse, within=1e-9)
     assert 0.002 < sgl.sparsity(sparse).weights < 0.98
+
+
+def test_images_are_changed_on_eight_devices_as_on_one():
+    expected, first = trained(optax.sgd(0.1), augment=crop_flip)
+    found, second = trained(optax.sgd(0.1), data_parallel(), augment=crop_flip)
+    np.testing.assert_allclose(first, second, rtol=1e-9)
+    close = functools.partial(np.testing.assert_allclose, rtol=0, atol=1e-9)
+    jax.tree.map(close, found.params, expected.params)
 
 
 def blocks(leaf):
@@ -127,9 +135,9 @@ def test_only_the_first_step_compiles(scan, caplog):
                 key, net.forward, tx, state, x, y, batch_size=160, scan=scan, placement=placement
             )
         names = re.findall(r"Compiling jit\((\w+)\)", caplog.text)
-        compiled.append([name for name in names if name in ("_take_row_step", "_epoch")])
+        compiled.append([name for name in names if name in ("_take_step", "_epoch")])
         caplog.clear()
-    assert compiled == [["_epoch" if scan else "_take_row_step"], [], []]
+    assert compiled == [["_epoch" if scan else "_take_step"], [], []]
 
 
 @pytest.mark.parametrize("place", PLACEMENTS)
