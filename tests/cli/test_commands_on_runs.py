@@ -14,6 +14,7 @@ from sgl_jax.runs.experiment import prepare
 from sgl_jax.runs.folder import RunFolder
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_prints_the_same_table(typed, copied):
     before = {name: file for name, file in snapshot(copied).items() if "figure" not in name}
     first = typed("train", "--runs", "runs", "--name", "whole", "--resume")

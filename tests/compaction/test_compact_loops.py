@@ -84,7 +84,7 @@ def test_channels_whose_group_is_zero_leave_loops(name):
 
 
 @pytest.mark.usefixtures("standard_promotion")
-@pytest.mark.parametrize("name", FEW)
+@pytest.mark.parametrize("name", usual(FEW, ["lstm"]))
 def test_moments_of_adam_follow(name):
     network, x = LOOPED[name], inputs()
     params, tx = network.params(), optax.adam(0.1)

@@ -129,7 +129,7 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", usual(OPTIMIZERS, ["prox", "injected link"]))
+@pytest.mark.parametrize("name", usual(OPTIMIZERS, ["injected link"]))
 def test_any_number_of_the_optimizer_is_a_lane(name, tiny):
     tx, values = OPTIMIZERS[name]
     keys = jax.vmap(jax.random.key)(jnp.arange(4))
@@ -157,6 +157,7 @@ def test_estimated_memory_is_what_the_program_takes(tiny, adam):
     assert fewer < estimate / 2
 
 
+@pytest.mark.slow
 def test_grid_beyond_the_memory_is_trained_in_chunks(tiny, adam, expected, monkeypatch):
     states = tiny.states(adam)
     batch = tiny.batch_size
