@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 
-FIRST_TIER = "not slow"
-"""The expression of marks that selects the first tier."""
+TIERS = "not slow", "slow"
+"""The expressions of marks that select the first tier and the second."""
 
 MANY = 4
 """Cases of a test from which on the first tier runs every other one."""

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.usefixtures("double_lanes")
 
 @pytest.mark.slow
 def test_grid_of_lenet5_is_its_single_runs(adam):
-    lenet5 = Problem(lambda rngs: LeNet5(rngs=rngs), images=480, batch_size=16)
+    # With few filters, here and below: at full width they take minutes on two cores.
+    lenet5 = Problem(lambda rngs: LeNet5((6, 10, 40), rngs=rngs), images=480, batch_size=16)
     lanes = grid(seed=[0, 1], lam=[0.0, 1e-3])
     states = lenet5.states(adam, lanes["seed"], {"lam": lanes["lam"]})
     found = lenet5.train(adam, states, jax.vmap(jax.random.key)(lanes["seed"]))
@@ -34,7 +35,6 @@ def test_grid_of_lenet5_is_its_single_runs(adam):
 
 @pytest.mark.slow
 def test_grid_of_narrow_lenet5_in_turn_is_its_single_runs(adam):
-    # With few filters: twenty at full width take a minute on two cores.
     narrow = Problem(lambda rngs: LeNet5((4, 6, 16), rngs=rngs), images=480, batch_size=16)
     found = narrow.train(adam, narrow.states(adam), vectorize=False)
     assert found[0].params["fc1"]["kernel"].dtype == jnp.float64
