@@ -114,7 +114,7 @@ def test_a_folder_of_images_of_ones_own_is_trained_on(typed, tmp_path):
 
 MISTAKES = {
     "--penalty scadd": "unknown penalty 'scadd' (did you mean scad?); choose from box, capped_l1, ",
-    "--model lenet": "unknown model 'lenet' (did you mean lenet5",
+    "--model lenet": "unknown model 'lenet' (did you mean lenet5 or resnet?); choose from ",
     "--data minst": "unknown data set 'minst' (did you mean mnist",
     "--algorithm proxadam": "unknown algorithm 'proxadam' (did you mean prox_adam",
     "--optimizer adm": "unknown optimizer 'adm' (did you mean adam",

@@ -102,6 +102,12 @@ def test_algorithms_take_channel_groups(algorithm):
     assert jax.tree.structure(sgl.sparse_params(state, optax.apply_updates(DENSE, updates)))
 
 
+def drawn(shapes):
+    """Draws an array of each of some shapes."""
+    keys = jax.random.split(jax.random.key(0), len(shapes))
+    return {n: jax.random.normal(key, shapes[n]) for n, key in zip(shapes, keys, strict=True)}
+
+
 def attend(params, x):
     """Attention of three learned queries to the entries of x."""
     query = jnp.einsum("lf,fhd->lhd", params["table"], params["query"])
@@ -113,8 +119,7 @@ def attend(params, x):
 def test_learned_queries_are_in_groups_that_go():
     shapes = {"table": (3, 8), "query": (8, 2, 4), "key": (6, 2, 4), "value": (6, 2, 4)}
     shapes["out"] = (2, 4, 8)
-    keys = jax.random.split(jax.random.key(0), len(shapes))
-    params = {n: jax.random.normal(key, shapes[n]) for n, key in zip(shapes, keys, strict=True)}
+    params = drawn(shapes)
     x = jax.random.normal(jax.random.key(1), (2, 5, 6))
     families = sgl.channel_groups(attend, params, x).groups
     made = [{member.path: member for member in family.members} for family in families]
@@ -141,8 +146,7 @@ def pool(params, x):
 
 def test_value_that_a_learned_query_attends_to_makes_channels():
     shapes = {"start": (1, 1, 8), "query": (8, 8), "key": (8, 8), "value": (8, 8), "out": (8, 3)}
-    keys = jax.random.split(jax.random.key(0), len(shapes))
-    params = {n: jax.random.normal(key, shapes[n]) for n, key in zip(shapes, keys, strict=True)}
+    params = drawn(shapes)
     x = jax.random.normal(jax.random.key(1), (2, 5, 8))
     families = sgl.channel_groups(pool, params, x).groups
     [family] = [f for f in families if "start" in {member.path for member in f.members}]
