@@ -23,7 +23,7 @@ which weights are zero.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -31,9 +31,13 @@ from flax import nnx
 from jax import lax
 from jaxtyping import Array, Float
 
+from sgl_jax.models._conv import conv
+
 
 __all__ = [
+    "BARE_CONV",
     "BATCH_NORM",
+    "Maps",
     "Model",
     "bias_init",
     "check_widths",
@@ -42,12 +46,17 @@ __all__ = [
     "standardize",
 ]
 
+Maps: TypeAlias = Float[Array, "_ _ _ _"]
+
 kernel_init = nnx.initializers.variance_scaling(2.0, "fan_in", "normal")
 """He's initialisation: normal, with variance 2 / (entries that feed one output)."""
 
 bias_init = nnx.initializers.normal(0.01)
 """Normal with standard deviation 0.01, as in the paper's networks."""
 
+
+BARE_CONV = {"use_bias": False, "kernel_init": kernel_init, "conv_general_dilated": conv}
+"""Options of a convolution that a batch normalisation follows."""
 
 BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-5}
 """Options of a batch normalisation, as the published networks have them."""

@@ -8,15 +8,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from sgl_jax.models._base import BATCH_NORM, kernel_init, standardize
-from sgl_jax.models._conv import conv
+from sgl_jax.models._base import BARE_CONV, BATCH_NORM, Maps, kernel_init, standardize
 
 
 __all__ = ["ResNet"]
-
-Maps = Float[Array, "_ _ _ _"]
-
-_PLAIN = {"use_bias": False, "kernel_init": kernel_init, "conv_general_dilated": conv}
 
 
 class ResNet(nnx.Module):
@@ -78,7 +73,7 @@ class ResNet(nnx.Module):
         outer, inner = _split(widths, count, entrance)
         stages = entrance.count_channels(outer)
         self.mean, self.std = mean, std
-        self.stem = nnx.Conv(3, stages[0], (3, 3), padding=1, **_PLAIN, rngs=rngs)
+        self.stem = nnx.Conv(3, stages[0], (3, 3), padding=1, **BARE_CONV, rngs=rngs)
         self.bn = nnx.BatchNorm(stages[0], **BATCH_NORM, rngs=rngs)
         self.blocks = nnx.List()
         for number, width in enumerate(inner):
@@ -161,9 +156,9 @@ class Block(nnx.Module):
         *,
         rngs: nnx.Rngs,
     ) -> None:
-        self.conv1 = nnx.Conv(inputs, inner, (3, 3), stride, padding=1, **_PLAIN, rngs=rngs)
+        self.conv1 = nnx.Conv(inputs, inner, (3, 3), stride, padding=1, **BARE_CONV, rngs=rngs)
         self.bn1 = nnx.BatchNorm(inner, **BATCH_NORM, rngs=rngs)
-        self.conv2 = nnx.Conv(inner, outputs, (3, 3), padding=1, **_PLAIN, rngs=rngs)
+        self.conv2 = nnx.Conv(inner, outputs, (3, 3), padding=1, **BARE_CONV, rngs=rngs)
         self.bn2 = nnx.BatchNorm(outputs, **BATCH_NORM, rngs=rngs)
         self.shortcut = shortcut
 
@@ -228,7 +223,7 @@ class Projected(nnx.Module):
     least: ClassVar[tuple[int, ...]] = (1, 1, 1)
 
     def __init__(self, inputs: int, outputs: int, *, rngs: nnx.Rngs) -> None:
-        self.conv = nnx.Conv(inputs, outputs, (1, 1), 2, **_PLAIN, rngs=rngs)
+        self.conv = nnx.Conv(inputs, outputs, (1, 1), 2, **BARE_CONV, rngs=rngs)
         self.bn = nnx.BatchNorm(outputs, **BATCH_NORM, rngs=rngs)
 
     @staticmethod

@@ -6,15 +6,10 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from sgl_jax.models._base import BATCH_NORM, check_widths, kernel_init, standardize
-from sgl_jax.models._conv import conv
+from sgl_jax.models._base import BARE_CONV, BATCH_NORM, Maps, check_widths, kernel_init, standardize
 
 
 __all__ = ["WideResNet"]
-
-Maps = Float[Array, "_ _ _ _"]
-
-_PLAIN = {"use_bias": False, "kernel_init": kernel_init, "conv_general_dilated": conv}
 
 
 class WideResNet(nnx.Module):
@@ -75,7 +70,7 @@ class WideResNet(nnx.Module):
         count, projects = (depth - 4) // 6, widen > 1
         stages, inner = widths[projects : 3 + projects], widths[3 + projects :]
         self.mean, self.std = mean, std
-        self.stem = nnx.Conv(3, widths[0], (3, 3), padding=1, **_PLAIN, rngs=rngs)
+        self.stem = nnx.Conv(3, widths[0], (3, 3), padding=1, **BARE_CONV, rngs=rngs)
         self.blocks = nnx.List()
         inputs = widths[0]
         for number, width in enumerate(inner):
@@ -120,12 +115,12 @@ class Block(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         self.bn1 = nnx.BatchNorm(inputs, **BATCH_NORM, rngs=rngs)
-        self.conv1 = nnx.Conv(inputs, inner, (3, 3), padding=1, **_PLAIN, rngs=rngs)
+        self.conv1 = nnx.Conv(inputs, inner, (3, 3), padding=1, **BARE_CONV, rngs=rngs)
         self.bn2 = nnx.BatchNorm(inner, **BATCH_NORM, rngs=rngs)
         self.dropout = nnx.Dropout(dropout, rngs=rngs)
-        self.conv2 = nnx.Conv(inner, outputs, (3, 3), stride, padding=1, **_PLAIN, rngs=rngs)
+        self.conv2 = nnx.Conv(inner, outputs, (3, 3), stride, padding=1, **BARE_CONV, rngs=rngs)
         projection = (inputs, outputs, (1, 1), stride)
-        self.project = nnx.Conv(*projection, **_PLAIN, rngs=rngs) if project else None
+        self.project = nnx.Conv(*projection, **BARE_CONV, rngs=rngs) if project else None
 
     def __call__(self, x: Maps) -> Maps:
         active = jax.nn.relu(self.bn1(x))
