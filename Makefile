@@ -25,9 +25,9 @@ test: $(VENV)/.dev ## run the first tier of the tests: every entry, contract and
 	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/.dev ## run the second tier: more cases, deep networks, processes
-	@$(PYTEST) -m slow $(ARGS)
+	@$(PYTEST) -m "slow and not exhaustive" $(ARGS)
 
-test-all: $(VENV)/.dev ## run both tiers
+test-all: $(VENV)/.dev ## run every test, types of arguments checked
 	@$(PYTEST) $(ARGS)
 
 docs: $(VENV)/.dev ## build the documentation site, warnings as errors

@@ -8,25 +8,32 @@ from typing import Any
 import pytest
 
 
-TIERS = "not slow", "slow"
+TIERS = "not slow", "slow and not exhaustive"
 """The expressions of marks that select the first tier and the second."""
 
 MANY = 4
-"""Cases of a test from which on the first tier runs every other one."""
+"""Cases of a test from which on a tier leaves every other one to the next."""
 
 
 def thin(items: Iterable[pytest.Item]) -> None:
     """Marks every other case of tests with many as slow, but for the tests of documents.
 
-    Which of two neighbours stays depends on the name of the test: so an entry of a catalogue meets
-    half of the contracts, and a contract half of the entries.
+    Of tests with many slow cases every other one of these is exhaustive, too. Which of two
+    neighbours stays depends on the name of the test: so an entry of a catalogue meets half of the
+    contracts in a tier, and a contract half of the entries.
     """
-    first = (item for item in items if not item.get_closest_marker("slow"))
-    for test, group in itertools.groupby(first, lambda item: item.nodeid.partition("[")[0]):
+    every = [item for item in items if "documents" not in item.nodeid]
+    _leave([item for item in every if not item.get_closest_marker("slow")], "slow")
+    _leave([item for item in every if item.get_closest_marker("slow")], "exhaustive")
+
+
+def _leave(items: Iterable[pytest.Item], mark: str) -> None:
+    """Marks every other case of tests with many."""
+    for test, group in itertools.groupby(items, lambda item: item.nodeid.partition("[")[0]):
         cases, start = list(group), zlib.crc32(test.encode()) % 2
-        if len(cases) >= MANY and "documents" not in test:
+        if len(cases) >= MANY:
             for case in cases[start::2]:
-                case.add_marker("slow")
+                case.add_marker(mark)
 
 
 def usual(cases: Iterable[Any], chosen: Collection[Any]) -> list[Any]:
