@@ -14,7 +14,10 @@ from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax.cli._catalogues import tabulate_catalogues, tabulate_parameters
 from sgl_jax.cli._demo import demo
 from sgl_jax.cli._given import UNSET, Given, drop_unset
+from sgl_jax.cli._names import check_name, make_name
 from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars, show_messages
+from sgl_jax.cli._report import report
+from sgl_jax.cli._sweep import sweep
 from sgl_jax.cli._tables import (
     PENALISED,
     tabulate_compaction,
@@ -66,7 +69,7 @@ def train(
         raise ValueError("A run can be resumed or overwritten, got both --resume and --overwrite.")
     placement = launch.start()
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
-    folder = RunFolder(runs / _check_name(name or _make_name(Config.of(training))))
+    folder = RunFolder(runs / check_name(name or make_name(Config.of(training))))
     console, finished = Console(quiet=not is_first_process()), {}
     with hint_at_resuming(folder.path), report_lost_process():
         with make_bars(console) as progress, show_messages(console):
@@ -176,6 +179,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "evaluate": evaluate,
     "compact": compact,
+    "sweep": sweep,
+    "report": report,
     "list": list_catalogues,
     "demo": demo,
 }
@@ -184,26 +189,6 @@ COMMANDS: dict[str, Callable[..., None]] = {
 def _name_kind(config: Config) -> str:
     """Names the network of a run: dense or sparse."""
     return "dense" if config.dense else "sparse"
-
-
-def _check_name(name: str) -> str:
-    """Refuses a name that leads out of the folder of the runs."""
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ValueError(
-            f"A run needs a --name within the folder of the runs, got {name}: give the folder by "
-            "--runs."
-        )
-    return name
-
-
-def _make_name(config: Config) -> str:
-    """Makes a name from the parts that tell runs apart; paths without their folders or modules."""
-    parts = (config.data, config.model, config.algorithm, config.penalty)
-    words = [Path(part.rpartition(":")[2]).resolve().stem for part in parts]
-    if config.target_option is not None:
-        share = getattr(config, config.target_option)
-        words.append(f"{config.target_option.removeprefix('target_')}{share:g}")
-    return "-".join([*words, f"seed{config.seed}"])
 
 
 def _load(path: Path, data_root: str | None, download: bool) -> tuple[RunFolder, Run]:

@@ -28,6 +28,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { caption-side: bottom; text-align: left; color: #555; padding-top: .5rem; }
 th, td { padding: .3rem .9rem; text-align: right; border-bottom: 1px solid #ddd; }
+td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 .wide { overflow-x: auto; } svg { max-width: 100%; height: auto; }
 </style>

@@ -17,9 +17,18 @@ from rich.table import Column
 
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.records import Record
+from sgl_jax.runs.results import Result
+from sgl_jax.runs.sweeps import Failure, Sweep
 
 
-__all__ = ["TARGETS", "add_bar", "hint_at_resuming", "make_bars", "show_messages"]
+__all__ = [
+    "TARGETS",
+    "SweepBar",
+    "add_bar",
+    "hint_at_resuming",
+    "make_bars",
+    "show_messages",
+]
 
 
 TARGETS = {
@@ -61,6 +70,49 @@ def add_bar(progress: Progress, name: str, config: Config) -> Callable[[Record],
     return update
 
 
+class SweepBar:
+    """The bar of a sweep, over the epochs of all its runs; in a log a line for every run.
+
+    Args:
+      progress: the bars.
+      sweep: the sweep.
+    """
+
+    def __init__(self, progress: Progress, sweep: Sweep) -> None:
+        self._progress = progress
+        self._epochs = {name: planned.config.epochs for name, planned in sweep.runs.items()}
+        self._done: dict[str, int] = {}
+        self._ended = 0
+        self._task = progress.add_task("sweep", total=sum(self._epochs.values()), figures="")
+
+    def on_epoch(self, name: str, record: Record) -> None:
+        """Moves the bar to an epoch of a run.
+
+        Args:
+          name: name of the run.
+          record: record of the epoch.
+        """
+        self._move(name, record.epoch)
+        shown = f"{name} {record.epoch}/{self._epochs[name]} error {record.error:.2%}"
+        self._progress.update(self._task, figures=shown)
+
+    def on_end(self, found: Result | Failure) -> None:
+        """Moves the bar to the end of a run, and prints a line for it.
+
+        Args:
+          found: its result, or why it has none.
+        """
+        self._move(found.run, self._epochs[found.run])
+        self._ended += 1
+        said = f"error {found.last.error:.2%}" if isinstance(found, Result) else str(found.error)
+        line = f"{self._ended}/{len(self._epochs)} {found.run}: {said}"
+        self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def _move(self, name: str, epoch: int) -> None:
+        self._done[name] = epoch
+        self._progress.update(self._task, completed=sum(self._done.values()))
+
+
 def _describe_budget(record: Record, config: Config) -> str:
     """Describes what is left of a network that has a target for it."""
     if record.budget is None or config.target_option is None:
@@ -70,16 +122,17 @@ def _describe_budget(record: Record, config: Config) -> str:
 
 
 @contextlib.contextmanager
-def hint_at_resuming(path: Path) -> Generator[None, None, None]:
+def hint_at_resuming(path: Path, command: str = "train") -> Generator[None, None, None]:
     """Tells on an interruption of its block how the run goes on.
 
     Args:
-      path: path of the run folder.
+      path: path of the folder.
+      command: the command that goes on with it.
     """
     try:
         yield
     except KeyboardInterrupt as interruption:
-        how = f"go on with `sgl-jax train --runs {path.parent} --name {path.name} --resume`"
+        how = f"go on with `sgl-jax {command} --runs {path.parent} --name {path.name} --resume`"
         interruption.args = (how,)
         raise
 

@@ -20,7 +20,9 @@ In the order in which data flow:
   the ``shrinks/`` of a run folder;
 - ``folder``: :class:`~.folder.RunFolder`, a run on disk, which goes on after any interruption;
 - ``costs``: error, size and latency of a network, with its dead channels and without;
-- ``compaction``: the ``compact/`` of a run folder, made once a run is finished.
+- ``compaction``: the ``compact/`` of a run folder, made once a run is finished;
+- ``results``: the result of a finished run, which outlives its folder;
+- ``sweeps``: many runs that are compared, and means over their seeds.
 
 Nothing is imported here: say ``from sgl_jax.runs.folder import RunFolder``.
 """

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from sgl_jax.runs.config import Config
 from sgl_jax.runs.experiment import Experiment
 
 
-__all__ = ["check_same_config", "describe", "read_config"]
+__all__ = ["check_same_config", "describe", "read_config", "read_fields"]
 
 
 _LISTS = {field.name for field in dataclasses.fields(Config) if isinstance(field.default, tuple)}
@@ -50,12 +51,7 @@ def read_config(path: Path) -> Config:
       ValueError: the file cannot be read.
     """
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        fields: dict[str, Any] = dict(found["config"])
-        for name, value in fields.items():
-            is_list = name in _LISTS or isinstance(value, list)
-            fields[name] = tuple(value) if is_list else value
-        config = Config(**fields)
+        config = read_fields(json.loads(path.read_text(encoding="utf-8"))["config"])
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"A run folder needs its config.json, got none in {path.parent}: check its name."
@@ -67,6 +63,22 @@ def read_config(path: Path) -> Config:
         ) from error
     # Older versions wrote options that had no effect, as they were given.
     return config.without_unused()
+
+
+def read_fields(found: Mapping[str, Any]) -> Config:
+    """Makes a config from its fields as JSON has them.
+
+    Args:
+      found: values by field.
+
+    Raises:
+      TypeError: no field has such a name.
+    """
+    fields: dict[str, Any] = dict(found)
+    for name, value in fields.items():
+        is_list = name in _LISTS or isinstance(value, list)
+        fields[name] = tuple(value) if is_list else value
+    return Config(**fields)
 
 
 def check_same_config(stored: Config, config: Config, path: Path) -> None:

@@ -1,7 +1,9 @@
 """One training run in memory: a Config in, a Record per epoch out."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,7 @@ import jax.numpy as jnp
 from sgl_jax import train
 from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax._util.typing import Params
-from sgl_jax.data import batch_indices
+from sgl_jax.data import Dataset, batch_indices
 from sgl_jax.metrics import live_groups, sparsity
 from sgl_jax.runs._builders import (
     build_augmentation,
@@ -36,16 +38,21 @@ from sgl_jax.transforms import splitting_gap
 
 __all__ = [
     "Experiment",
+    "Prepare",
     "Run",
     "check_stages",
     "find_penalised",
     "get_sparse_params",
     "measure",
     "prepare",
+    "reseed",
     "run",
     "take_images",
     "train_epochs",
 ]
+
+Prepare: TypeAlias = Callable[[Config, Placement | None], Experiment]
+"""A function that makes the objects of a run."""
 
 
 def prepare(config: Config, placement: Placement | None = None) -> Experiment:
@@ -67,11 +74,7 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     count = len(data.y_train)
     order = jax.eval_shape(lambda: batch_indices(jax.random.key(0), count, config.batch_size))
     raise_if_stopped()
-    model = build_model(config, data)
-    network, params, rest = train.split(model)
-    if config.init_from is not None:
-        layers = getattr(model, "pytorch_layers", {})
-        params, rest = load_initial(config.init_from, params, rest, layers)
+    model, network, params, rest = _build_network(config, data)
     strengths = config.strengths(count)
     image = jax.ShapeDtypeStruct((1, *data.x_train.shape[1:]), jnp.float32)
     grouping, weight = build_grouping(config, network.apply, (params, rest), image)
@@ -95,6 +98,29 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
     raise_if_stopped()
     _check_fit(found)
     return found
+
+
+def _build_network(config: Config, data: Dataset) -> tuple[Any, train.Network, Params, Any]:
+    """Builds the network of a run, as module, functions, parameters, and the rest of its arrays."""
+    model = build_model(config, data)
+    network, params, rest = train.split(model)
+    if config.init_from is not None:
+        layers = getattr(model, "pytorch_layers", {})
+        params, rest = load_initial(config.init_from, params, rest, layers)
+    return model, network, params, rest
+
+
+def reseed(experiment: Experiment, seed: int) -> Experiment:
+    """Makes the same run with another seed; what is compiled for one serves the other.
+
+    Args:
+      experiment: the run as it begins.
+      seed: the seed.
+    """
+    config = dataclasses.replace(experiment.config, seed=seed)
+    model, _, params, rest = _build_network(config, experiment.data)
+    state = train.init_state(experiment.tx, params, rest)
+    return experiment._replace(config=config, model=model, state=state)
 
 
 def train_epochs(start: Run) -> Iterator[Run]:

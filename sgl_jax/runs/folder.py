@@ -4,9 +4,8 @@
 epoch, the same on every machine of the same kind; ``timing.jsonl`` a line of seconds per epoch;
 ``checkpoints/`` the whole state after the newest epoch; ``shrinks/`` a file for every epoch after
 which channels left; ``compact/``, at the end, the network without its dead channels. The lines of
-an epoch are written before its checkpoint, and those beyond the checkpoint are dropped on resuming,
-so that the folder is right at every moment at which it may be left. Of several processes only the
-first reads and writes it.
+an epoch are written before its checkpoint, and those beyond it are dropped on resuming, so that the
+folder is right at every moment. Of several processes only the first reads and writes it.
 """
 
 import dataclasses
@@ -23,13 +22,13 @@ from sgl_jax.runs._config_file import check_same_config, describe, read_config
 from sgl_jax.runs._plan_files import find_plan, write_plan
 from sgl_jax.runs._stages import restore_stage
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.experiment import Experiment, Run, check_stages, prepare, train_epochs
+from sgl_jax.runs.experiment import Experiment, Prepare, Run, check_stages, prepare, train_epochs
 from sgl_jax.runs.records import Record
 from sgl_jax.train.placement import Placement
 from sgl_jax.train.processes import run_on_first
 
 
-__all__ = ["Mode", "RunFolder"]
+__all__ = ["Mode", "RunFolder", "make_write_error"]
 
 Mode: TypeAlias = Literal["new", "resume", "overwrite"]
 """Treatment of a run that may be there already."""
@@ -53,6 +52,7 @@ class RunFolder:
         mode: Mode = "new",
         on_epoch: OnEpoch = lambda record: None,
         placement: Placement | None = None,
+        prepare: Prepare = prepare,
     ) -> Run:
         """Trains in this folder, to the end.
 
@@ -64,6 +64,7 @@ class RunFolder:
             it (and starts where there is none), ``"overwrite"`` deletes it.
           on_epoch: called with the record of every epoch, those done before included.
           placement: the devices to train on, if many; a run may go on on others.
+          prepare: makes the objects of the run.
 
         Raises:
           FloatingPointError: the loss is no finite number.
@@ -190,7 +191,7 @@ class RunFolder:
             with replace_folder(self.path) as part:
                 (part / "config.json").write_text(describe(experiment), encoding="utf-8")
         except OSError as error:
-            raise _make_write_error(self.path, error) from error
+            raise make_write_error(self.path, error) from error
 
     def _restore(self, experiment: Experiment) -> Run:
         """Restores the run as of its newest checkpoint; lines beyond it are dropped."""
@@ -243,10 +244,16 @@ class RunFolder:
         try:
             run_on_first(append)
         except OSError as error:
-            raise _make_write_error(self.path, error) from error
+            raise make_write_error(self.path, error) from error
 
 
-def _make_write_error(path: Path, error: OSError) -> OSError:
+def make_write_error(path: Path, error: OSError) -> OSError:
+    """Makes the error for a run folder, or a folder of several, that cannot be written.
+
+    Args:
+      path: path of the folder.
+      error: the error of the system.
+    """
     return OSError(
         f"A run needs a folder that can be written, got '{error.strerror}' for {path}: free some "
         "space or choose another --runs folder; an interrupted run goes on with --resume."

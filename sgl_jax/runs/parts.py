@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from sgl_jax._util.docstrings import read_parameters
@@ -142,6 +143,7 @@ def _find_factories(options: Options) -> Parts:
     return {name: make for name, make in parts.items() if name not in absent}
 
 
+@lru_cache(maxsize=4096)  # a config asks a thousand times
 def takes(factory: Callable[..., Any], name: str) -> bool:
     """True if a factory has a parameter of this name.
 

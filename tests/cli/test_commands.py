@@ -13,6 +13,7 @@ from support.tiny import snapshot
 import sgl_jax as sgl
 from sgl_jax import cli
 from sgl_jax._util.docstrings import read_first_line
+from sgl_jax.cli._commands import COMMANDS
 from sgl_jax.data._idx_source import FILES
 from sgl_jax.runs.folder import RunFolder
 
@@ -26,7 +27,7 @@ class Own(Tiny):
 """
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["compact"], ["list"], ["demo"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help_is_printed(capsys, command):
     with pytest.raises(SystemExit) as exit_:
         cli.main([*command, "--help"])

@@ -1,0 +1,108 @@
+"""The result of a finished run, as a line of JSON that outlives its folder."""
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sgl_jax.compaction import Report, Size
+from sgl_jax.runs.records import Record
+
+
+__all__ = ["Result", "read_history", "read_result"]
+
+
+class Result(NamedTuple):
+    """The result of a finished run.
+
+    Attributes:
+      run: name of the run.
+      method: name of the method that its figures are collected under.
+      about: its config, the strengths in force, commit, versions and hardware, as its folder has
+        them.
+      seconds: seconds of all its epochs.
+      last: the record of the last epoch.
+      before: size of the network; ``None`` if it cannot be compacted.
+      after: size without its dead channels, likewise.
+      group: group of the method, such as ``paper`` or ``ours``; empty for none.
+    """
+
+    run: str
+    method: str
+    about: dict[str, Any]
+    seconds: float
+    last: Record
+    before: Size | None = None
+    after: Size | None = None
+    group: str = ""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The config of the run, as JSON's types."""
+        return self.about["config"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Converts the result to JSON's own types."""
+        found = {"run": self.run, "method": self.method, "group": self.group, **self.about}
+        found |= {"seconds": round(self.seconds), "last": self.last.to_json()}
+        if self.before is None or self.after is None:
+            return found
+        return found | {"compact": {"before": asdict(self.before), "after": asdict(self.after)}}
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> "Result":
+        """Inverts :meth:`to_json`, and reads records that name no method.
+
+        Raises:
+          KeyError: a part is missing.
+        """
+        config, compact = found["config"], found.get("compact", {})
+        sizes = {name: Size(**compact[name]) for name in ("before", "after") if compact}
+        method = f"{config['algorithm']} {config['penalty']}"
+        parts = {"run", "method", "group", "seconds", "last", "compact", "twin"}
+        return cls(
+            found["run"],
+            found.get("method", "dense" if config["dense"] else method),
+            {name: value for name, value in found.items() if name not in parts},
+            found["seconds"],
+            Record.from_json(found["last"]),
+            group=found.get("group", ""),
+            **sizes,
+        )
+
+
+def read_result(
+    folder: Path, name: str, method: str, group: str = "", report: Report | None = None
+) -> Result:
+    """Reads the result of a finished run from its folder.
+
+    Args:
+      folder: the run folder.
+      name: name of the run.
+      method: name of its method.
+      group: group of the method.
+      report: report of the compaction of its network, if there was one.
+
+    Raises:
+      OSError: there is no run.
+    """
+    about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    about["config"].pop("data_root")  # a matter of the machine
+    lines = (folder / "timing.jsonl").read_text(encoding="utf-8").splitlines()
+    seconds = math.fsum(json.loads(line)["seconds"] for line in lines)
+    before, after = (None, None) if report is None else (report.before, report.after)
+    return Result(name, method, about, seconds, read_history(folder)[-1], before, after, group)
+
+
+def read_history(folder: Path) -> list[Record]:
+    """Reads the records of all epochs from a run folder.
+
+    Args:
+      folder: the run folder.
+
+    Raises:
+      OSError: there is no run.
+    """
+    lines = (folder / "record.jsonl").read_text(encoding="utf-8").splitlines()
+    return [Record.from_json(json.loads(line)) for line in lines]
