@@ -29,6 +29,7 @@ MODULES = {
     "artifacts": "Compacted networks on disk",
     "prox": "Proximal operators",
     "directions": "Directions",
+    "reparametrizations": "Reparametrizations",
     "train": "Training",
     "many": "Many trainings at once",
     "placement": "Many devices",

@@ -126,6 +126,7 @@ _MODULES = {
     "models": "models",
     "modules": "compaction.flax",
     "placement": "train.placement",
+    "reparametrizations": "reparametrizations",
     "train": "train",
 }
 _NAMES = {"CompactedModule": "compaction.flax", "compact_module": "compaction.flax"}

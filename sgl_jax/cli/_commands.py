@@ -14,7 +14,7 @@ from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax.cli._catalogues import tabulate_catalogues, tabulate_parameters
 from sgl_jax.cli._demo import demo
 from sgl_jax.cli._given import UNSET, Given, drop_unset
-from sgl_jax.cli._names import check_name, make_name
+from sgl_jax.cli._names import check_name, make_name, name_method
 from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars, show_messages
 from sgl_jax.cli._report import report
 from sgl_jax.cli._sweep import sweep
@@ -216,7 +216,7 @@ def _tabulate_compact(folder: RunFolder, runs: Mapping[str, Run]) -> list[Any]:
 def _describe(run: Run) -> str:
     """Describes a run in one line, with its strengths as they were given and in force."""
     config, images = run.experiment.config, len(run.experiment.data.y_train)
-    words = [config.algorithm, *([] if config.dense else [config.penalty])]
+    words = [config.algorithm, *([] if config.dense else [name_method(config)])]
     if config.target_option is not None:
         target = f"target {getattr(config, config.target_option):g} of {config.target_option}"
         return ", ".join([*words, target, f"seed {config.seed}."])

@@ -12,6 +12,7 @@ In the order in which data flow:
 - ``_initial``, ``_pytorch``: weights to start from, in several formats, those of PyTorch converted;
 - ``records``: the record of an epoch, to and from JSON;
 - ``_run``: a run's objects, state and records, and what is read off them;
+- ``_reparametrizing``: runs that train the parameters that their weights are drawn from;
 - ``_budgeting``, ``_finishing``, ``_shrinking``: what may happen between two epochs: a strength
   that follows a budget, the end on a fixed support, and dead channels that leave;
 - ``_stages``: the order of these, and how a folder finds its way back into them;

@@ -13,10 +13,11 @@ from sgl_jax.data import Augmentation, Dataset
 from sgl_jax.groups import GroupingLike, by_neuron
 from sgl_jax.penalties import L1
 from sgl_jax.regularizers import Regularizer, RegularizerLike, SparseGroup
+from sgl_jax.reparametrizations import Reparametrization
 from sgl_jax.runs._needs import find_shapes
 from sgl_jax.runs.config import Config, Strengths
 from sgl_jax.runs.optimizers import bind_accepted, staircase
-from sgl_jax.runs.parts import find_parts, takes
+from sgl_jax.runs.parts import find_parts, is_regularized, takes
 from sgl_jax.transforms.schedules import warmup
 
 
@@ -25,6 +26,8 @@ __all__ = [
     "build_dataset",
     "build_grouping",
     "build_model",
+    "build_regularizer",
+    "build_reparametrization",
     "build_transformation",
 ]
 
@@ -192,7 +195,7 @@ def build_regularizer(
       groups: grouping and weight, from :func:`build_grouping`.
 
     Returns:
-      The regularizer; ``None`` for a dense twin.
+      The regularizer; ``None`` for a run without one.
 
     Raises:
       ValueError: an unknown name, or parts that do not fit.
@@ -208,7 +211,7 @@ def build_regularizer(
         _require_settings(name, getattr(config, name), make)
         return make()
 
-    if config.dense:
+    if not is_regularized(vars(config)):
         return None
     names = [] if config.shape is None else find_shapes(parts["penalty"])
     shape = dict.fromkeys(names, config.shape)
@@ -225,6 +228,25 @@ def build_regularizer(
         return SparseGroup(entry, group, *groups)
     # Without a group penalty the entries need no joint prox, which not every penalty has.
     return SparseGroup(entry, L1(0.0), *groups).resolved(params).entries_part
+
+
+def build_reparametrization(
+    config: Config, strengths: Strengths, grouping: GroupingLike
+) -> Reparametrization | None:
+    """Builds what the weights are drawn by, if they are no parameters themselves.
+
+    Args:
+      config: the config of the run.
+      strengths: the strengths in force.
+      grouping: the weights that are drawn together, from :func:`build_grouping`.
+
+    Raises:
+      ValueError: an unknown name, or a parameter out of its range.
+    """
+    parts = find_parts(vars(config))
+    if "reparametrization" not in parts:
+        return None
+    return bind_accepted(parts["reparametrization"], lam=strengths.lam, grouping=grouping)()
 
 
 def _require_settings(part: str, name: str, make: Callable[..., Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from sgl_jax.runs._settings import find_parameters
-from sgl_jax.runs.parts import KINDS, Options, Parts, find_parts, takes
+from sgl_jax.runs.parts import KINDS, Options, Parts, find_parts, is_regularized, takes
 
 
 __all__ = ["find_shapes", "find_unused", "refuse_unused"]
@@ -53,8 +53,8 @@ def refuse_unused(options: Options, given: Collection[str]) -> None:
     """
     for name, need in find_unused(options).items():
         if name in given:
-            about = (*need.about, "dense") if options["dense"] else need.about
-            got = ", ".join(f"{each}={options[each]!r}" for each in about)
+            about = [*need.about, *(each for each, off in _APART.items() if options[each] != off)]
+            got = ", ".join(f"{each}={options[each]!r}" for each in about if each != name)
             raise ValueError(
                 f"{name}={options[name]!r} needs {need.words}, got {got}: leave {name} out."
             )
@@ -104,10 +104,15 @@ def _is_any_taken(*names: str) -> Callable[[Options, Parts], bool]:
     return lambda options, parts: any(_is_taken(name, options, parts) for name in names)
 
 
-def _is_regularized(options: Options, parts: Parts) -> bool:
-    """True if a run is not dense."""
+def _has_regularizer(options: Options, parts: Parts) -> bool:
+    """True if a run has a regularizer."""
     del parts
-    return not options["dense"]
+    return is_regularized(options)
+
+
+def _has_strength(options: Options, parts: Parts) -> bool:
+    """True if a run has a regularizer with a strength."""
+    return is_regularized(options) and _is_any_taken("lam", "group_lam")(options, parts)
 
 
 def _grows(options: Options, parts: Parts) -> bool:
@@ -127,10 +132,16 @@ def find_shapes(penalty: Callable[..., Any]) -> list[str]:
     return [name for name, parameter in found.items() if float in parameter.kinds]
 
 
+_APART = {"dense": False, "reparametrization": "none"}
+"""Options without which a run has a regularizer, with their values then."""
+
 NEEDS: dict[str, Need] = {
-    "finish": Need("a regularizer", (), _is_regularized),
-    "shrink_at": Need("a regularizer", (), _is_regularized),
-    "penalty": Need("a regularizer", (), _is_regularized),
+    "reparametrization": Need(
+        "a run that is not dense", (), lambda options, parts: "reparametrization" in parts
+    ),
+    "finish": Need("a regularizer", (), _has_regularizer),
+    "shrink_at": Need("a regularizer", (), _has_regularizer),
+    "penalty": Need("a regularizer", (), _has_regularizer),
     "shape": Need("a penalty with one shape parameter", ("penalty",), _has_one_shape),
     "group_penalty": Need(
         "a regularizer, and group_lam beside a constraint",
@@ -145,9 +156,7 @@ NEEDS: dict[str, Need] = {
         ),
     ),
     "undivided": Need("a strength", ("penalty",), _is_any_taken("lam", "group_lam", "beta")),
-    "lam_warmup": Need(
-        "a penalty with a strength", ("penalty",), _is_any_taken("lam", "group_lam")
-    ),
+    "lam_warmup": Need("a penalty with a strength", ("penalty",), _has_strength),
     **{
         name: Need(
             "groups='channels' and a penalty on them",
@@ -156,9 +165,7 @@ NEEDS: dict[str, Need] = {
         )
         for name in ("target_flops", "target_params")
     },
-    "target_sparsity": Need(
-        "a penalty with a strength", ("penalty",), _is_any_taken("lam", "group_lam")
-    ),
+    "target_sparsity": Need("a penalty with a strength", ("penalty",), _has_strength),
     "beta_growth": Need(
         "a coupling beta that grows at milestones",
         ("algorithm", "milestones"),

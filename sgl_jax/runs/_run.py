@@ -14,7 +14,9 @@ from sgl_jax.compaction import Plan
 from sgl_jax.data import Augmentation, Dataset, take_batch
 from sgl_jax.groups import Groups
 from sgl_jax.regularizers import RegularizerLike
+from sgl_jax.reparametrizations import Reparametrization
 from sgl_jax.runs.config import Config, Strengths
+from sgl_jax.runs.parts import is_regularized
 from sgl_jax.runs.records import Record
 from sgl_jax.train.placement import Placement
 from sgl_jax.transforms import sparse_params
@@ -37,10 +39,12 @@ class Experiment(NamedTuple):
       tx: the optimizer.
       state: the state before the first step.
       groups: the groups that its records count, of the network with all channels.
-      regularizer: the regularizer on that network; ``None`` for a dense twin.
+      regularizer: the regularizer on that network; ``None`` for a run without one.
       augment: changes the training images at random.
       placement: the devices to train on, if many.
       plan: the positions that are left of every leaf, once channels have left.
+      method: what the weights are made by, if others are trained; ``network.forward`` takes those
+        then, and ``network.apply`` the weights.
     """
 
     config: Config
@@ -56,11 +60,19 @@ class Experiment(NamedTuple):
     augment: Augmentation
     placement: Placement | None = None
     plan: Plan | None = None
+    method: Reparametrization | None = None
 
     @property
     def image(self) -> jax.ShapeDtypeStruct:
         """Shape and dtype of a batch of one image."""
         return jax.ShapeDtypeStruct((1, *self.data.x_train.shape[1:]), jnp.float32)
+
+    def read(self, state: train.TrainState) -> train.TrainState:
+        """Reads the weights in use off a state, and the other arrays of the network."""
+        if self.method is None:
+            return state
+        others, _ = state.rest
+        return state._replace(params=self.method.read(state.params), rest=others)
 
     def widen(self, tree: Any) -> Any:
         """Puts zeros where channels have left, into the parameters or the rest of the arrays."""
@@ -84,8 +96,15 @@ class Run(NamedTuple):
 
 
 def get_sparse_params(config: Config, state: train.TrainState) -> Params:
-    """Reads the parameters with their exact zeros; those of a dense twin as they are."""
-    return state.params if config.dense else sparse_params(state.opt_state, state.params)
+    """Reads the weights with their exact zeros; as they are where no regularizer sets any.
+
+    Args:
+      config: the config of the run.
+      state: a state of the network's own weights, as :meth:`Experiment.read` makes it.
+    """
+    if not is_regularized(vars(config)):
+        return state.params
+    return sparse_params(state.opt_state, state.params)
 
 
 def take_images(data: Dataset, count: int) -> jax.Array:

@@ -57,11 +57,14 @@ class Config:
         file, with the paths and shapes of the network's own, or of PyTorch; drawn from the seed
         without it.
       algorithm: how the regulariser acts: a name, or package.module:Name.
+      reparametrization: weights that are drawn from other parameters, which the algorithm trains
+        without a regulariser; groups says what is drawn together: a name, none, or
+        package.module:Name.
       settings: NAME=VALUE for parameters that have no option, of whatever part; PART.NAME=VALUE
         where several have one of that name, as in penalty.a=3; sgl-jax list NAME lists them.
       penalty: penalty or constraint of single weights: a name, none, or package.module:Name.
       shape: shape parameter of the penalty (a, gamma or alpha); its default without it.
-      lam: strength of the penalty of single weights; divided by N.
+      lam: strength of the penalty of single weights, or of each weight that is drawn; divided by N.
       group_lam: strength of the penalty of groups; divided by N; that of lam without it, and no
         penalty of groups beside a constraint.
       groups: weights that shrink together, and are counted: the paper's neurons, or all of a
@@ -104,6 +107,7 @@ class Config:
     model: str = "lenet5"
     init_from: str | None = None
     algorithm: str = "prox_adam"
+    reparametrization: str = "none"
     settings: tuple[str, ...] = ()
     penalty: str = "l1"
     shape: float | None = None

@@ -64,7 +64,7 @@ class Latencies(NamedTuple):
 
 def make_predictor(run: Run) -> Predictor:
     """Makes a predictor of the sparse network of a run, with its dead channels."""
-    experiment, state = run.experiment, run.state
+    experiment, state = run.experiment, run.experiment.read(run.state)
     variables = (get_sparse_params(experiment.config, state), state.rest)
     return experiment.full.apply, tuple(map(experiment.widen, variables))
 

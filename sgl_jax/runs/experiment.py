@@ -19,9 +19,11 @@ from sgl_jax.runs._builders import (
     build_grouping,
     build_model,
     build_regularizer,
+    build_reparametrization,
     build_transformation,
 )
 from sgl_jax.runs._initial import load_initial
+from sgl_jax.runs._reparametrizing import draw_start, reparametrize
 from sgl_jax.runs._run import Experiment, Run, get_sparse_params, take_images
 from sgl_jax.runs._stages import (
     begin_stages,
@@ -31,6 +33,7 @@ from sgl_jax.runs._stages import (
     find_penalised,
 )
 from sgl_jax.runs.config import Config
+from sgl_jax.runs.parts import is_regularized
 from sgl_jax.runs.records import Record, count_layers, measure_shares
 from sgl_jax.train.placement import Placement, gathered
 from sgl_jax.transforms import splitting_gap
@@ -95,6 +98,8 @@ def prepare(config: Config, placement: Placement | None = None) -> Experiment:
         build_augmentation(config),
         placement,
     )
+    method = build_reparametrization(config, strengths, grouping)
+    found = found if method is None else reparametrize(found, method)
     raise_if_stopped()
     _check_fit(found)
     return found
@@ -119,8 +124,10 @@ def reseed(experiment: Experiment, seed: int) -> Experiment:
     """
     config = dataclasses.replace(experiment.config, seed=seed)
     model, _, params, rest = _build_network(config, experiment.data)
-    state = train.init_state(experiment.tx, params, rest)
-    return experiment._replace(config=config, model=model, state=state)
+    begun = experiment._replace(config=config, model=model)
+    if experiment.method is not None:
+        _, params, rest = draw_start(begun, params, rest)
+    return begun._replace(state=train.init_state(experiment.tx, params, rest))
 
 
 def train_epochs(start: Run) -> Iterator[Run]:
@@ -191,8 +198,10 @@ def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: f
         variables, where = (params, state.rest), experiment.placement
         return train.evaluate(network.apply, variables, data.x_test, data.y_test, placement=where)
 
+    state = experiment.read(state)
     sparse = get_sparse_params(config, state)
-    gap = 0.0 if config.dense else float(splitting_gap(state.opt_state, state.params))
+    is_split = is_regularized(vars(config))
+    gap = float(splitting_gap(state.opt_state, state.params)) if is_split else 0.0
     wide, groups = experiment.widen(sparse), experiment.groups
     tested, shares = test(state.params), measure_shares(experiment.widen(state.params), groups)
     return Record(
@@ -218,6 +227,7 @@ def _check_fit(experiment: Experiment) -> None:
         return train.train_step(network.forward, tx, state, images, y)
 
     def test(state, x):
+        state = experiment.read(state)
         logits = network.apply((state.params, state.rest), x)
         return logits, sparsity(state.params, groups), live_groups(state.params, groups)
 

@@ -10,6 +10,7 @@ from sgl_jax.algorithms import ALGORITHMS
 from sgl_jax.data import AUGMENTATIONS, DATASETS
 from sgl_jax.models import MODELS
 from sgl_jax.penalties import CONSTRAINTS, PENALTIES, Constraint
+from sgl_jax.reparametrizations import REPARAMETRIZATIONS
 from sgl_jax.runs._groupings import GROUPINGS
 from sgl_jax.runs._lookup import look_up_factory, make_unknown_error
 from sgl_jax.runs._settings import (
@@ -28,6 +29,7 @@ __all__ = [
     "Parts",
     "describe_parameters",
     "find_parts",
+    "is_regularized",
     "select_settings",
     "takes",
 ]
@@ -57,7 +59,13 @@ def no_penalty() -> None:
     """No penalty: the entries, or the groups, are left alone."""
 
 
+def no_reparametrization() -> None:
+    """No reparametrization: the weights themselves are trained."""
+
+
 _PENALTIES = {**PENALTIES, **CONSTRAINTS, "none": no_penalty}
+
+_REPARAMETRIZATIONS = {**REPARAMETRIZATIONS, "none": no_reparametrization}
 
 KINDS: dict[str, Kind] = {
     "penalty": Kind("penalty", _PENALTIES, {"lam": "lam"}),
@@ -71,6 +79,9 @@ KINDS: dict[str, Kind] = {
             "beta": "beta",
             "momentum": "momentum",
         },
+    ),
+    "reparametrization": Kind(
+        "reparametrization", _REPARAMETRIZATIONS, {"lam": "lam", "grouping": None}
     ),
     "optimizer": Kind(
         "optimizer",
@@ -137,10 +148,19 @@ def _find_factories(options: Options) -> Parts:
         name: look_up_factory(kind.noun, kind.catalogue, options[name])
         for name, kind in KINDS.items()
     }
-    if options["dense"] and takes(parts["algorithm"], "base"):
+    if not is_regularized(options) and takes(parts["algorithm"], "base"):
         parts["algorithm"] = _train_plainly
     absent = [name for name, is_absent in _ABSENT.items() if is_absent(options, parts)]
     return {name: make for name, make in parts.items() if name not in absent}
+
+
+def is_regularized(options: Options) -> bool:
+    """True if a run has a regularizer: it is not dense, and its weights are no others' product.
+
+    Args:
+      options: the values of all options.
+    """
+    return not options["dense"] and options["reparametrization"] == "none"
 
 
 @lru_cache(maxsize=4096)  # a config asks a thousand times
@@ -205,10 +225,11 @@ def _is_constrained_alone(options: Options, parts: Parts) -> bool:
 
 
 _ABSENT: dict[str, Callable[[Options, Parts], bool]] = {
-    "penalty": lambda options, parts: options["dense"],
+    "penalty": lambda options, parts: not is_regularized(options),
     "group_penalty": lambda options, parts: (
-        options["dense"] or _is_constrained_alone(options, parts)
+        not is_regularized(options) or _is_constrained_alone(options, parts)
     ),
+    "reparametrization": lambda options, parts: options["dense"],
     "optimizer": lambda options, parts: not takes(parts["algorithm"], "base"),
 }
 """Kinds of parts that a run may do without, and when it does."""

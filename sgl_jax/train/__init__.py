@@ -5,6 +5,7 @@ In the order in which data flow:
 - ``_step``: :func:`split` turns a Flax module into functions of its arrays (from there on nothing
   knows of modules), :func:`init_state` makes the state, :func:`train_step` is one pure step of any
   Optax transformation on any model;
+- ``_reparametrized``: :func:`reparametrize`, a network whose weights are drawn from others;
 - ``_images``: images and labels, checked and put on the device;
 - ``_compile``: :func:`compiled`, ``jax.jit`` with the options that suit a training step;
   :func:`compile_quickest` chooses the options of a function by measurement;
@@ -20,6 +21,7 @@ from sgl_jax.train._compile import compiled
 from sgl_jax.train._epoch import train_epoch
 from sgl_jax.train._evaluation import Evaluation, evaluate
 from sgl_jax.train._images import Images, Labels
+from sgl_jax.train._reparametrized import reparametrize
 from sgl_jax.train._step import (
     Network,
     TrainState,
@@ -43,6 +45,7 @@ __all__ = [
     "evaluate",
     "init_state",
     "join",
+    "reparametrize",
     "split",
     "train_epoch",
     "train_step",

@@ -169,6 +169,7 @@ CATALOGUES = {
     "compaction.artifacts": sgl.EXPORTERS,
     "data": sgl.data.DATASETS,
     "models": sgl.models.MODELS,
+    "reparametrizations": sgl.reparametrizations.REPARAMETRIZATIONS,
 }
 """The catalogues with a file for each entry, by their package."""
 

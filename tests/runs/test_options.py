@@ -24,6 +24,7 @@ TINY = Config(model="support.tiny:Tiny", epochs=3, batch_size=512)
 
 BASES = {name: dataclasses.replace(TINY, algorithm=name) for name in ALGORITHMS}
 BASES["magnitude"] = dataclasses.replace(BASES["magnitude"], penalty="top_k", shape=0.5)
+BASES["gates"] = dataclasses.replace(TINY, reparametrization="hard_concrete")
 BASES["dense prox_adam"] = BASES["prox_adam"].twin()
 BASES["dense splitting"] = BASES["splitting"].twin()
 
@@ -32,6 +33,7 @@ VALUES = {
     "augment": "crop_flip",
     "model": "support.tiny:Wider",
     "algorithm": "prox_sgd",
+    "reparametrization": "hard_concrete",
     "settings": ("groups.skip=fc",),
     "penalty": "mcp",
     "shape": 0.25,
@@ -131,6 +133,7 @@ def fingerprint(config):
     strengths = config.strengths(count)
     regularizer = builders.build_regularizer(config, strengths, params, steps, (grouping, weight))
     tx = builders.build_transformation(config, strengths, steps, regularizer)
+    method = builders.build_reparametrization(config, strengths, grouping)
     augment = builders.build_augmentation(config)
     state = tx.init(params)
     step = jax.make_jaxpr(tx.update)(params, state, params)
@@ -141,6 +144,7 @@ def fingerprint(config):
         (str(jax.tree.structure(state)), bits(state)),
         (re.sub(r" at 0x\w+", "", str(step)), consts),
         (augment.func, augment.keywords),
+        method,
     )
 
 
