@@ -3,6 +3,7 @@
 from sgl_jax._util.catalogue import by_file as _by_file, exported as _exported
 from sgl_jax.algorithms._base import Algorithm as Algorithm
 from sgl_jax.algorithms.admm import admm as admm
+from sgl_jax.algorithms.cges import cges as cges
 from sgl_jax.algorithms.fista import fista as fista
 from sgl_jax.algorithms.hspg import hspg as hspg
 from sgl_jax.algorithms.magnitude import magnitude as magnitude

@@ -34,8 +34,9 @@ class Exclusive(VectorPenalty):
 
     .. math:: \lambda \sum_g \Bigl( (1 - \mu) \|w_g\|_2 + \frac\mu2 \|w_g\|_1^2 \Bigr)
 
-    The prox of one after that of the other, in whichever order, is not the prox of the sum, so the
-    two are split, the group lasso on the weights and the exclusive part on their copy, as below;
+    :func:`~sgl_jax.cges` trains it as published. The prox of one after that of the other, in
+    whichever order, is not the prox of the sum; for the sum itself the two are split, the group
+    lasso on the weights and the exclusive part on their copy, as below;
     ``SparseGroup(Exclusive(...), L1(...), weight=None)`` has its value and its subgradient.
 
     At a glance:

@@ -126,8 +126,9 @@ def build_grouping(
     """
     make = find_parts(vars(config))["groups"]
     grouping = bind_accepted(make, apply=apply, variables=variables, image=image)()
-    flops = config.group_weight == "flops"
-    return grouping, grouping.flops_weights(variables[0]) if flops else "sqrt_size"
+    if config.group_weight == "flops":
+        return grouping, grouping.flops_weights(variables[0])
+    return grouping, None if config.group_weight == "none" else config.group_weight
 
 
 def build_transformation(

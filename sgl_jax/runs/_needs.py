@@ -149,10 +149,11 @@ NEEDS: dict[str, Need] = {
         lambda options, parts: "group_penalty" in parts,
     ),
     "group_weight": Need(
-        "groups='channels' and a penalty on them",
+        "groups='channels' for flops, and a penalty on them",
         ("groups", "group_penalty"),
         lambda options, parts: (
-            options["groups"] == "channels" and _is_taken("group_lam", options, parts)
+            (options["groups"] == "channels" or options["group_weight"] != "flops")
+            and _is_taken("group_lam", options, parts)
         ),
     ),
     "undivided": Need("a strength", ("penalty",), _is_any_taken("lam", "group_lam", "beta")),

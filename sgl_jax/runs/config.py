@@ -71,7 +71,7 @@ class Config:
         channel (filter, bias, scale and shift of its norm), so that it can be removed once it is
         zero; a name, or package.module:Name.
       group_penalty: penalty of the norms of groups: a name, none, or package.module:Name.
-      group_weight: weight of a group of channels: the root of its size, or the FLOPs it takes.
+      group_weight: weight of a group: the root of its size, none, or the FLOPs of a channel.
       beta: coupling of the splitting; divided by N; the other algorithms have none.
       undivided: take lam, group_lam and beta as they are, not divided by N.
       lam_warmup: epochs over which lam and group_lam rise from 0.
@@ -115,7 +115,7 @@ class Config:
     group_lam: float | None = None
     groups: str = "neurons"
     group_penalty: str = "l1"
-    group_weight: Literal["sqrt_size", "flops"] = "sqrt_size"
+    group_weight: Literal["sqrt_size", "none", "flops"] = "sqrt_size"
     beta: float = 2.5
     undivided: bool = False
     lam_warmup: int = 0

@@ -41,7 +41,7 @@ AFTERWARDS = {
     "clip": lambda: optax.clip_by_global_norm(1e-3),
     "decay": lambda: optax.add_decayed_weights(-1e-3),
 }
-IN_THE_WEIGHTS = ("hspg", "magnitude", "prox_adam", "prox_sgd", "rda")
+IN_THE_WEIGHTS = ("cges", "hspg", "magnitude", "prox_adam", "prox_sgd", "rda")
 BESIDE_AN_ITERATE = ("fista", "schedule_free")
 
 

@@ -70,6 +70,12 @@ PLAIN = {
 
 REGULARIZER = sgl.Regularizer(sgl.L1(0.01), sgl.by_entry(only="kernel"), weight=None)
 OPTIONS = {
+    "cges": (
+        sgl.SparseGroup(
+            sgl.Exclusive(0.01), sgl.L1(0.01), sgl.by_filter(only="kernel"), weight=None
+        ),
+        {},
+    ),
     "splitting": (
         sgl.SparseGroup(sgl.L1(0.01), sgl.L1(0.01), sgl.by_filter(only="a/kernel")),
         {},

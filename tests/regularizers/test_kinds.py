@@ -80,7 +80,8 @@ def test_strengths_that_do_not_fit_their_groups_are_refused(call):
 @pytest.mark.parametrize("name", [name for name in sgl.ALGORITHMS if name != "magnitude"])
 def test_leaf_that_is_no_array_is_refused(name):
     params = {"activation": lambda x: x, "kernel": jnp.ones((2, 3))}
-    both = sgl.SparseGroup(sgl.L1(0.1), sgl.L1(0.1))
+    entry = sgl.Exclusive(0.1) if name == "cges" else sgl.L1(0.1)
+    both = sgl.SparseGroup(entry, sgl.L1(0.1))
     tx = sgl.ALGORITHMS[name](0.1, both, **OPTIONS.get(name, {}))
     words = "need arrays as leaves, got function at 'activation': pass the arrays alone"
     assert words in complaint(lambda: tx.init(params))

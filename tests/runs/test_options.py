@@ -24,6 +24,7 @@ TINY = Config(model="support.tiny:Tiny", epochs=3, batch_size=512)
 
 BASES = {name: dataclasses.replace(TINY, algorithm=name) for name in ALGORITHMS}
 BASES["magnitude"] = dataclasses.replace(BASES["magnitude"], penalty="top_k", shape=0.5)
+BASES["cges"] = dataclasses.replace(BASES["cges"], penalty="exclusive", group_weight="none")
 BASES["gates"] = dataclasses.replace(TINY, reparametrization="hard_concrete")
 BASES["dense prox_adam"] = BASES["prox_adam"].twin()
 BASES["dense splitting"] = BASES["splitting"].twin()
@@ -172,8 +173,8 @@ def assert_acts_or_is_refused(base, option):
     else:
         assert sentence.endswith(".")
         assert "\n" not in sentence
-        # A part that does not go with the algorithm is refused by the algorithm.
-        assert f"{option}=" in sentence or base.algorithm in sentence
+        # A part that does not go with the others is refused by one of them.
+        assert any(word in sentence for word in (f"{option}=", base.algorithm, "Exclusive"))
 
 
 @pytest.mark.parametrize("name", usual(list(BASES), ["prox_adam", "splitting", "dense splitting"]))
@@ -189,6 +190,8 @@ def test_every_option_acts_or_is_refused(name):
 def another_value(parameter):
     """Another value of a parameter, as text."""
     default = parameter.default
+    if isinstance(default, tuple):
+        return "0.25, 0.5"  # of both layers
     if isinstance(default, bool):
         return str(not default)
     if isinstance(default, int):

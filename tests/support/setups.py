@@ -93,6 +93,14 @@ def hspg(rate, lam, factory):
     return factory(lambda rate, regularizer: sgl.hspg(rate, regularizer))(rate, regularizer)
 
 
+EXCLUSIVE = sgl.SparseGroup(sgl.Exclusive(2.0), sgl.L1(0.05), weight=None)
+
+
+def cges(rate, lam, factory):
+    both = sgl.SparseGroup(sgl.Exclusive(lam), sgl.L1(0.005), weight=None)
+    return factory(lambda rate, regularizer: sgl.cges(rate, regularizer))(rate, both)
+
+
 def magnitude(rate, density, factory):
     regularizer = sgl.Regularizer(sgl.TopK(density), sgl.by_layer(only="kernel"))
 
@@ -126,6 +134,15 @@ SETUPS = {
         coupled(sgl.admm, "rho", 0.02, period=2, base=optax.sgd),
         lambda: sgl.admm(LASSO_RATE, L1, rho=1.0, base=optax.sgd),
         options={"rho": 1.0, "period": 2},
+    ),
+    "cges": Setup(
+        Method(cges, 0.5, "lam"),
+        lambda: sgl.cges(
+            LASSO_RATE,
+            sgl.SparseGroup(sgl.Exclusive(0.0), sgl.L1(0.1), sgl.by_entry(), weight=None),
+            least=0.0,
+        ),
+        regularizer=EXCLUSIVE,
     ),
     "fista": Setup(
         Method(sparse_group(sgl.fista), 0.5, "lam"),

@@ -180,6 +180,7 @@ def test_training_is_the_same_on_eight_devices(method, place):
 
 OTHERS = (
     "admm",
+    "cges",
     "fista",
     "hspg",
     "magnitude",

@@ -2,9 +2,9 @@
 
 A link is a frozen pytree whose leaves are its strengths: numbers, arrays or schedules. An Optax
 transformation holds the link that its user gave; the state (:class:`~._state.LinkState`) holds what
-``init`` made of it. Four kinds are enough for all transformations and algorithms: the two here, the
-splitting of :func:`~sgl_jax.sgl_transform` and the envelope of
-:func:`~sgl_jax.relaxed_splitting`.
+``init`` made of it. Five kinds are enough for all transformations and algorithms: the two here, the
+splitting of :func:`~sgl_jax.sgl_transform`, the envelope of :func:`~sgl_jax.relaxed_splitting` and
+the mixture of :func:`~sgl_jax.cges`.
 """
 
 import abc
