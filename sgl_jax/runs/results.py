@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from sgl_jax.compaction import Report, Size
 from sgl_jax.runs.records import Record
 
 
-__all__ = ["Result", "read_history", "read_result"]
+__all__ = ["Result", "name_method", "read_history", "read_result"]
 
 
 class Result(NamedTuple):
@@ -59,17 +60,28 @@ class Result(NamedTuple):
         """
         config, compact = found["config"], found.get("compact", {})
         sizes = {name: Size(**compact[name]) for name in ("before", "after") if compact}
-        method = f"{config['algorithm']} {config['penalty']}"
         parts = {"run", "method", "group", "seconds", "last", "compact", "twin"}
         return cls(
             found["run"],
-            found.get("method", "dense" if config["dense"] else method),
+            found.get("method", name_method(config)),
             {name: value for name, value in found.items() if name not in parts},
             found["seconds"],
             Record.from_json(found["last"]),
             group=found.get("group", ""),
             **sizes,
         )
+
+
+def name_method(config: Mapping[str, Any]) -> str:
+    """Names a method by its algorithm and what makes its zeros.
+
+    Args:
+      config: the config of a run, which may be one of an older version.
+    """
+    if config["dense"]:
+        return "dense"
+    drawn = config.get("reparametrization", "none")
+    return f"{config['algorithm']} {config['penalty'] if drawn == 'none' else drawn}"
 
 
 def read_result(

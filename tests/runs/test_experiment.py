@@ -6,10 +6,11 @@ import json
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from support.tiny import bits
 
 from sgl_jax.runs import _builders as builders
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.experiment import Run, prepare, run, train_epochs
+from sgl_jax.runs.experiment import Run, prepare, reseed, run, train_epochs
 from sgl_jax.runs.optimizers import OPTIMIZERS
 from sgl_jax.runs.records import Record
 
@@ -117,6 +118,14 @@ def test_images_to_standardise_need_a_model_that_does(settings):
     config = dataclasses.replace(SHORT, model="lenet5", settings=settings)
     with pytest.raises(ValueError, match="a model that takes mean= and std=, got 'lenet5'"):
         builders.build_model(config, data)
+
+
+def test_another_seed_begins_as_if_it_had_been_the_first():
+    first, other = prepare(SHORT), prepare(dataclasses.replace(SHORT, seed=5))
+    found = reseed(first, 5)
+    assert bits(found.state) == bits(other.state) != bits(first.state)
+    assert found.config == other.config
+    assert (found.network, found.tx) == (first.network, first.tx)
 
 
 def test_paper_protocol_steps_at_its_milestones():

@@ -10,7 +10,7 @@ import sgl_jax as sgl
 from sgl_jax import train
 from sgl_jax.runs.compaction import compact_run
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.experiment import prepare
+from sgl_jax.runs.experiment import prepare, reseed
 from sgl_jax.runs.folder import RunFolder
 
 
@@ -67,6 +67,12 @@ def test_groups_whose_gates_are_shut_leave(whole):
     found = compact_run(folder, reached)
     assert found.compact.error == found.full.error == reached.records[-1].error
     assert found.compact.size.parameters < found.full.size.parameters
+
+
+def test_another_seed_draws_as_if_it_had_been_the_first(whole):
+    _, reached = whole
+    other = dataclasses.replace(CONFIG, seed=5)
+    assert bits(reseed(reached.experiment, 5).state) == bits(prepare(other).state)
 
 
 def test_twin_trains_the_weights_themselves():

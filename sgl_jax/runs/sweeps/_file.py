@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sgl_jax.runs._lookup import make_unknown_error
+from sgl_jax.runs.results import name_method
 from sgl_jax.runs.sweeps._grid import Axes, Planned, check_used, expand, read_values
 
 
@@ -50,13 +51,8 @@ def make_sweep(given: Axes) -> Sweep:
     """
     runs = expand("grid", [{}], given)
     check_used(given, runs.values())
-    named = {name: Planned(_name_method(planned), planned.config) for name, planned in runs.items()}
+    named = {n: Planned(name_method(vars(run.config)), run.config) for n, run in runs.items()}
     return Sweep("Grid", named, {})
-
-
-def _name_method(planned: Planned) -> str:
-    config = planned.config
-    return "dense" if config.dense else f"{config.algorithm} {config.penalty}"
 
 
 def read_sweep(source: str, given: Axes) -> Sweep:
