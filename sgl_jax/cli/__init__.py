@@ -3,9 +3,9 @@
 In the order in which data flow:
 
 - ``_main``: the entry point, which parses the options and turns errors into sentences;
-- ``_commands``: a function per command, whose parameters are the options (those of a training are
-  the fields of :class:`sgl_jax.runs.config.Config` and :class:`sgl_jax.runs.launch.Launch`);
-- ``_given``: the options of trainings as they are typed, without those that were not given;
+- ``_commands``: a function per command, whose parameters are the options;
+- ``_given``: the options of trainings as they are typed, without those that were not given: the
+  fields of :class:`sgl_jax.runs.config.Config`;
 - ``_names``: the names of run folders;
 - ``_catalogues``: the names to choose from, and their parameters, as tables;
 - ``_progress``: bars, or lines in a log, while a run lasts;
@@ -15,6 +15,7 @@ In the order in which data flow:
 - ``_summaries``: many runs as tables, for terminals, pages, papers and programs;
 - ``_fronts``, ``_methods``: figures of many runs, and of one run of each method;
 - ``_sweep``, ``_report``: a grid of runs is trained, and tables and figures are made of it;
+- ``_train``: a sparse network is trained beside its dense twin, and compared with it;
 - ``_demo``: three trainings on digits, and the page that tells what happened.
 """
 

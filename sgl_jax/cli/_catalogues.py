@@ -5,10 +5,20 @@ from rich.table import Table
 from rich.text import Text
 
 from sgl_jax._util.docstrings import read_first_line
+from sgl_jax.runs.option_files import load
 from sgl_jax.runs.parts import KINDS, describe_parameters
+from sgl_jax.runs.recipes import RECIPES
+from sgl_jax.runs.sweeps import PRESETS
 
 
 __all__ = ["tabulate_catalogues", "tabulate_parameters"]
+
+
+_FILES = {
+    "--recipe": ("recipe", RECIPES),
+    "--preset (sweep)": ("sweep", PRESETS),
+}
+"""Files that come with the package, by the option that names one."""
 
 
 def tabulate_catalogues() -> Table:
@@ -21,6 +31,9 @@ def tabulate_catalogues() -> Table:
         rows.append((", ".join(map(_spell, options)), ""))
         entries = KINDS[options[0]].catalogue.items()
         rows += [(f"  {name}", read_first_line(entry)) for name, entry in entries]
+    for head, (noun, files) in _FILES.items():
+        rows.append((head, ""))
+        rows += [(f"  {name}", load(noun, files, name)[0]["title"]) for name in files]
     table = _make_table(max(len(name) for name, _ in rows))
     for name, line in rows:
         table.add_row(Text(name, style="" if line else "bold"), Text(line))

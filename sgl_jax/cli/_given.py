@@ -7,7 +7,7 @@ import tyro
 
 from sgl_jax._util.docstrings import read_parameters
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.sweeps import MANY, Axes
+from sgl_jax.runs.option_files import LISTS, Axes
 
 
 __all__ = ["UNSET", "Given", "GivenAxes", "drop_unset", "list_values"]
@@ -37,7 +37,7 @@ def _annotate(field: dataclasses.Field, says: str, several: bool = False) -> Any
 
 def _is_axis(field: dataclasses.Field) -> bool:
     """True if a sweep takes several values of an option on the command line."""
-    return field.type is not bool and field.name not in MANY | {"data_root"}
+    return field.type is not bool and field.name not in LISTS | {"data_root"}
 
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from pathlib import Path
 from sgl_jax.runs.config import Config
 
 
-__all__ = ["check_name", "make_name", "name_method"]
+__all__ = ["check_name", "make_name", "name_kind", "name_method"]
 
 
 def check_name(name: str) -> str:
@@ -47,3 +47,12 @@ def name_method(config: Config) -> str:
     """
     named = config.reparametrization
     return config.penalty if named == "none" else named
+
+
+def name_kind(config: Config) -> str:
+    """Names the network of a run: dense or sparse.
+
+    Args:
+      config: config of the run.
+    """
+    return "dense" if config.dense else "sparse"

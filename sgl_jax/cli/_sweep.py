@@ -13,9 +13,9 @@ from sgl_jax.cli._names import check_name
 from sgl_jax.cli._progress import SweepBar, hint_at_resuming, make_bars, show_messages
 from sgl_jax.cli._summaries import SHORT, tabulate_summaries
 from sgl_jax.runs.folder import Mode
+from sgl_jax.runs.option_files import Axes
 from sgl_jax.runs.results import Result
 from sgl_jax.runs.sweeps import (
-    Axes,
     Failure,
     Sweep,
     SweepFolder,

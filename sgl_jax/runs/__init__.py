@@ -7,6 +7,7 @@ In the order in which data flow:
 - ``parts``, ``_settings``: the factories that options name, and the parameters of each;
 - ``_needs``: the options that have no effect beside the others, which are refused;
 - ``config``: :class:`~.config.Config`, everything that a result depends on, as words and numbers;
+- ``option_files``: files with options, in TOML;
 - ``launch``: the devices, in one process or in several;
 - ``_builders``: the only place where words become objects (data set, network, groups, optimizer);
 - ``_initial``, ``_pytorch``: weights to start from, in several formats, those of PyTorch converted;
@@ -23,6 +24,7 @@ In the order in which data flow:
 - ``costs``: error, size and latency of a network, with its dead channels and without;
 - ``compaction``: the ``compact/`` of a run folder, made once a run is finished;
 - ``results``: the result of a finished run, which outlives its folder;
+- ``recipes``: runs in stages, each of which begins with the weights of the one before;
 - ``sweeps``: many runs that are compared, and means over their seeds.
 
 Nothing is imported here: say ``from sgl_jax.runs.folder import RunFolder``.

@@ -152,7 +152,7 @@ def build_transformation(
     milestones = [steps * epoch for epoch in config.milestones]
     schedule = bind_accepted(
         parts["schedule"],
-        steps=steps * (config.epochs - config.finish_epochs),
+        steps=steps * max(1, config.epochs - config.finish_epochs),
         milestones=milestones,
         decay=config.decay,
     )

@@ -33,15 +33,21 @@ __all__ = [
 
 
 def begin_stages(run: Run) -> Run:
-    """Finds and sets the strengths of the first epoch, if a run follows a budget.
+    """Makes a run ready for its first epoch: its strengths, its support, or its channels.
 
     Raises:
-      ValueError: no strength sets all groups to zero.
+      ValueError: no strength sets all groups to zero, or the module does not give the same answers
+        without its dead channels.
     """
-    if run.experiment.config.target is None or run.records:
+    config = run.experiment.config
+    if run.records:
         return run
-    budget = start_budget(run.experiment)
-    return run._replace(budget=budget, state=set_strengths(run.experiment, run.state, budget))
+    if config.target is not None:
+        budget = start_budget(run.experiment)
+        return run._replace(budget=budget, state=set_strengths(run.experiment, run.state, budget))
+    if config.finish_epochs < config.epochs:
+        return run
+    return _shrink_if_due(_finish(run, run.state.params))
 
 
 def copy_sparse_params(run: Run) -> Params | None:
@@ -67,9 +73,15 @@ def change_stage(run: Run, before: Params | None) -> Run:
         run = _follow_budget(run, run.budget, before)
     elif config.target is None and epoch == _count_regularized(config, run.records):
         run = _finish(run, get_sparse_params(config, run.state))
-    if config.shrink_at is None:
+    return _shrink_if_due(run)
+
+
+def _shrink_if_due(run: Run) -> Run:
+    """Lets the dead channels leave, if the run is to, once enough of them are dead."""
+    share = run.experiment.config.shrink_at
+    if share is None:
         return run
-    experiment, state = shrink_if_due(run.experiment, run.state, config.shrink_at)
+    experiment, state = shrink_if_due(run.experiment, run.state, share)
     return run._replace(experiment=experiment, state=state)
 
 
@@ -88,7 +100,7 @@ def _follow_budget(run: Run, budget: BudgetState, before: Params | None) -> Run:
 
 
 def _finish(run: Run, params: Params) -> Run:
-    left = run.experiment.config.epochs - run.records[-1].epoch
+    left = run.experiment.config.epochs - len(run.records)
     experiment, state = finish(run.experiment, run.state, params, left)
     return run._replace(experiment=experiment, state=state)
 
@@ -104,7 +116,7 @@ def _count_regularized(config: Config, records: Sequence[Record]) -> int | None:
 def find_penalised(run: Run) -> Record | None:
     """Finds the record of the last epoch with a penalty, of a run that went on without one."""
     regularized = _count_regularized(run.experiment.config, run.records)
-    if regularized is None or regularized >= len(run.records):
+    if not regularized or regularized >= len(run.records):
         return None
     return run.records[regularized - 1]
 

@@ -87,7 +87,7 @@ class Config:
       epochs: passes over the training images.
       finish: share of the epochs, the last ones, that train the sparse network on without a
         penalty, its zeros kept; the trained weights of a splitting become v before. With a target
-        it is 0.4, and the target is reached before.
+        it is 0.4, and the target is reached before. 1 keeps the zeros of the weights to start from.
       target_flops: share of the FLOPs to be left; the strengths follow it.
       target_params: share of the parameters to be left, likewise.
       target_sparsity: share of the weights to be zero, likewise.
@@ -174,12 +174,14 @@ class Config:
             self._require(name, ">= 0", lambda value: value >= 0)
         for name in ("beta", "beta_growth", "learning_rate", "decay"):
             self._require(name, "> 0", lambda value: value > 0)
-        for name in ("finish", "shrink_at", *TARGETS):
+        for name in ("shrink_at", *TARGETS):
             self._require(name, "between 0 and 1", lambda value: 0 < value < 1)
-        if self.finish is not None and not self.finish_epochs:
+        self._require("finish", "> 0 and <= 1", lambda value: 0 < value <= 1)
+        most = self.epochs - (self.target_option is not None)
+        if self.finish is not None and not 0 < self.finish_epochs <= most:
             raise ValueError(
-                f"A run needs finish to be an epoch or more, got finish={self.finish} of "
-                f"{self.epochs} epochs."
+                f"A run needs finish to be an epoch or more, and fewer than all with a target, got "
+                f"finish={self.finish} of {self.epochs} epochs."
             )
         targets = [name for name in TARGETS if getattr(self, name) is not None]
         if len(targets) > 1:

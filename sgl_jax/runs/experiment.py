@@ -43,6 +43,7 @@ __all__ = [
     "Experiment",
     "Prepare",
     "Run",
+    "begin_from",
     "check_stages",
     "find_penalised",
     "get_sparse_params",
@@ -124,10 +125,20 @@ def reseed(experiment: Experiment, seed: int) -> Experiment:
     """
     config = dataclasses.replace(experiment.config, seed=seed)
     model, _, params, rest = _build_network(config, experiment.data)
-    begun = experiment._replace(config=config, model=model)
+    return begin_from(experiment._replace(config=config, model=model), params, rest)
+
+
+def begin_from(experiment: Experiment, params: Params, rest: Any) -> Experiment:
+    """Makes a run begin with other weights.
+
+    Args:
+      experiment: the run as it begins.
+      params: the weights of its network.
+      rest: the rest of the arrays of its network.
+    """
     if experiment.method is not None:
-        _, params, rest = draw_start(begun, params, rest)
-    return begun._replace(state=train.init_state(experiment.tx, params, rest))
+        _, params, rest = draw_start(experiment, params, rest)
+    return experiment._replace(state=train.init_state(experiment.tx, params, rest))
 
 
 def train_epochs(start: Run) -> Iterator[Run]:

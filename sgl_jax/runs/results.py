@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,12 +85,12 @@ def name_method(config: Mapping[str, Any]) -> str:
 
 
 def read_result(
-    folder: Path, name: str, method: str, group: str = "", report: Report | None = None
+    folders: Sequence[Path], name: str, method: str, group: str = "", report: Report | None = None
 ) -> Result:
-    """Reads the result of a finished run from its folder.
+    """Reads the result of a finished run from its folder, or from those of its stages.
 
     Args:
-      folder: the run folder.
+      folders: the run folders; the last has the trained network.
       name: name of the run.
       method: name of its method.
       group: group of the method.
@@ -99,12 +99,15 @@ def read_result(
     Raises:
       OSError: there is no run.
     """
-    about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    about = json.loads((folders[-1] / "config.json").read_text(encoding="utf-8"))
     about["config"].pop("data_root")  # a matter of the machine
-    lines = (folder / "timing.jsonl").read_text(encoding="utf-8").splitlines()
-    seconds = math.fsum(json.loads(line)["seconds"] for line in lines)
+    timings = [(each / "timing.jsonl").read_text(encoding="utf-8") for each in folders]
+    lines = [json.loads(line) for text in timings for line in text.splitlines()]
+    seconds = math.fsum(line["seconds"] for line in lines)
+    about["config"]["epochs"] = len(lines)
     before, after = (None, None) if report is None else (report.before, report.after)
-    return Result(name, method, about, seconds, read_history(folder)[-1], before, after, group)
+    last = read_history(folders[-1])[-1]
+    return Result(name, method, about, seconds, last, before, after, group)
 
 
 def read_history(folder: Path) -> list[Record]:

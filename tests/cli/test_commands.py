@@ -16,6 +16,8 @@ from sgl_jax._util.docstrings import read_first_line
 from sgl_jax.cli._commands import COMMANDS
 from sgl_jax.data._idx_source import FILES
 from sgl_jax.runs.folder import RunFolder
+from sgl_jax.runs.recipes import RECIPES
+from sgl_jax.runs.sweeps import PRESETS
 
 
 OWN = """
@@ -54,6 +56,7 @@ def test_list_names_every_entry_of_every_catalogue(typed):
             found.setdefault(option, []).append(name)
             assert said.strip()
     expected = {f"--{option}": list(kind.catalogue) for option, kind in KINDS.items()}
+    expected |= {"--recipe": list(RECIPES), "--preset (sweep)": list(PRESETS)}
     assert found.pop("--penalty, --group-penalty") == expected.pop("--penalty")
     assert expected.pop("--group_penalty") == list(KINDS["penalty"].catalogue)
     assert found == expected
@@ -151,13 +154,15 @@ MISTAKES = {
     "--algorithm admm --momentum 0.9": "(prox_sgd, sgd), got algorithm='admm', optimizer='adam'",
     "--decay 0.1": "decay=0.1 needs a schedule that takes it (staircase), and milestones",
     "--milestones 1": "milestones=(1,) needs schedule='staircase' or beta_growth",
-    "--dense --lam 1": "lam=1.0 needs a penalty that takes it, got penalty='l1', dense=True",
+    "--dense --lam 1": "lam=1.0 needs a penalty or reparametrization that takes it, got "
+    "penalty='l1', reparametrization='none', dense=True",
     "--data-root nowhere": "data_root='nowhere' needs a data set that takes it",
     "--groups chanels": "unknown grouping 'chanels' (did you mean channels or ",
     "--algorithm magnitude": "magnitude needs a Regularizer with TopK",
     "--penalty top_k": "penalty='top_k' needs a value of k, got none: add --set penalty.k=VALUE.",
     "--penalty top_k --set k=2.5": "k to be an int >= 0 or a float in [0, 1], got k=2.5.",
-    "--penalty top_k --lam 1": "lam=1.0 needs a penalty that takes it, got penalty='top_k'",
+    "--penalty top_k --lam 1": "lam=1.0 needs a penalty or reparametrization that takes it, got "
+    "penalty='top_k', reparametrization='none'",
     "--penalty none --group-penalty none": "got none for both",
     "--set eps": "needs the form NAME=VALUE or PART.NAME=VALUE, got 'eps'.",
     "--set eps=": "eps needs a number or a whole number, got ''.",

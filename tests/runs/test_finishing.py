@@ -107,7 +107,11 @@ def test_every_algorithm_ends_on_the_support_of_its_sparse_network(algorithm):
 
 @pytest.mark.parametrize(
     ("finish", "words"),
-    [(0.1, "to be an epoch or more"), (1.0, "between 0 and 1"), (-0.2, "between 0 and 1")],
+    [
+        (0.1, "to be an epoch or more, and fewer than all with a target"),
+        (1.1, "> 0 and <= 1"),
+        (-0.2, "> 0 and <= 1"),
+    ],
 )
 def test_share_has_a_range(finish, words):
     with pytest.raises(ValueError, match=f"needs finish {words}, got finish={finish}"):

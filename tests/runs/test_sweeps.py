@@ -138,7 +138,7 @@ def test_files_with_mistakes_are_refused(file, change, words):
 def test_a_file_without_methods_and_an_unknown_preset_are_refused(file):
     with pytest.raises(ValueError, match=r"needs a table \[methods.NAME\] at least, got none"):
         read_sweep(file('title = "none"'), {})
-    with pytest.raises(ValueError, match=r"unknown preset 'mnist'.*mnist-table.*path of a .toml"):
+    with pytest.raises(ValueError, match=r"unknown sweep 'mnist'.*mnist-table.*path of a .toml"):
         read_sweep("mnist", {})
     with pytest.raises(FileNotFoundError):
         read_sweep("missing.toml", {})

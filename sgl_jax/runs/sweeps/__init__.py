@@ -5,6 +5,7 @@ In the order in which data flow:
 - ``_grid``: options with several values make configs;
 - ``_file``: :func:`make_sweep` makes a :class:`Sweep` of options, :func:`read_sweep` reads one from
   a file, and :data:`PRESETS` come with the package;
+- ``_training``: the training of one of them, in stages if it has a recipe;
 - ``_folder``: :class:`SweepFolder` trains the runs, and keeps their results;
 - ``_summary``: :func:`summarize` takes means over seeds, :func:`find_dominated` compares points.
 """
@@ -15,8 +16,8 @@ from sgl_jax.runs.sweeps._file import (
     make_sweep as make_sweep,
     read_sweep as read_sweep,
 )
-from sgl_jax.runs.sweeps._folder import Failure as Failure, SweepFolder as SweepFolder
-from sgl_jax.runs.sweeps._grid import MANY as MANY, Axes as Axes, Planned as Planned
+from sgl_jax.runs.sweeps._folder import SweepFolder as SweepFolder
+from sgl_jax.runs.sweeps._grid import Planned as Planned
 from sgl_jax.runs.sweeps._summary import (
     Moments as Moments,
     Summary as Summary,
@@ -24,12 +25,11 @@ from sgl_jax.runs.sweeps._summary import (
     find_front as find_front,
     summarize as summarize,
 )
+from sgl_jax.runs.sweeps._training import Failure as Failure
 
 
 __all__ = [
-    "MANY",
     "PRESETS",
-    "Axes",
     "Failure",
     "Moments",
     "Planned",

@@ -1,29 +1,20 @@
 """Sweeps as files: methods with their options, in TOML."""
 
-import tomllib
 from collections.abc import Mapping
-from importlib import resources
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from sgl_jax.runs._lookup import make_unknown_error
+from sgl_jax.runs.option_files import Axes, check_keys, find_presets, load, read_values
 from sgl_jax.runs.results import name_method
-from sgl_jax.runs.sweeps._grid import Axes, Planned, check_used, expand, read_values
+from sgl_jax.runs.sweeps._grid import Planned, check_used, expand
 
 
 __all__ = ["PRESETS", "Sweep", "make_sweep", "read_sweep"]
 
-PRESETS: dict[str, Any] = {
-    file.name.removesuffix(".toml"): file
-    for file in sorted(
-        resources.files("sgl_jax.runs.sweeps").joinpath("presets").iterdir(), key=lambda f: f.name
-    )
-    if file.name.endswith(".toml")
-}
+PRESETS = find_presets("sgl_jax.runs.sweeps")
 """The files of the sweeps that come with the package, by name."""
 
 KEYS = {"title", "common", "groups", "methods"}
-METHOD_KEYS = {"group", "points"}
+METHOD_KEYS = {"group", "points", "recipe"}
 
 
 class Sweep(NamedTuple):
@@ -66,8 +57,8 @@ def read_sweep(source: str, given: Axes) -> Sweep:
       OSError: there is no such file.
       ValueError: the file is no sweep, or its values do not fit.
     """
-    found, where = _load(source)
-    _check_keys(found, KEYS, where)
+    found, where = load("sweep", PRESETS, source)
+    check_keys(found, KEYS, where)
     methods = found.get("methods")
     if not isinstance(methods, Mapping) or not methods:
         raise ValueError(f"A sweep needs a table [methods.NAME] at least, got none in {where}.")
@@ -81,27 +72,6 @@ def read_sweep(source: str, given: Axes) -> Sweep:
     return Sweep(found.get("title", source), runs, named)
 
 
-def _load(source: str) -> tuple[dict[str, Any], str]:
-    """Loads the content of a file, and names the file."""
-    path = Path(source)
-    if source in PRESETS:
-        text = PRESETS[source].read_text(encoding="utf-8")
-    elif path.suffix != ".toml":
-        raise make_unknown_error("preset", PRESETS, source, "or give the path of a .toml file")
-    else:
-        text = path.read_text(encoding="utf-8")
-    try:
-        return tomllib.loads(text), path.name
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"A sweep needs a file in TOML, got '{error}' in {path}.") from error
-
-
-def _check_keys(found: Mapping[str, Any], known: set[str], where: str) -> None:
-    unknown = next((key for key in found if key not in known), None)
-    if unknown is not None:
-        raise ValueError(f"In {where}: {make_unknown_error('key', known, unknown)}")
-
-
 def _read_method(
     name: str, common: Mapping[str, Any], options: Mapping[str, Any], given: Axes, where: str
 ) -> dict[str, Planned]:
@@ -112,4 +82,5 @@ def _read_method(
     points = [read_values(point, where) for point in options.get("points", [{}])]
     runs = expand(name, [{**shared, **point} for point in points], given)
     check_used((set(own).union(*points)) - set(given), runs.values())
-    return runs
+    recipe = options.get("recipe", "")
+    return {name: planned._replace(recipe=recipe) for name, planned in runs.items()}

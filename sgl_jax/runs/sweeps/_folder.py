@@ -9,38 +9,30 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from sgl_jax._util.files import append_json, replace_folder, write_whole
 from sgl_jax._util.signals import raise_if_stopped
-from sgl_jax.compaction import Report
 from sgl_jax.runs._config_file import read_fields
-from sgl_jax.runs.config import Config
-from sgl_jax.runs.costs import compact_network
-from sgl_jax.runs.experiment import Experiment, Prepare, Run, check_stages, prepare, reseed
+from sgl_jax.runs.experiment import Prepare
 from sgl_jax.runs.folder import Mode, RunFolder, make_write_error
+from sgl_jax.runs.recipes import find_run_folder
 from sgl_jax.runs.records import Record
 from sgl_jax.runs.results import Result, read_result
 from sgl_jax.runs.sweeps._file import Sweep
 from sgl_jax.runs.sweeps._grid import Planned
-from sgl_jax.train.placement import Placement
+from sgl_jax.runs.sweeps._training import (
+    Failure,
+    check_kinds,
+    make_prepare,
+    train_planned,
+    try_to_compact,
+)
 
 
-__all__ = ["Failure", "SweepFolder"]
+__all__ = ["SweepFolder"]
 
 OnEpoch: TypeAlias = Callable[[str, Record], None]
-
-
-class Failure(NamedTuple):
-    """A run that could not be trained to its end.
-
-    Attributes:
-      run: name of the run.
-      error: the reason.
-    """
-
-    run: str
-    error: Exception
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +67,10 @@ class SweepFolder:
         self._check(sweep, mode)
         done = {result.run: result for result in self.read_results()} if mode == "resume" else {}
         left = {name: planned for name, planned in sweep.runs.items() if name not in done}
-        _check_kinds(left)
+        check_kinds(left)
         self._open(sweep, mode)
         yield from (done[name] for name in sweep.runs if name in done)
-        prepare = _make_prepare()
+        prepare = make_prepare()
         for name, planned in left.items():
             raise_if_stopped()
             group = sweep.groups.get(planned.method, "")
@@ -87,12 +79,12 @@ class SweepFolder:
     def _train(
         self, name: str, planned: Planned, group: str, on_epoch: OnEpoch, prepare: Prepare
     ) -> Result | Failure:
-        folder, report = self.find_run(name), partial(on_epoch, name)
+        path = self._find_path(name)
         try:
-            run = folder.train(planned.config, "resume", report, prepare=prepare)
+            run, folders = train_planned(path, planned, partial(on_epoch, name), prepare)
         except (ArithmeticError, ValueError) as error:
             return Failure(name, error)
-        result = read_result(folder.path, name, planned.method, group, _try_to_compact(run))
+        result = read_result(folders, name, planned.method, group, try_to_compact(run))
         try:
             append_json(self._results, result.to_json())
         except OSError as error:
@@ -100,8 +92,11 @@ class SweepFolder:
         return result
 
     def find_run(self, name: str) -> RunFolder:
-        """Finds the folder of a run by its name."""
-        return RunFolder(self.path / "runs" / name)
+        """Finds the folder of a run by its name; of a recipe that of its last stage."""
+        return find_run_folder(self._find_path(name))
+
+    def _find_path(self, name: str) -> Path:
+        return self.path / "runs" / name
 
     def read_results(self) -> list[Result]:
         """Reads the results so far; a line that was cut is dropped, and its run counts as not done.
@@ -128,7 +123,7 @@ class SweepFolder:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             runs = {
-                name: Planned(run["method"], read_fields(run["config"]))
+                name: Planned(run["method"], read_fields(run["config"]), run.get("recipe", ""))
                 for name, run in found["runs"].items()
             }
             return Sweep(found["title"], runs, found["groups"])
@@ -171,8 +166,8 @@ class SweepFolder:
     def _open(self, sweep: Sweep, mode: Mode) -> None:
         """Writes the list of the runs; deletes first what is to be overwritten."""
         runs = {
-            n: {"method": r.method, "config": dataclasses.asdict(r.config)}
-            for n, r in sweep.runs.items()
+            name: {**planned._asdict(), "config": dataclasses.asdict(planned.config)}
+            for name, planned in sweep.runs.items()
         }
         content = {"title": sweep.title, "groups": sweep.groups, "runs": runs}
         text = json.dumps(content, indent=1) + "\n"
@@ -184,52 +179,6 @@ class SweepFolder:
                 (part / "sweep.json").write_text(text, encoding="utf-8")
         except OSError as error:
             raise make_write_error(self.path, error) from error
-
-
-def _make_prepare() -> Prepare:
-    """Makes a function that prepares runs, of which neighbours may differ in their seed alone.
-
-    Those share what is compiled, since they share network and optimizer.
-    """
-    last: dict[Config, Experiment] = {}
-
-    def prepare_or_reseed(config: Config, placement: Placement | None) -> Experiment:
-        key = dataclasses.replace(config, seed=0)
-        if key not in last:
-            last.clear()
-            last[key] = prepare(config, placement)
-        return reseed(last[key], config.seed)
-
-    return prepare_or_reseed
-
-
-def _check_kinds(runs: dict[str, Planned]) -> None:
-    """Prepares a run of each kind, so that parts that do not fit fail before the first epoch.
-
-    Runs of a kind differ in their seed, strengths and other real numbers.
-
-    Raises:
-      ValueError: the parts of a kind do not fit.
-    """
-    kinds: dict[Any, tuple[str, Planned]] = {}
-    for name, planned in runs.items():
-        config = vars(planned.config) | {"seed": 0}
-        kind = tuple(value for value in config.values() if not isinstance(value, float))
-        kinds.setdefault(kind, (name, planned))
-    for name, planned in kinds.values():
-        raise_if_stopped()
-        try:
-            check_stages(prepare(planned.config))
-        except ValueError as error:
-            raise ValueError(f"{error} (In the sweep: {name}.)") from error
-
-
-def _try_to_compact(run: Run) -> Report | None:
-    """Compacts the network of a run; ``None`` if it cannot be."""
-    try:
-        return compact_network(run).report
-    except ValueError:
-        return None
 
 
 def _is_json(line: str) -> bool:

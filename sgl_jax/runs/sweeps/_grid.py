@@ -1,27 +1,17 @@
 """Grids: configs of runs from options with one value or several."""
 
-import dataclasses
 import itertools
 import math
-import types
-import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias, Union
+from typing import Any, NamedTuple
 
-from sgl_jax.runs._lookup import make_unknown_error
 from sgl_jax.runs._needs import find_unused
 from sgl_jax.runs.config import Config
+from sgl_jax.runs.option_files import FIELDS, Axes
+from sgl_jax.runs.recipes import read_recipe
 
 
-__all__ = ["MANY", "Axes", "Planned", "check_used", "expand", "read_values"]
-
-Axes: TypeAlias = dict[str, list[Any]]
-"""Values of options by name, one or several of each."""
-
-FIELDS = {field.name: field for field in dataclasses.fields(Config)}
-
-MANY = {name for name, field in FIELDS.items() if "tuple" in str(field.type)}
-"""Options whose value is a list itself."""
+__all__ = ["Planned", "check_used", "expand"]
 
 LARGEST = 10_000
 """Runs of a sweep at most."""
@@ -33,10 +23,22 @@ class Planned(NamedTuple):
     Attributes:
       method: name of its method, which its figures are collected under.
       config: its config.
+      recipe: name or path of the recipe by which it is trained; empty for none.
     """
 
     method: str
     config: Config
+    recipe: str = ""
+
+    def plan_stages(self) -> dict[str, Config]:
+        """Makes the configs of the stages of its recipe.
+
+        Raises:
+          OSError: there is no such recipe.
+          ValueError: options that do not fit.
+        """
+        given = {n: v for n, v in vars(self.config).items() if v != FIELDS[n].default}
+        return read_recipe(self.recipe).plan(given)
 
 
 def expand(method: str, points: Sequence[Axes], given: Axes) -> dict[str, Planned]:
@@ -122,64 +124,3 @@ def _show(value: Any) -> str:
     shown = "-".join(map(_show, value)) if isinstance(value, tuple) else f"{value}"
     shown = f"{value:g}" if isinstance(value, float) else shown
     return "".join(c if c.isalnum() or c in "-_.+" else "_" for c in shown)
-
-
-def read_values(options: Mapping[str, Any], where: str) -> Axes:
-    """Reads the values of options as they stand in a file, a single one or a list of several.
-
-    Args:
-      options: values by option.
-      where: the place, for messages.
-
-    Raises:
-      ValueError: an unknown option, or a value that is of another type.
-    """
-    unknown = next((name for name in options if name not in FIELDS), None)
-    if unknown is not None:
-        raise ValueError(f"In {where}: {make_unknown_error('option', FIELDS, unknown)}")
-    return {name: _read_values(name, value, where) for name, value in options.items()}
-
-
-def _read_values(name: str, value: Any, where: str) -> list[Any]:
-    several = isinstance(value, list)
-    if name in MANY:  # a list of lists
-        several = several and any(isinstance(each, list) for each in value)
-    return [_convert(name, each, where) for each in (value if several else [value])]
-
-
-def _convert(name: str, value: Any, where: str) -> Any:
-    """Converts a value of a file to the type of its option."""
-    kind: Any = FIELDS[name].type
-    for one in _split(kind):
-        fits, converted = _try(one, value)
-        if fits:
-            return converted
-    shown = str(kind).replace("typing.", "") if typing.get_args(kind) else kind.__name__
-    raise ValueError(f"In {where}: the option {name} needs a value of {shown}, got {value!r}.")
-
-
-def _split(kind: Any) -> tuple[Any, ...]:
-    """Lists the members of a union; a type that is none alone."""
-    return typing.get_args(kind) if typing.get_origin(kind) in (Union, types.UnionType) else (kind,)
-
-
-def _try(kind: Any, value: Any) -> tuple[bool, Any]:
-    """Tries a type: true and the converted value if the value fits."""
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal:
-        return value in inner, value
-    if origin is tuple:
-        return _try_tuple(inner, value)
-    if kind is float and type(value) is int:
-        return True, float(value)
-    return type(value) is kind, value
-
-
-def _try_tuple(inner: tuple[Any, ...], value: Any) -> tuple[bool, Any]:
-    if not isinstance(value, list):
-        return False, value
-    kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
-    if len(kinds) != len(value):
-        return False, value
-    tried = [_try(kind, each) for kind, each in zip(kinds, value, strict=True)]
-    return all(fits for fits, _ in tried), tuple(each for _, each in tried)

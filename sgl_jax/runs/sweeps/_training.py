@@ -1,0 +1,121 @@
+"""The training of one run of a sweep, in stages if it has a recipe."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sgl_jax._util.signals import raise_if_stopped
+from sgl_jax.compaction import Report
+from sgl_jax.runs.config import Config
+from sgl_jax.runs.costs import compact_network
+from sgl_jax.runs.experiment import Experiment, Prepare, Run, check_stages, prepare, reseed
+from sgl_jax.runs.folder import RunFolder
+from sgl_jax.runs.recipes import RecipeFolder
+from sgl_jax.runs.records import Record
+from sgl_jax.runs.sweeps._grid import Planned
+from sgl_jax.train.placement import Placement
+
+
+__all__ = ["Failure", "check_kinds", "make_prepare", "train_planned", "try_to_compact"]
+
+
+class Failure(NamedTuple):
+    """A run that could not be trained to its end.
+
+    Attributes:
+      run: name of the run.
+      error: the reason.
+    """
+
+    run: str
+    error: Exception
+
+
+def train_planned(
+    path: Path, planned: Planned, on_epoch: Callable[[Record], None], prepare: Prepare
+) -> tuple[Run, list[Path]]:
+    """Trains a run in its folder, to the end, from wherever it was interrupted.
+
+    Args:
+      path: path of the folder.
+      planned: the run.
+      on_epoch: called with the record of every epoch.
+      prepare: makes the objects of a run without a recipe.
+
+    Returns:
+      The run, and the run folders of its stages, or its own.
+
+    Raises:
+      FloatingPointError: the loss is no finite number.
+      OSError: the folder cannot be read or written.
+      ValueError: parts that do not fit.
+    """
+    if not planned.recipe:
+        folder = RunFolder(path)
+        return folder.train(planned.config, "resume", on_epoch, prepare=prepare), [path]
+    stages, folders = planned.plan_stages(), RecipeFolder(path)
+    ends = itertools.accumulate(config.epochs for config in stages.values())
+    before = dict(zip(stages, [0, *ends], strict=False))
+
+    def report(stage: str, record: Record) -> None:
+        on_epoch(record._replace(epoch=before[stage] + record.epoch))
+
+    run = folders.train(stages, "resume", report)
+    return run, [folder.path for folder in folders.list_stages(stages)]
+
+
+def make_prepare() -> Prepare:
+    """Makes a function that prepares runs, of which neighbours may differ in their seed alone.
+
+    Those share what is compiled, since they share network and optimizer.
+    """
+    last: dict[Config, Experiment] = {}
+
+    def prepare_or_reseed(config: Config, placement: Placement | None) -> Experiment:
+        key = dataclasses.replace(config, seed=0)
+        if key not in last:
+            last.clear()
+            last[key] = prepare(config, placement)
+        return reseed(last[key], config.seed)
+
+    return prepare_or_reseed
+
+
+def check_kinds(runs: dict[str, Planned]) -> None:
+    """Prepares a run of each kind, so that parts that do not fit fail before the first epoch.
+
+    Runs of a kind differ in their seed, strengths and other real numbers.
+
+    Args:
+      runs: the runs by name.
+
+    Raises:
+      ValueError: the parts of a kind do not fit.
+    """
+    kinds: dict[Any, tuple[str, Planned]] = {}
+    for name, planned in runs.items():
+        config = vars(planned.config) | {"seed": 0}
+        words = (value for value in config.values() if not isinstance(value, float))
+        kind = (planned.recipe, *words)
+        kinds.setdefault(kind, (name, planned))
+    for name, planned in kinds.values():
+        raise_if_stopped()
+        try:
+            *_, last = planned.plan_stages().values() if planned.recipe else [planned.config]
+            check_stages(prepare(last))
+        except ValueError as error:
+            raise ValueError(f"{error} (In the sweep: {name}.)") from error
+
+
+def try_to_compact(run: Run) -> Report | None:
+    """Compacts the network of a run; ``None`` if it cannot be.
+
+    Args:
+      run: the run, to its end.
+    """
+    try:
+        return compact_network(run).report
+    except ValueError:
+        return None
