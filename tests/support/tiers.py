@@ -2,7 +2,7 @@
 
 import itertools
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import pytest
@@ -14,25 +14,33 @@ TIERS = "not slow", "slow and not exhaustive"
 MANY = 4
 """Cases of a test from which on a tier leaves every other one to the next."""
 
+VERY_MANY = 6
+"""Cases from which on the first tier keeps every third."""
+
 
 def thin(items: Iterable[pytest.Item]) -> None:
-    """Marks every other case of tests with many as slow, but for the tests of documents.
+    """Marks cases of tests with many as slow, but for the tests of documents.
 
-    Of tests with many slow cases every other one of these is exhaustive, too. Which of two
-    neighbours stays depends on the name of the test: so an entry of a catalogue meets half of the
-    contracts in a tier, and a contract half of the entries.
+    Of tests with many slow cases every other one of these is exhaustive, too. Which of some
+    neighbours stays depends on the name of the test: so an entry of a catalogue meets some of the
+    contracts in a tier, and a contract some of the entries.
     """
     every = [item for item in items if "documents" not in item.nodeid]
-    _leave([item for item in every if not item.get_closest_marker("slow")], "slow")
+    first = [item for item in every if not item.get_closest_marker("slow")]
+    _leave(first, "slow", lambda count: 3 if count >= VERY_MANY else 2)
     _leave([item for item in every if item.get_closest_marker("slow")], "exhaustive")
 
 
-def _leave(items: Iterable[pytest.Item], mark: str) -> None:
-    """Marks every other case of tests with many."""
+def _leave(
+    items: Iterable[pytest.Item], mark: str, stride: Callable[[int], int] = lambda count: 2
+) -> None:
+    """Marks cases of tests with many, but for one of every stride."""
     for test, group in itertools.groupby(items, lambda item: item.nodeid.partition("[")[0]):
-        cases, start = list(group), zlib.crc32(test.encode()) % 2
-        if len(cases) >= MANY:
-            for case in cases[start::2]:
+        cases = list(group)
+        step = stride(len(cases))
+        kept = cases[zlib.crc32(test.encode()) % step :: step]
+        for case in cases if len(cases) >= MANY else []:
+            if case not in kept:
                 case.add_marker(mark)
 
 
