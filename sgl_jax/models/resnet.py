@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from sgl_jax._util.compilation import YNNPACK_SUMS
 from sgl_jax.models._base import BARE_CONV, BATCH_NORM, Maps, kernel_init, standardize
 
 
@@ -53,6 +54,7 @@ class ResNet(nnx.Module):
     """
 
     image_shape: ClassVar[tuple[int, int, int]] = (32, 32, 3)
+    compiler_options: ClassVar[str] = YNNPACK_SUMS
 
     def __init__(
         self,

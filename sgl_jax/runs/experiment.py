@@ -171,6 +171,7 @@ def train_epochs(start: Run) -> Iterator[Run]:
             batch_size=config.batch_size,
             placement=placement,
             augment=experiment.augment,
+            options=experiment.network.options,
         )
         if not math.isfinite(loss):
             raise FloatingPointError(

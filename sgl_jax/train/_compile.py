@@ -12,7 +12,9 @@ from sgl_jax._util.compilation import NO_YNNPACK, option_sets
 __all__ = ["compiled"]
 
 
-def compiled(function: Callable[..., Any], **arguments: Any) -> Callable[..., Any]:
+def compiled(
+    function: Callable[..., Any], options: str = NO_YNNPACK, **arguments: Any
+) -> Callable[..., Any]:
     """Compiles a function like ``jax.jit``, with the XLA options that suit training steps.
 
     On a CPU convolutions and matrix products go to Eigen, not to YNNPACK, which is slower on the
@@ -22,6 +24,7 @@ def compiled(function: Callable[..., Any], **arguments: Any) -> Callable[..., An
 
     Args:
       function: the function to compile.
+      options: name of the options; :attr:`Network.options` are those of a network.
       **arguments: the arguments of ``jax.jit``, such as ``donate_argnums``.
 
     Returns:
@@ -30,7 +33,7 @@ def compiled(function: Callable[..., Any], **arguments: Any) -> Callable[..., An
 
     @cache
     def build() -> Callable[..., Any]:
-        return jax.jit(function, compiler_options=option_sets().get(NO_YNNPACK), **arguments)
+        return jax.jit(function, compiler_options=option_sets().get(options), **arguments)
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -1,6 +1,7 @@
 """The compiled loop over the data."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from sgl_jax._util.compilation import NO_YNNPACK
 from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax.data import Augmentation, batch_indices, keep, take_batch
 from sgl_jax.train._compile import compiled
@@ -16,7 +18,7 @@ from sgl_jax.train._step import TrainState, train_step
 from sgl_jax.train.placement import Placement
 
 
-__all__ = ["compiled_step", "train_epoch"]
+__all__ = ["compile_step", "train_epoch"]
 
 
 def train_epoch(
@@ -31,14 +33,15 @@ def train_epoch(
     scan: bool | None = None,
     placement: Placement | None = None,
     augment: Augmentation = keep,
+    options: str = NO_YNNPACK,
 ) -> tuple[TrainState, Float[Array, ""]]:
     """Trains for one pass over the data, in an order drawn from ``key``.
 
     On a GPU or TPU the epoch is one ``lax.scan``. On a CPU, where XLA runs convolutions inside a
     loop on one thread, the loop is Python's; it never waits for the device, so steps run back to
     back. Either way the caller decides when to read the loss. The step is compiled once for each
-    ``forward``, ``tx`` and ``augment``: pass the same objects to every epoch. ``state`` is
-    consumed; its arrays are deleted.
+    ``forward``, ``tx``, ``augment`` and ``options``: pass the same objects to every epoch.
+    ``state`` is consumed; its arrays are deleted.
 
     Args:
       key: draws the order and what ``augment`` changes, the epoch's only randomness besides the
@@ -53,6 +56,7 @@ def train_epoch(
       placement: many devices to train on, where the state then lies; every batch is split over
         them. A step is the same as on one device but for rounding.
       augment: changes every batch at random; see :data:`sgl_jax.data.AUGMENTATIONS`.
+      options: :attr:`Network.options`; elsewhere than on a CPU there are none.
 
     Returns:
       The state after the epoch, and the mean loss over its steps.
@@ -72,11 +76,11 @@ def train_epoch(
     raise_if_stopped()
     program = forward, tx, placement, augment
     if scan:
-        return _compiled_epoch(*program, state, key, x, y, order)
+        return _compile_epoch(options)(*program, state, key, x, y, order)
     losses = []
     for row in range(len(order)):
         raise_if_stopped()
-        state, loss = compiled_step(*program, state, key, x, y, order, row)
+        state, loss = compile_step(options)(*program, state, key, x, y, order, row)
         losses.append(loss if placement is None else placement.settled(loss))
     return state, sum(losses[1:], losses[0]) / len(order)
 
@@ -107,5 +111,12 @@ def _epoch(forward, tx, placement, augment, state, key, x, y, order):
     return state, losses.mean()
 
 
-compiled_step = compiled(_take_step, static_argnums=(0, 1, 2, 3), donate_argnums=4)
-_compiled_epoch = compiled(_epoch, static_argnums=(0, 1, 2, 3), donate_argnums=4)
+@cache
+def compile_step(options: str) -> Callable[..., Any]:
+    """Compiles the step of one row of the order, once for every name of compiler options."""
+    return compiled(_take_step, options, static_argnums=(0, 1, 2, 3), donate_argnums=4)
+
+
+@cache
+def _compile_epoch(options: str) -> Callable[..., Any]:
+    return compiled(_epoch, options, static_argnums=(0, 1, 2, 3), donate_argnums=4)

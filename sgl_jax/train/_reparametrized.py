@@ -55,4 +55,4 @@ def reparametrize(
         trained, (others, _) = variables
         return network.apply((method.read(trained), others), images)
 
-    return Network(forward, apply), method.init(first, params), (rest, stream)
+    return Network(forward, apply, network.options), method.init(first, params), (rest, stream)

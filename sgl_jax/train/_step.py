@@ -9,6 +9,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float, Int, Int32
 
+from sgl_jax._util.compilation import NO_YNNPACK
 from sgl_jax._util.typing import Params
 
 
@@ -22,10 +23,12 @@ class Network(NamedTuple):
       forward: ``(params, rest, images) -> (logits, rest)``, as in training: dropout draws, running
         statistics move.
       apply: ``((params, rest), images) -> logits``, as in use.
+      options: name of the compiler options with which its training step is quickest.
     """
 
     forward: Callable[[Params, Any, Array], tuple[Array, Any]]
     apply: Callable[[tuple[Params, Any], Array], Array]
+    options: str = NO_YNNPACK
 
 
 class TrainState(NamedTuple):
@@ -47,6 +50,9 @@ class TrainState(NamedTuple):
 def split(model: nnx.Module) -> tuple[Network, Params, Any]:
     """Separates a module into functions and arrays; the module itself stays as it is.
 
+    Args:
+      model: the module; its attribute ``compiler_options``, if any, names the options of its step.
+
     Returns:
       The network, its parameters (``nnx.Param``), and the rest of its arrays.
     """
@@ -65,7 +71,7 @@ def split(model: nnx.Module) -> tuple[Network, Params, Any]:
     def apply(variables, images):
         return nnx.merge(use, *variables, copy=True)(images)
 
-    return Network(forward, apply), params, rest
+    return Network(forward, apply, getattr(model, "compiler_options", NO_YNNPACK)), params, rest
 
 
 def join(model: nnx.Module, params: Params, rest: Any) -> nnx.Module:

@@ -10,9 +10,11 @@ import pytest
 from flax import nnx
 
 import sgl_jax as sgl
+from sgl_jax._util.compilation import NO_YNNPACK, YNNPACK_SUMS, option_sets
 from sgl_jax.data import DATASETS
-from sgl_jax.models import LeNet5
-from sgl_jax.train import evaluate, init_state, split, train_epoch, train_step
+from sgl_jax.models import LeNet5, ResNet
+from sgl_jax.train import compiled, evaluate, init_state, split, train_epoch, train_step
+from sgl_jax.train._epoch import compile_step
 
 
 class Counting(nnx.Module):
@@ -96,6 +98,43 @@ def test_train_epoch_repeats_itself_bit_for_bit(two_runs):
     (first, first_losses), (second, second_losses) = two_runs
     jax.tree.map(np.testing.assert_array_equal, first, second)
     assert first_losses == second_losses
+
+
+@pytest.mark.parametrize("options", option_sets())
+def test_compiler_options_change_nothing_but_rounding(options, narrow, double):
+    network, params, rest = narrow
+    params = jax.tree.map(lambda w: w.astype(float), params)
+    images = jax.random.uniform(jax.random.key(0), (3, 28, 28, 1), float)
+    grad = jax.grad(lambda params: jnp.sum(network.apply((params, rest), images) ** 2))
+    found = (jax.tree.leaves(each(params)) for each in (jax.jit(grad), compiled(grad, options)))
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-12)
+
+
+def test_an_epoch_takes_the_compiler_options_that_it_is_given(narrow, digits):
+    """The loss of its only step is that of the parameters before it."""
+    network, params, rest = narrow
+    tx, few = optax.sgd(0.1), (digits.x_train[:64], digits.y_train[:64])
+    losses = [
+        train_epoch(
+            jax.random.key(0),
+            network.forward,
+            tx,
+            init_state(tx, params, rest),
+            *few,
+            batch_size=64,
+            options=options,
+        )[1]
+        for options in option_sets()
+    ]
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-5)
+    assert len({id(compile_step(options)) for options in option_sets()}) == len(option_sets())
+
+
+def test_a_network_has_the_compiler_options_of_its_model():
+    plain, residual = LeNet5(widths=(1, 1, 1), rngs=nnx.Rngs(0)), ResNet(depth=8, rngs=nnx.Rngs(0))
+    assert split(plain)[0].options == NO_YNNPACK
+    assert split(residual)[0].options == ResNet.compiler_options == YNNPACK_SUMS
 
 
 @pytest.mark.usefixtures("double", "standard_promotion")

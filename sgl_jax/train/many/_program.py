@@ -10,6 +10,7 @@ import optax
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int32, Key, UInt32
 
+from sgl_jax._util.compilation import NO_YNNPACK
 from sgl_jax.data import batch_indices, take_batch
 from sgl_jax.train import TrainState, train_step
 from sgl_jax.train._compile import compiled
@@ -30,6 +31,7 @@ class Job(NamedTuple):
       x: the images.
       y: their labels.
       batch_size: examples per step of a lane.
+      options: name of the compiler options of a step of one lane.
     """
 
     forward: Callable[..., Any]
@@ -37,6 +39,7 @@ class Job(NamedTuple):
     x: Any
     y: Any
     batch_size: int
+    options: str = NO_YNNPACK
 
 
 def _run_epoch(

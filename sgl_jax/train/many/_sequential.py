@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from sgl_jax.data import batch_indices, keep
 from sgl_jax.train import TrainState, train_epoch
-from sgl_jax.train._epoch import compiled_step
+from sgl_jax.train._epoch import compile_step
 from sgl_jax.train.many._indexing import move, put_lanes, take_lanes
 from sgl_jax.train.many._program import Job, Keys, Losses
 
@@ -76,7 +76,16 @@ def _train_in_order(
 ) -> tuple[Sequence[TrainState], Sequence[Array]]:
     """Trains each lane for an epoch; the devices overlap, as nothing waits for the one before."""
     found = [
-        train_epoch(key, job.forward, job.tx, state, job.x, job.y, batch_size=job.batch_size)
+        train_epoch(
+            key,
+            job.forward,
+            job.tx,
+            state,
+            job.x,
+            job.y,
+            batch_size=job.batch_size,
+            options=job.options,
+        )
         for job, key, state in zip(jobs, keys, states, strict=True)
     ]
     states, losses = zip(*found, strict=True)
@@ -95,7 +104,7 @@ def _interleave_steps(
     orders = [batch_indices(key, len(jobs[0].y), jobs[0].batch_size) for key in keys]
     for row in range(len(orders[0])):
         for k, (job, order) in enumerate(zip(jobs, orders, strict=True)):
-            states[k], loss = compiled_step(
+            states[k], loss = compile_step(job.options)(
                 job.forward, job.tx, None, keep, states[k], keys[k], job.x, job.y, order, row
             )
             totals[k] = totals[k] + loss

@@ -6,6 +6,7 @@ from typing import Any
 import optax
 from jax.sharding import Mesh
 
+from sgl_jax._util.compilation import NO_YNNPACK
 from sgl_jax.train import Images, Labels, TrainState
 from sgl_jax.train._images import put_on_device
 from sgl_jax.train.many._lanes import count_lanes
@@ -33,6 +34,7 @@ def train_many(
     mesh: Mesh | None = None,
     chunk_size: int | None = None,
     memory_limit: int | None = None,
+    options: str = NO_YNNPACK,
 ) -> tuple[TrainState, Losses]:
     """Trains every lane as if it were alone, on the same data in an order of its own.
 
@@ -62,6 +64,7 @@ def train_many(
       memory_limit: bytes that the program may take on a device, by the estimate of
         :func:`memory_of`, whatever ``chunk_size``; ``None`` for the free memory of the device, if
         it tells, and for no limit beside a ``chunk_size``.
+      options: :attr:`sgl_jax.train.Network.options`, for lanes that take turns.
 
     Returns:
       The states after the last epoch, and for every lane and epoch the mean loss over its steps.
@@ -72,7 +75,7 @@ def train_many(
     """
     _check(keys, states, epochs, chunk_size)
     x, y = put_on_device(x, y)
-    job, numbers = Job(forward, tx, x, y, batch_size), range(done + 1, done + epochs + 1)
+    job, numbers = Job(forward, tx, x, y, batch_size, options), range(done + 1, done + epochs + 1)
     devices = list(x.devices()) if mesh is None else list(mesh.devices.flat)
     if vectorize is None:
         vectorize = not include_cpu(devices)
