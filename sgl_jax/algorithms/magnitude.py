@@ -1,5 +1,6 @@
 """Gradual magnitude pruning."""
 
+import dataclasses
 from functools import partial
 from typing import cast
 
@@ -8,9 +9,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from sgl_jax._util.typing import Leaves, ScalarOrSchedule
+from sgl_jax._util.typing import Leaves, Params, ScalarOrSchedule
 from sgl_jax.algorithms._base import Base
-from sgl_jax.groups import GroupFamily
+from sgl_jax.groups import GroupFamily, GroupingLike, Groups, Member
 from sgl_jax.penalties import TopK
 from sgl_jax.regularizers import Regularizer, RegularizerLike, require_regularizer
 from sgl_jax.transforms._links import RegularizerLink, end_of_chain
@@ -27,6 +28,7 @@ def magnitude(
     begin: int = 0,
     steps: int = 10_000,
     period: int = 100,
+    together: bool = False,
     base: Base = optax.adam,
 ) -> optax.GradientTransformation:
     r"""Removes the smallest weights little by little, many at first.
@@ -44,6 +46,7 @@ def magnitude(
       begin: :math:`t_0 \ge 0`.
       steps: :math:`n \ge 1`.
       period: steps from one removal to the next, >= 1.
+      together: take all groups of the regularizer for one, so that layers share what is left.
       base: factory of the base optimizer.
 
     Raises:
@@ -64,6 +67,9 @@ def magnitude(
             f"magnitude needs begin >= 0, steps >= 1 and period >= 1, got begin={begin}, "
             f"steps={steps}, period={period}."
         )
+    if together:
+        joined = _Together(regularizer.grouping)
+        regularizer = dataclasses.replace(regularizer, grouping=joined)  # pyrefly: ignore
     link = RegularizerLink(regularizer, {}, zeros="parameters")
     left = ramp(1.0, 0.0, begin=begin, steps=steps)
 
@@ -75,6 +81,26 @@ def magnitude(
         return {path: jnp.where(begun, leaf, moved[path]) for path, leaf in pruned.items()}
 
     return optax.chain(base(learning_rate), end_of_chain("magnitude", link, target, permanent=True))
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class _Together:
+    """All leaves of a grouping as one group."""
+
+    grouping: GroupingLike
+
+    def resolve(self, params: Params) -> Groups:
+        """Finds the leaves that the grouping finds."""
+        found = {
+            member.path: member.shape
+            for each in self.grouping.resolve(params)
+            for member in each.members
+        }
+        members = [
+            Member(path, shape, tuple(range(len(shape))), (0,)) for path, shape in found.items()
+        ]
+        return Groups((GroupFamily(tuple(members)),))
 
 
 def _prune(regularizer: Regularizer, left: Array, leaves: Leaves) -> Leaves:

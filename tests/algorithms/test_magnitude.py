@@ -12,17 +12,22 @@ import sgl_jax as sgl
 pytestmark = pytest.mark.usefixtures("double", "standard_promotion")
 
 
-@pytest.mark.parametrize("grouping", [sgl.by_layer(), sgl.by_tree()], ids=["layer", "tree"])
-def test_magnitude_removes_the_smallest_along_a_cubic(grouping):
+@pytest.mark.parametrize(
+    ("grouping", "together"),
+    [(sgl.by_layer(), False), (sgl.by_tree(), False), (sgl.by_layer(), True)],
+    ids=["layer", "tree", "together"],
+)
+def test_magnitude_removes_the_smallest_along_a_cubic(grouping, together):
     sizes = {"a": 50, "b": 30}
     params = {
         name: jnp.asarray(np.random.default_rng(n).standard_normal(n), jnp.float32)
         for name, n in sizes.items()
     }
-    tx = sgl.magnitude(
-        0.0, sgl.Regularizer(sgl.TopK(0.2), grouping), begin=2, steps=10, period=3, base=optax.sgd
-    )
-    groups = [["a"], ["b"]] if grouping == sgl.by_layer() else [["a", "b"]]
+    regularizer, options = sgl.Regularizer(sgl.TopK(0.2), grouping), {"base": optax.sgd}
+    options |= {"begin": 2, "steps": 10, "period": 3, "together": together}
+    tx = sgl.magnitude(0.0, regularizer, **options)
+    alone = grouping == sgl.by_layer() and not together
+    groups = [["a"], ["b"]] if alone else [["a", "b"]]
     update, state, before = jax.jit(tx.update), tx.init(params), params
     for count in range(16):
         updates, state = update(jax.tree.map(jnp.ones_like, params), state, params)
