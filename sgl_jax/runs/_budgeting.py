@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from sgl_jax import train
+from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Size, compacted_size, measure_size
 from sgl_jax.data import take_batch
@@ -83,12 +84,26 @@ def follow_budget(
     """
     sparse = experiment.widen(get_sparse_params(experiment.config, state))
     share = _make_share(experiment, sparse, experiment.widen(state.rest))
-    measured = share(sparse)
+    left = lambda params: share(_drop_shifts(experiment, params))  # noqa: E731
+    measured = left(sparse)
     budget = _make_budget(experiment).update(budget, measured)
     regularizer, before = cast(RegularizerLike, experiment.regularizer), experiment.widen(before)
-    wide = project_to_budget(regularizer, sparse, share, budget.allowed, before=before)
+    wide = project_to_budget(regularizer, sparse, left, budget.allowed, before=before)
+    wide = _drop_shifts(experiment, wide)
     params = wide if experiment.plan is None else experiment.plan.narrow_leaves(wide)
     return Followed(params, budget, measured)
+
+
+def _drop_shifts(experiment: Experiment, params: Params) -> Params:
+    """Sets the shifts beside scales of zero to zero, where the scales are the groups."""
+    if experiment.config.groups != "scales":
+        return params
+    leaves, rebuild = flatten_by_path(params)
+    for path, scale in leaves.items():
+        shift = path.removesuffix("scale") + "bias"
+        if path.endswith("scale") and shift in leaves:
+            leaves[shift] = jnp.where(scale == 0, 0, leaves[shift])
+    return rebuild(leaves)
 
 
 def _make_budget(experiment: Experiment) -> Budget:

@@ -6,6 +6,7 @@ from typing import Any
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction.channels import ChannelGroups, channel_groups
 from sgl_jax.groups import (
+    Grouping,
     by_entry,
     by_filter,
     by_input_channel,
@@ -35,9 +36,20 @@ def by_channel(
     return channel_groups(apply, variables, image)
 
 
+def by_scale(*, only: str = r"(^|/)scale$", skip: str | None = None) -> Grouping:
+    """Makes every scale of a normalisation a group of its own: network slimming.
+
+    Args:
+      only: take leaves whose path this regular expression finds.
+      skip: leave out leaves whose path this regular expression finds.
+    """
+    return by_entry(only=only, skip=skip)
+
+
 GROUPINGS: dict[str, Callable[..., Any]] = {
     "neurons": by_neuron,
     "channels": by_channel,
+    "scales": by_scale,
     "filters": by_filter,
     "input_channels": by_input_channel,
     "input_fibres": by_input_fibre,

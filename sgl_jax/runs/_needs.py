@@ -160,9 +160,11 @@ NEEDS: dict[str, Need] = {
     "lam_warmup": Need("a penalty with a strength", ("penalty",), _has_strength),
     **{
         name: Need(
-            "groups='channels' and a penalty on them",
+            "groups='channels' or 'scales', and a penalty on them",
             ("groups", "group_penalty"),
-            lambda options, parts: options["groups"] == "channels" and "group_penalty" in parts,
+            lambda options, parts: (
+                options["groups"] in ("channels", "scales") and "group_penalty" in parts
+            ),
         )
         for name in ("target_flops", "target_params")
     },

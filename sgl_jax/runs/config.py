@@ -69,7 +69,7 @@ class Config:
         penalty of groups beside a constraint.
       groups: weights that shrink together, and are counted: the paper's neurons, or all of a
         channel (filter, bias, scale and shift of its norm), so that it can be removed once it is
-        zero; a name, or package.module:Name.
+        zero, or the scale alone, as in network slimming; a name, or package.module:Name.
       group_penalty: penalty of the norms of groups: a name, none, or package.module:Name.
       group_weight: weight of a group: the root of its size, none, or the FLOPs of a channel.
       beta: coupling of the splitting; divided by N; the other algorithms have none.
