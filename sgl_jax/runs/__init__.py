@@ -9,7 +9,7 @@ In the order in which data flow:
 - ``config``: :class:`~.config.Config`, everything that a result depends on, as words and numbers;
 - ``option_files``: files with options, in TOML;
 - ``launch``: the devices, in one process or in several;
-- ``_builders``: the only place where words become objects (data set, network, groups, optimizer);
+- ``_data``, ``_builders``: where words become objects: images; network, groups, optimizer;
 - ``_initial``, ``_pytorch``: weights to start from, in several formats, those of PyTorch converted;
 - ``records``: the record of an epoch, to and from JSON;
 - ``_run``: a run's objects, state and records, and what is read off them;

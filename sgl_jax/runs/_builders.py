@@ -1,15 +1,14 @@
-"""Builders of the objects that a Config names: data set, network, groups, optimizer."""
+"""Builders of the objects that a Config names: network, groups, regularizer, optimizer."""
 
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import optax
 from flax import nnx
 
 from sgl_jax._util.typing import Params, ScalarOrSchedule
-from sgl_jax.data import Augmentation, Dataset
+from sgl_jax.data import Dataset
 from sgl_jax.groups import GroupingLike, by_neuron
 from sgl_jax.penalties import L1
 from sgl_jax.regularizers import Regularizer, RegularizerLike, SparseGroup
@@ -22,8 +21,6 @@ from sgl_jax.transforms.schedules import warmup
 
 
 __all__ = [
-    "build_augmentation",
-    "build_dataset",
     "build_grouping",
     "build_model",
     "build_regularizer",
@@ -33,38 +30,6 @@ __all__ = [
 
 NEURONS = (by_neuron(), "sqrt_size")
 """The paper's groups and their weight."""
-
-
-def build_dataset(config: Config) -> Dataset:
-    """Loads the data set; with ``holdout``, its training images alone, split in two.
-
-    Raises:
-      OSError: the data set cannot be found, read or fetched.
-      ValueError: an unknown name, something else than a data set, or too many images to hold out.
-    """
-    load = find_parts(vars(config))["data"]
-    options: dict[str, Any] = {"root": config.data_root, "download": config.download}
-    if config.image_shape is not None:
-        options["image_shape"] = config.image_shape
-    data = bind_accepted(load, **options)()
-    if not isinstance(data, Dataset):
-        raise ValueError(
-            f"A data set needs to be a function that returns a sgl_jax.data.Dataset, got "
-            f"{type(data).__name__} from {config.data!r}."
-        )
-    return _hold_out(data, config.holdout) if config.holdout else data
-
-
-def _hold_out(data: Dataset, count: int) -> Dataset:
-    """Splits the training images: ``count`` of them, the same in every run, to test on."""
-    total = len(data.y_train)
-    if count >= total:
-        raise ValueError(f"A run needs holdout < {total} training images, got holdout={count}.")
-    order = np.random.default_rng(0).permutation(total)
-    test, kept = order[:count], np.sort(order[count:])
-    x, y = data.x_train, data.y_train
-    parts = {"x_train": x[kept], "y_train": y[kept], "x_test": x[test], "y_test": y[test]}
-    return data._replace(**parts)
 
 
 def build_model(config: Config, data: Dataset) -> nnx.Module:
@@ -101,15 +66,6 @@ def build_model(config: Config, data: Dataset) -> nnx.Module:
     return model
 
 
-def build_augmentation(config: Config) -> Augmentation:
-    """Builds the augmentation of the training images.
-
-    Raises:
-      ValueError: an unknown name.
-    """
-    return find_parts(vars(config))["augment"]
-
-
 def build_grouping(
     config: Config, apply: Callable[[Any, Any], Any], variables: tuple[Params, Any], image: Any
 ) -> tuple[GroupingLike, Any]:
@@ -139,6 +95,9 @@ def build_transformation(
 ) -> optax.GradientTransformation:
     """Builds the optimizer of a run of ``steps`` steps an epoch.
 
+    A number of steps that an algorithm takes, and no setting gives, is that of the epochs before
+    the last ones on a fixed support.
+
     Args:
       config: the config of the run.
       strengths: the strengths in force.
@@ -150,13 +109,16 @@ def build_transformation(
     """
     parts = find_parts(vars(config))
     milestones = [steps * epoch for epoch in config.milestones]
+    total = steps * max(1, config.epochs - config.finish_epochs)
     schedule = bind_accepted(
         parts["schedule"],
-        steps=steps * max(1, config.epochs - config.finish_epochs),
+        steps=total,
         milestones=milestones,
         decay=config.decay,
     )
     options = {"momentum": config.momentum, **_build_betas(config, strengths, milestones)}
+    if "steps" not in getattr(parts["algorithm"], "keywords", {}):
+        options["steps"] = total
     if "optimizer" in parts:
         options["base"] = bind_accepted(
             parts["optimizer"], momentum=config.momentum, weight_decay=config.weight_decay

@@ -14,14 +14,13 @@ from sgl_jax._util.typing import Params
 from sgl_jax.data import Dataset, batch_indices
 from sgl_jax.metrics import live_groups, sparsity
 from sgl_jax.runs._builders import (
-    build_augmentation,
-    build_dataset,
     build_grouping,
     build_model,
     build_regularizer,
     build_reparametrization,
     build_transformation,
 )
+from sgl_jax.runs._data import build_augmentation, build_dataset
 from sgl_jax.runs._initial import load_initial
 from sgl_jax.runs._reparametrizing import draw_start, reparametrize
 from sgl_jax.runs._run import Experiment, Run, get_sparse_params, take_images

@@ -9,6 +9,7 @@ import pytest
 from support.tiny import bits
 
 from sgl_jax.runs import _builders as builders
+from sgl_jax.runs._data import build_dataset
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.experiment import Run, prepare, reseed, run, train_epochs
 from sgl_jax.runs.optimizers import OPTIMIZERS
@@ -101,9 +102,9 @@ def test_strengths_are_divided_by_the_number_of_training_images():
 
 
 def test_held_out_images_are_training_images_and_the_same_in_every_run():
-    whole = builders.build_dataset(SHORT)
-    data = builders.build_dataset(dataclasses.replace(SHORT, holdout=97))
-    again = builders.build_dataset(dataclasses.replace(SHORT, holdout=97, seed=5))
+    whole = build_dataset(SHORT)
+    data = build_dataset(dataclasses.replace(SHORT, holdout=97))
+    again = build_dataset(dataclasses.replace(SHORT, holdout=97, seed=5))
     assert (len(data.y_train), len(data.y_test)) == (1300, 97)
     np.testing.assert_array_equal(data.x_test, again.x_test)
     both = np.concatenate([data.x_train, data.x_test]).reshape(1397, -1)
@@ -114,7 +115,7 @@ def test_held_out_images_are_training_images_and_the_same_in_every_run():
 
 @pytest.mark.parametrize("settings", [(), ("model.widths=3,4,5",)])
 def test_images_to_standardise_need_a_model_that_does(settings):
-    data = builders.build_dataset(SHORT)._replace(mean=(0.5,), std=(0.2,))
+    data = build_dataset(SHORT)._replace(mean=(0.5,), std=(0.2,))
     config = dataclasses.replace(SHORT, model="lenet5", settings=settings)
     with pytest.raises(ValueError, match="a model that takes mean= and std=, got 'lenet5'"):
         builders.build_model(config, data)

@@ -15,6 +15,7 @@ from sgl_jax import train
 from sgl_jax.algorithms import ALGORITHMS
 from sgl_jax.data import batch_indices
 from sgl_jax.runs import _builders as builders
+from sgl_jax.runs._data import build_augmentation, build_dataset
 from sgl_jax.runs._settings import find_parameters
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.parts import KINDS
@@ -112,7 +113,7 @@ def refusal(config):
 
 @functools.cache
 def load(data, holdout):
-    return builders.build_dataset(dataclasses.replace(TINY, data=data, holdout=holdout))
+    return build_dataset(dataclasses.replace(TINY, data=data, holdout=holdout))
 
 
 @functools.cache
@@ -135,7 +136,7 @@ def fingerprint(config):
     regularizer = builders.build_regularizer(config, strengths, params, steps, (grouping, weight))
     tx = builders.build_transformation(config, strengths, steps, regularizer)
     method = builders.build_reparametrization(config, strengths, grouping)
-    augment = builders.build_augmentation(config)
+    augment = build_augmentation(config)
     state = tx.init(params)
     step = jax.make_jaxpr(tx.update)(params, state, params)
     consts = [np.asarray(const).tobytes() for const in step.consts]

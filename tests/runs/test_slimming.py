@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 from support.tiers import usual
@@ -12,6 +13,7 @@ from support.tiers import usual
 import sgl_jax as sgl
 from sgl_jax import train
 from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax.algorithms import ALGORITHMS
 from sgl_jax.compaction import compacted_size, measure_size
 from sgl_jax.models import VGG16, ResNet
 from sgl_jax.runs import _builders as builders
@@ -135,6 +137,21 @@ def test_proximal_steps_set_scales_to_zero_and_nothing_else(penalty):
 def test_a_network_without_scales_is_refused():
     with pytest.raises(ValueError, match="needs a floating-point leaf to group"):
         prepare(dataclasses.replace(SLIM, model="lenet5"))
+
+
+@pytest.mark.parametrize(("given", "steps"), [((), 6), (("algorithm.steps=9",), 9)])
+def test_gradual_pruning_lasts_until_the_end_on_the_support(monkeypatch, given, steps):
+    """Three epochs of five, of two steps each, are before it."""
+    found = {}
+
+    def watched(learning_rate, regularizer, *, steps=1, base=None):
+        found["steps"] = steps
+        return optax.identity()
+
+    monkeypatch.setitem(ALGORITHMS, "watched", watched)
+    config = Config(algorithm="watched", epochs=5, finish=0.4, settings=given)
+    builders.build_transformation(config, config.strengths(1), 2, None)
+    assert found == {"steps": steps}
 
 
 def test_the_smallest_scales_of_all_layers_leave_together():
