@@ -67,8 +67,8 @@ def _tabulate(task: str, summaries: Sequence[Summary], shown: Iterable[str]) -> 
     rows = tuple(
         (each.method, each.setting, *(_show(each, name) for name in names)) for each in summaries
     )
-    counts = sorted({each.seeds for each in summaries})
-    over = f"{counts[0]} to {counts[-1]} runs" if len(counts) > 1 else f"{counts[0]} run(s)"
+    few, many = (pick(each.seeds for each in summaries) for pick in (min, max))
+    over = f"{few} to {many} runs" if few < many else f"{many} runs" if many > 1 else "1 run"
     columns = ("method", "setting", *(COLUMNS[name][0] for name in names))
     return Grid(task, columns, rows, f"Mean ± standard deviation over {over}. {CAPTION}")
 
