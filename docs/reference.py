@@ -35,6 +35,7 @@ MODULES = {
     "placement": "Many devices",
     "models": "Models",
     "data": "Data sets",
+    "scoring": "Sparse optimal scoring",
 }
 """Titles by the public module, all of whose names are public."""
 

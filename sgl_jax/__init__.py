@@ -127,6 +127,7 @@ _MODULES = {
     "modules": "compaction.flax",
     "placement": "train.placement",
     "reparametrizations": "reparametrizations",
+    "scoring": "applications.scoring",
     "train": "train",
 }
 _NAMES = {"CompactedModule": "compaction.flax", "compact_module": "compaction.flax"}

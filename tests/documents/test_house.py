@@ -55,7 +55,18 @@ def test_layers_are_those_of_the_linter():
     assert ["__main__", *re.split(r"\s*>\s*", LAYERS.strip())] == house["layers"]
 
 
-WINGS = "_util", "cli", "compaction", "data", "models", "runs", "train", "train.many", "transforms"
+WINGS = (
+    "_util",
+    "applications.scoring",
+    "cli",
+    "compaction",
+    "data",
+    "models",
+    "runs",
+    "train",
+    "train.many",
+    "transforms",
+)
 
 
 @pytest.mark.parametrize("wing", WINGS)
