@@ -48,6 +48,12 @@ def check_optax(names, said):
     assert jax.tree.leaves(names["state"])
 
 
+def check_scoring(names, said):
+    assert names["model"].cv_scores_.shape == (5, 5)
+    assert (names["six"].components_ != 0).any(axis=0).sum() <= 6
+    assert "stationary" in said
+
+
 def check_shrink(names, said):
     assert said.startswith("units: ")
     assert names["params"]["b"].size < 30
@@ -67,6 +73,7 @@ CHECKS = {
     "how_to/grid": check_grid,
     "how_to/moving": check_moving,
     "how_to/optax": check_optax,
+    "how_to/scoring": check_scoring,
     "how_to/shrink": check_shrink,
     "how_to/trees": check_trees,
 }

@@ -24,6 +24,7 @@ SHORTER = {
         "epochs=10": "epochs=1",
         "number=5, repeat=20)) / 5": "number=1, repeat=1))",
     },
+    "08_scoring": {"fractions=40": "fractions=12", "CV(fractions=20)": "CV(fractions=4)"},
 }
 """What to write in the place of what, so that a notebook computes for less long."""
 
