@@ -1,4 +1,4 @@
-"""What the estimators have in common: the data of a fit, and what follows from one."""
+"""The base of the estimators: the data of a fit, and everything that follows from one."""
 
 import abc
 import warnings
