@@ -58,7 +58,7 @@ class SparseOptimalScoringCV(Discriminants):
       >>> model.cv_scores_.shape
       (3, 5)
       >>> model.fraction_
-      0.2
+      0.05
     """
 
     def __init__(

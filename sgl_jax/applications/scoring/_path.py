@@ -141,7 +141,7 @@ def scoring_path(
       >>> from sgl_jax.applications import scoring
       >>> path = scoring.scoring_path(*load_wine(return_X_y=True), fractions=5)
       >>> path.n_features
-      array([ 0,  2,  8, 13, 13])
+      array([ 0,  6, 10, 11, 12])
       >>> path.at_most(features=8).components_.shape
       (2, 13)
     """
@@ -188,10 +188,10 @@ def lam_max(X: Any, y: Any, estimator: SparseOptimalScoring | None = None) -> fl
       >>> from sgl_jax.applications import scoring
       >>> x, y = load_wine(return_X_y=True)
       >>> round(scoring.lam_max(x, y), 6)
-      1.702165
+      1.701396
       >>> grouped = scoring.SparseOptimalScoring(lam=0, group_lam=1, groups=[0] * 6 + [1] * 7)
       >>> round(scoring.lam_max(x, y, grouped), 6)
-      1.170301
+      1.257482
     """
     estimator = SparseOptimalScoring() if estimator is None else clone(estimator)
     x, y = estimator._validate(X, y)

@@ -35,6 +35,9 @@ CLOSE = 1e-10
 LONGEST = 0.15
 """Longest step of Newton's method, on a sphere of radius 1."""
 
+TINY = 1e-6
+"""Length of a step of Newton's method that fails because of rounding alone."""
+
 SAME = 1e-12
 """Difference of two objectives that is rounding."""
 
@@ -137,6 +140,8 @@ def ascend(
         tried = evaluate(problem, terms, free, goal, ahead, point.steps + 1)
         moved = float(np.linalg.norm(goal - point.z))
         if not safe and not _is_better(tried, point):
+            if concave and moved <= TINY:
+                break
             radius, point = 0.25 * moved, point._replace(steps=tried.steps)
             continue
         radius, point = min(max(radius, 2.0 * moved), LONGEST), tried
