@@ -1,7 +1,6 @@
 """Fits of many strengths, from the largest down, each started from the one before."""
 
 import copy
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,7 +62,7 @@ class ScoringPath(NamedTuple):
         return self.estimators[int(np.flatnonzero(fits)[-1])]
 
 
-def list_fractions(fractions: int | Sequence[float], smallest: float) -> Float[np.ndarray, "s"]:
+def list_fractions(fractions: Any, smallest: float) -> Float[np.ndarray, "s"]:
     """Lists fractions from 1 down to the smallest, in equal ratios, or sorts given ones.
 
     Args:
@@ -73,13 +72,14 @@ def list_fractions(fractions: int | Sequence[float], smallest: float) -> Float[n
     whole = isinstance(fractions, int | np.integer)
     if whole and fractions >= 1 and 0 < smallest <= 1:  # pyrefly: ignore
         return np.geomspace(1.0, smallest, int(fractions)) if fractions > 1 else np.ones(1)  # pyrefly: ignore
-    given = np.asarray(fractions, float)
-    if whole or given.ndim != 1 or not len(given) or not np.all((given > 0) & np.isfinite(given)):
+    given = np.asarray(fractions)
+    fits = given.ndim == 1 and len(given) > 0 and given.dtype.kind in "iuf"
+    if whole or not fits or not np.all((given > 0) & np.isfinite(given)):
         raise ValueError(
             "fractions has to be how many there are, with smallest in (0, 1], or a list of "
             f"positive numbers, got fractions={fractions!r} and smallest={smallest!r}."
         )
-    return np.sort(given)[::-1]
+    return np.sort(given.astype(float))[::-1]
 
 
 def follow(
@@ -120,7 +120,7 @@ def scoring_path(
     y: Any,
     estimator: SparseOptimalScoring | None = None,
     *,
-    fractions: int | Sequence[float] = 20,
+    fractions: Any = 20,
     smallest: float = 0.01,
 ) -> ScoringPath:
     """Fits a path of strengths, from the largest useful one down.
