@@ -196,20 +196,6 @@ def of_many_on_a_cpu() -> Rows:
     return rows
 
 
-def of_scoring() -> Rows:
-    """Seconds of sparse optimal scoring, beside dense discriminant analysis."""
-    heads = ["data", "samples, features, classes", "path, s", "its CV, s", "dense, s", "its CV, s"]
-    rows = [heads]
-    for row in record("scoring")["figures"]:
-        sizes = ", ".join(f"{row[key]:,}" for key in ("samples", "features", "classes"))
-        times = [
-            starred(row[key], row.get(f"limit_{key}"), 2) if key in row else ""
-            for key in ("path_s", "cv_s", "lda_s", "lda_cv_s")
-        ]
-        rows.append([f"`{row['data']}`", sizes, *times])
-    return rows
-
-
 def of_costs() -> list[Rows]:
     """Every table of the page, its head first."""
     return [
@@ -226,6 +212,5 @@ def of_costs() -> list[Rows]:
         of_convolutions(),
         of_many(),
         of_many_on_a_cpu(),
-        of_scoring(),
         *of_trainings(),
     ]

@@ -35,7 +35,7 @@ CLOSE = 1e-10
 LONGEST = 0.15
 """Longest step of Newton's method, on a sphere of radius 1."""
 
-TINY = 1e-6
+TINY = 1e-8
 """Length of a step of Newton's method that fails because of rounding alone."""
 
 SAME = 1e-12
