@@ -65,8 +65,9 @@ class Point(NamedTuple):
     @property
     def gap(self) -> float:
         """Distance of the scores from those that are optimal for the coefficients."""
-        length = np.linalg.norm(self.pull)
-        return float(np.linalg.norm(self.pull / length - self.z)) if length > 0 else 0.0
+        if len(self.z) == 1 or not len(self.response.live):
+            return 0.0  # two scores that differ by the sign, or any
+        return float(np.linalg.norm(_normalised(self.pull) - self.z))
 
 
 def complement(z: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m m-1"]:

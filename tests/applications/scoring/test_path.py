@@ -101,3 +101,9 @@ def test_fractions_are_refused_in_a_sentence(fractions):
 def test_a_path_needs_a_strength():
     with pytest.raises(ValueError, match="A path needs lam > 0 or group_lam > 0"):
         scoring_path(X, Y, SparseOptimalScoring(lam=0))
+
+
+def test_certificate_holds_where_later_discriminants_begin():
+    x, y = oracle.wide(classes=4, n=32)
+    path = scoring_path(x, y, fractions=np.geomspace(1, 0.3, 12).tolist())
+    assert max(one.kkt_.max() for one in path.estimators) < 1e-10
