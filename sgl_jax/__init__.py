@@ -83,6 +83,7 @@ __all__ = [
     "SparseGroup",
     "add_penalty_gradient",
     "apply_prox",
+    "binary",
     "by_entry",
     "by_filter",
     "by_input_channel",
@@ -120,6 +121,7 @@ __all__ += algorithms.__all__
 __all__ += penalties.__all__
 
 _MODULES = {
+    "applications": "applications",
     "artifacts": "compaction.artifacts",
     "data": "data",
     "many": "train.many",
@@ -130,7 +132,11 @@ _MODULES = {
     "scoring": "applications.scoring",
     "train": "train",
 }
-_NAMES = {"CompactedModule": "compaction.flax", "compact_module": "compaction.flax"}
+_NAMES = {
+    "CompactedModule": "compaction.flax",
+    "binary": "models",
+    "compact_module": "compaction.flax",
+}
 
 
 def __getattr__(name: str) -> Any:
