@@ -196,6 +196,16 @@ def of_many_on_a_cpu() -> Rows:
     return rows
 
 
+def of_binarised() -> Rows:
+    """Seconds of many runs of the binarised network, beside NumPy."""
+    rows = [["many runs of the binarised network", "runs", "seconds", "ratio"]]
+    names = {"fit": "`fit`, one call", "loop": "NumPy, a loop", "arrays": "NumPy, all at once"}
+    for row in record("binarised")["figures"]:
+        cells = [f"{row['lanes']:,}", f"{row['median_s']:.2f}", f"{row['ratio']:.1f}"]
+        rows.append([names[row["candidate"]], *cells])
+    return rows
+
+
 def of_costs() -> list[Rows]:
     """Every table of the page, its head first."""
     return [
@@ -212,5 +222,6 @@ def of_costs() -> list[Rows]:
         of_convolutions(),
         of_many(),
         of_many_on_a_cpu(),
+        of_binarised(),
         *of_trainings(),
     ]

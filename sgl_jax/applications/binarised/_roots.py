@@ -21,6 +21,9 @@ Values = NDArray[np.float64]
 _SMALLEST = 1e-13
 """The least m over c that is searched."""
 
+_GRID = np.concatenate([np.geomspace(1e-6, 0.5, 300), 1.0 - np.geomspace(0.5, 1e-12, 300)[1:], [1]])
+"""Shares of the largest m, closer towards both ends."""
+
 _STEPS = 60
 """Enough to halve any ratio here down to rounding."""
 
@@ -67,6 +70,15 @@ def magnitudes(rule: Rule, b: Values, patterns: Patterns, m: Values) -> Values:
     return np.where(patterns.on, active, b / (rule.beta + m))
 
 
+def _end(rule: Rule, b: Values, c: Values, on: NDArray[np.bool_]) -> Values:
+    """Finds the largest m at which all active entries have a root, as for every smaller one."""
+
+    def there(m: Values) -> NDArray[np.bool_]:
+        return np.all(np.isfinite(rule.active(b, m[:, None])) | ~on, axis=1)
+
+    return np.where(there(2.0 * c), 2.0 * c, bisect(there, _SMALLEST * c, 2.0 * c))
+
+
 def solve(rule: Rule, b: Values, c: Values, patterns: Patterns) -> Values:
     """Finds ``m > 0`` for each pattern without entries on a middle root.
 
@@ -83,10 +95,7 @@ def solve(rule: Rule, b: Values, c: Values, patterns: Patterns) -> Values:
     def norm(m: Values) -> Values:
         return np.sum(magnitudes(rule, b, patterns, m[:, None]) ** 2, axis=1)
 
-    low, high = _SMALLEST * c, 2.0 * c
-    # Roots that are there for some m are there for every smaller one.
-    end = bisect(lambda m: np.isfinite(norm(m)), low, high)
-    end = np.where(np.isfinite(norm(high)), high, end)
+    low, end = _SMALLEST * c, _end(rule, b, c, patterns.on)
     m = bisect(lambda m: norm(m) > 1.0, low, end)
     found = (norm(low) > 1.0) & (norm(end) <= 1.0)
     return np.where(found, m, np.nan)
@@ -106,7 +115,7 @@ def solve_middle(
     Returns:
       The rows, and a number for each.
     """
-    grid = c[:, None] * np.geomspace(1e-6, 2.0, 600)
+    grid = _end(rule, b, c, patterns.on)[:, None] * _GRID
     wide = Patterns(*(part[:, None, :] for part in patterns))
     norms = np.sum(magnitudes(rule, b[:, None, :], wide, grid[:, :, None]) ** 2, axis=2) - 1.0
     rows, places = np.nonzero(norms[:, :-1] * norms[:, 1:] < 0)

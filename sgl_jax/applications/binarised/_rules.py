@@ -150,13 +150,13 @@ class Transformed(Rule):
 
     def _root(self, total: Values, last: Values, middle: bool) -> Values:
         """Solves ``v^3 - total v^2 + last = 0`` for its largest or middle root beyond ``a``."""
-        with np.errstate(invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             turn = 2.0 * np.arcsin(np.sqrt(6.75 * last / total**3))
             v = total / 3.0 * (1.0 + 2.0 * np.cos((turn - 2.0 * np.pi * middle) / 3.0))
+            # Newton's last digits, but not next to a double root, where a step leads anywhere.
             for _ in range(2):
-                slope = (3.0 * v - 2.0 * total) * v
-                residual = v * v * (v - total) + last
-                v = v - np.where(slope == 0, 0.0, residual / np.where(slope == 0, 1.0, slope))
+                step = (v * v * (v - total) + last) / ((3.0 * v - 2.0 * total) * v)
+                v = v - np.where(np.abs(step) < 1e-6 * v, step, 0.0)
             return np.where(v >= self.a, v, np.nan)
 
     def shrink(self, w: Values) -> Values:
