@@ -30,6 +30,9 @@ __all__ = ["Task", "few_active", "make_task", "none_active", "one_active"]
 
 Values = NDArray[np.float64]
 
+SETTLED = 2e-15
+"""The change of the pull over the constant at which it is found."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Task:
@@ -104,7 +107,7 @@ def _solved(task: Task, on: NDArray[np.bool_], middle: NDArray[np.bool_]) -> Ite
         w = magnitudes(task.rule, b, Patterns(on, middle), m[:, None])
         apart = np.linalg.norm(w - np.abs(entries), axis=1)
         pull = task.gamma(2.0 * np.arcsin(np.minimum(0.5 * apart, 1.0)))
-        settled = np.all(np.abs(pull - gamma) <= 4e-16 * task.c)
+        settled = np.all(np.abs(pull - gamma) <= SETTLED * task.c)
         gamma = pull
         if settled:
             break
@@ -164,7 +167,7 @@ def _with_one(task: Task, place: int, sign: float) -> Iterator[tuple[float, floa
             v, kappa = found[branch]
             cosine = v * entry + gamma * share**2 / kappa
             pull = float(task.gamma(np.arccos(np.clip(cosine, -1.0, 1.0))))
-            settled = abs(pull - gamma) <= 4e-16 * task.c
+            settled = abs(pull - gamma) <= SETTLED * task.c
             gamma = pull
             if settled:
                 break

@@ -66,9 +66,14 @@ def _density(z: Array) -> Array:
     return jnp.exp(-0.5 * z**2) / _ROOT
 
 
+def _sine(theta: Array) -> Array:
+    """Computes the sine, positive in single precision, too, where an angle is rounded beyond pi."""
+    return jnp.maximum(jnp.sin(theta), jnp.finfo(theta.dtype).tiny)
+
+
 def _behind(z: Array, theta: Array) -> Array:
     """Computes how probably a patch at ``z > 0`` along the filter is behind the true one."""
-    return ndtr(-z * jnp.cos(theta) / jnp.sin(theta))
+    return ndtr(-z * (jnp.cos(theta) / _sine(theta)))
 
 
 def _clipped_alpha(r: Array, theta: Array) -> Array:
@@ -76,7 +81,7 @@ def _clipped_alpha(r: Array, theta: Array) -> Array:
 
 
 def _clipped_gamma(r: Array, theta: Array) -> Array:
-    return (ndtr(1.0 / (r * jnp.sin(theta))) - 0.5) / _ROOT
+    return (ndtr(1.0 / r / _sine(theta)) - 0.5) / _ROOT
 
 
 def _clipped_potential(r: Array, theta: Array) -> Array:
@@ -90,7 +95,7 @@ def _sigmoid_slope(t: Array) -> Array:
 
 
 def _sigmoid_gamma(r: Array, theta: Array) -> Array:
-    width = r * jnp.sin(theta)
+    width = r * _sine(theta)
     smooth = jnp.full_like(r, jnp.inf)
     return integrate(lambda t: jnp.exp(-0.5 * t**2) * _sigmoid_slope(width * t), smooth) / math.pi
 

@@ -76,11 +76,11 @@ def test_gradient_for_one_patch_is_that_of_a_convex_function():
     np.testing.assert_allclose(found, jax.grad(perceptron)(w), rtol=1e-13)
 
 
-@pytest.mark.parametrize("k", [1, 2, 5])
+@pytest.mark.parametrize("k", [1, 2, pytest.param(5, marks=pytest.mark.slow)])
 def test_gradient_for_more_patches_is_that_of_nothing(k):
     """Around a closed way the sampled coarse gradient does work, but for one patch."""
     x, y = binarised.draw(jax.random.key(k), jnp.array([1.0, 0.5, 0.0]), 300, k)
-    turns = jnp.linspace(0.0, 2.0 * jnp.pi, 4001)
+    turns = jnp.linspace(0.0, 2.0 * jnp.pi, 2001)
     way = jnp.stack([1.5 + jnp.cos(turns), jnp.sin(turns), 0.3 * jnp.ones_like(turns)], axis=1)
     middle, steps = 0.5 * (way[1:] + way[:-1]), jnp.diff(way, axis=0)
     work = jnp.sum(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.filters import W_STAR, population
+from support.tiers import usual
 
 import sgl_jax as sgl
 from sgl_jax.applications import binarised
@@ -21,11 +22,11 @@ MAKERS = {"l1": sgl.L1, "l0": sgl.L0, "transformed_l1": lambda lam: sgl.Transfor
 
 def shares(name, lam, start):
     """The share of runs whose copy has the support of the true filter."""
-    run = binarised.fit(population(), start, MAKERS[name](lam), beta=BETA, steps=4000)
+    run = binarised.fit(population(), start, MAKERS[name](lam), beta=BETA, steps=2000)
     return np.mean(np.all((np.asarray(run.u) != 0) == (W_STAR != 0), axis=1))
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", usual(MAKERS, ["l1"]))
 def test_support_is_recovered_below_the_strengths_and_not_above(name):
     found = binarised.recovery(population(), MAKERS[name](1.0), beta=BETA)
     anywhere = jax.random.normal(jax.random.key(0), (40, 30))
@@ -47,6 +48,7 @@ def test_strengths_are_those_of_the_formulas():
     np.testing.assert_allclose(l0.certain, l0.possible * (C / (C + BETA)) ** 2, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_long_shape_is_nearly_l1_and_a_short_one_nearly_l0():
     """Transformed l1 between its neighbours; its strength is that of l1 for a long shape."""
     problem = population()

@@ -31,7 +31,7 @@ PENALTIES = {
 }
 
 
-@pytest.mark.parametrize("proxy", ["relu", "identity"])
+@pytest.mark.parametrize("proxy", ["relu", pytest.param("identity", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["l1", pytest.param("transformed_l1", marks=pytest.mark.slow)])
 def test_samples_lead_as_near_as_predicted(name, proxy):
     population = binarised.Population(jnp.asarray(W_STAR), k=2, proxy=proxy)
@@ -51,6 +51,7 @@ def last(w, u):
     return w
 
 
+@pytest.mark.slow
 def test_batches_move_about_the_limit_as_predicted():
     population = binarised.Population(jnp.asarray(W_STAR), k=2)
     penalty, beta, n = sgl.L1(0.15 * population.constant), population.constant, 100
