@@ -59,7 +59,7 @@ def pair(d, r, theta):
 def test_gradient_and_potential_are_their_integrals(proxy):
     for r, theta in zip(NORMS, (2.4, 0.3, 1.7), strict=True):
         along, sideways, area = integrals(proxy, r, theta)
-        for d, k, factor in [(2, 1, 0.5), (2, 20, 1.0), (50, 1, 1.0), (50, 20, 0.5)]:
+        for d, k, factor in [(2, 1, 0.5), (50, 20, 1.0)]:
             w, w_star, across = pair(d, r, theta)
             given = (jnp.asarray(w), jnp.asarray(w_star), k, proxy, factor)
             expected = 2 * factor * k * (along * w / r + sideways * across)
