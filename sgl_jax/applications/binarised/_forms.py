@@ -1,4 +1,4 @@
-r"""What a proxy comes to in the mean over Gaussian inputs.
+r"""The means of each proxy over Gaussian inputs.
 
 Only its even part counts, :math:`m(t) = (\mu(t) + \mu(-t)) / 2`. With the angle :math:`\theta`
 between the filter and the true one and :math:`r = |w|`, the mean of the coarse gradient is

@@ -1,4 +1,4 @@
-"""What a problem is: arrays with or without lanes, and a coarse gradient."""
+"""The contract of a problem: arrays with or without lanes, and a coarse gradient."""
 
 import abc
 import dataclasses
