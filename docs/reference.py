@@ -36,7 +36,7 @@ MODULES = {
     "models": "Models",
     "data": "Data sets",
     "scoring": "Sparse optimal scoring",
-    "applications.binarised": "A binarised network",
+    "binarised": "A binarised network",
 }
 """Titles by the public module, all of whose names are public."""
 
@@ -75,7 +75,8 @@ def text(title: str, names: list[str]) -> str:
 
 INDEX = """
 API reference
-======
+=============
+
 Every public name, from the docstrings. ``import sgl_jax as sgl`` makes all of them available: a
 name such as ``sgl_jax.many.grid`` needs no import of its own.
 

@@ -121,8 +121,8 @@ __all__ += algorithms.__all__
 __all__ += penalties.__all__
 
 _MODULES = {
-    "applications": "applications",
     "artifacts": "compaction.artifacts",
+    "binarised": "applications.binarised",
     "data": "data",
     "many": "train.many",
     "models": "models",

@@ -1,9 +1,9 @@
 """Whole systems on the public API alone; nothing in the package imports them.
 
-- ``binarised``: a network with binarised activation and sparse weights, by coarse gradients.
+- ``binarised``: a network with binarised activation and sparse weights, by coarse gradients;
+- ``scoring``: sparse optimal scoring, discriminant analysis as an estimator of scikit-learn.
+
+Nothing is imported here: say ``from sgl_jax.applications import scoring``.
 """
 
-from sgl_jax.applications import binarised as binarised
-
-
-__all__ = ["binarised"]
+__all__: list[str] = []

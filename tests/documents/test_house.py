@@ -57,6 +57,8 @@ def test_layers_are_those_of_the_linter():
 
 WINGS = (
     "_util",
+    "applications",
+    "applications.binarised",
     "applications.scoring",
     "cli",
     "compaction",

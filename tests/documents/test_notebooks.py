@@ -24,12 +24,12 @@ SHORTER = {
         "epochs=10": "epochs=1",
         "number=5, repeat=20)) / 5": "number=1, repeat=1))",
     },
-    "08_scoring": {"fractions=40": "fractions=12", "CV(fractions=20)": "CV(fractions=4)"},
     "07_binarised": {
         "EPOCHS, LAM = 30": "EPOCHS, LAM = 1",
         "2 * line.possible, 11)": "2 * line.possible, 2)",
         "[500, 1000, 2000, 4000], 30": "[500], 3",
     },
+    "08_scoring": {"fractions=40": "fractions=12", "CV(fractions=20)": "CV(fractions=4)"},
 }
 """What to write in the place of what, so that a notebook computes for less long."""
 
