@@ -81,6 +81,7 @@ def test_network_learns_through_it():
     assert loss(w) < 0.1 * before
 
 
+@pytest.mark.slow
 def test_dead_channels_leave_a_binarised_network():
     keys = jax.random.split(jax.random.key(0), 3)
     params = {

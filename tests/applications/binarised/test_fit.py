@@ -122,6 +122,7 @@ def test_l1_ends_at_its_limit_from_every_start_with_every_step(d, share):
     np.testing.assert_array_equal(run.u != 0, np.tile(theory.support, (6, 1)))
 
 
+@pytest.mark.slow
 def test_single_precision_ends_as_near_as_it_can():
     w_star = jnp.asarray(W_STAR, jnp.float32)
     for penalty in (sgl.L1(0.5), sgl.L0(0.005), sgl.TransformedL1(0.4, 2.0)):

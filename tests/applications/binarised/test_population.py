@@ -84,6 +84,7 @@ SIZES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("k", "d", "n"), SIZES)
 def test_means_of_draws_are_within_five_standard_errors(k, d, n):
     direction, w_star, _ = pair(d, 1.0, 1.1)
@@ -146,6 +147,7 @@ def test_angle_has_all_digits(theta):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proxy", ["clipped", "sigmoid"])
 def test_straight_opposite_is_no_exception_in_single_precision(proxy):
     w = jnp.asarray([0.6, -0.8])
@@ -157,6 +159,7 @@ def test_straight_opposite_is_no_exception_in_single_precision(proxy):
         np.testing.assert_allclose(one, exact, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_single_precision_has_its_digits():
     generator = np.random.default_rng(3)
     w, w_star = generator.normal(size=10), sparse_filter(generator, 10, 4)

@@ -31,6 +31,7 @@ PENALTIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proxy", ["relu", pytest.param("identity", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["l1", pytest.param("transformed_l1", marks=pytest.mark.slow)])
 def test_samples_lead_as_near_as_predicted(name, proxy):

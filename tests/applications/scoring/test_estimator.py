@@ -49,6 +49,7 @@ def test_transform_gives_a_data_frame_when_asked():
     assert model.feature_names_in_.tolist() == list(frame.columns)
 
 
+@pytest.mark.slow
 def test_copies_and_pickles_predict_alike():
     model = SparseOptimalScoring(lam=0.2, penalty=sgl.MCP(1.0, 2.5)).fit(X, Y)
     again = pickle.loads(pickle.dumps(model))
