@@ -9,6 +9,7 @@ In the order in which data flow:
 - ``_names``: the names of run folders;
 - ``_catalogues``: the names to choose from, and their parameters, as tables;
 - ``_progress``: bars, or lines in a log, while a run lasts;
+- ``_events``: the results of every epoch for TensorBoard;
 - ``_tables``: runs, costs and compactions as tables;
 - ``_figures``, ``_course``: the figure of a run, and figures of several side by side;
 - ``_grid``, ``_page``: a table as cells, and a self-contained page with figures and tables;

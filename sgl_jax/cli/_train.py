@@ -1,6 +1,7 @@
 """The command that trains a sparse network and its dense twin."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -10,6 +11,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from sgl_jax._util.signals import raise_if_stopped
+from sgl_jax.cli._events import open_events
 from sgl_jax.cli._given import UNSET, Given, drop_unset
 from sgl_jax.cli._names import check_name, make_name, name_kind, name_method
 from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars, show_messages
@@ -20,6 +22,7 @@ from sgl_jax.runs.experiment import Run, find_penalised
 from sgl_jax.runs.folder import Mode, RunFolder
 from sgl_jax.runs.launch import Launch
 from sgl_jax.runs.recipes import RecipeFolder, find_run_folder, is_recipe, read_recipe
+from sgl_jax.runs.records import Record
 from sgl_jax.train.placement import Placement
 from sgl_jax.train.processes import is_first_process, report_lost_process
 
@@ -36,6 +39,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     no_twin: bool = False,
+    tensorboard: bool = False,
 ) -> None:
     """Trains a sparse network and its dense twin, and compares them.
 
@@ -53,6 +57,8 @@ def train(
       resume: go on with the run of this name, as it was configured; start it where there is none.
       overwrite: delete the run of this name first.
       no_twin: leave out the dense twin, which is trained in the subfolder dense.
+      tensorboard: write the results of every epoch for TensorBoard, too, into the subfolder
+        tensorboard of each run folder.
     """
     if resume and overwrite:
         raise ValueError("A run can be resumed or overwritten, got both --resume and --overwrite.")
@@ -61,8 +67,12 @@ def train(
     path = runs / check_name(name or make_name(Config.of(training)))
     console = Console(quiet=not is_first_process())
     with hint_at_resuming(path), report_lost_process():
-        with make_bars(console) as progress, show_messages(console):
-            job = _Job(path, mode, placement, progress)
+        with (
+            make_bars(console) as progress,
+            show_messages(console),
+            contextlib.ExitStack() as files,
+        ):
+            job = _Job(path, mode, placement, progress, files if tensorboard else None)
             stages = _plan_stages(path, drop_unset(training), recipe, mode)
             folder, run, whole = job.train(drop_unset(training), stages)
             finished = {name_kind(whole): run}
@@ -97,12 +107,14 @@ class _Job(NamedTuple):
       mode: treatment of a run that is there.
       placement: the devices, if many.
       progress: the bars.
+      files: closes the event files; ``None`` to write none.
     """
 
     path: Path
     mode: Mode
     placement: Placement | None
     progress: Progress
+    files: contextlib.ExitStack | None = None
 
     def train(
         self, given: Mapping[str, Any], stages: Mapping[str, Config] | None
@@ -111,11 +123,17 @@ class _Job(NamedTuple):
         if stages is None:
             folder = RunFolder(self.path)
             config = folder.resolve_config(given, self.mode)
-            on_epoch = add_bar(self.progress, name_kind(config), config)
+            on_epoch = self._follow(folder, name_kind(config), config)
             return folder, folder.train(config, self.mode, on_epoch, self.placement), config
-        bars = {name: add_bar(self.progress, name, config) for name, config in stages.items()}
-        run = RecipeFolder(self.path).train(
-            stages, self.mode, lambda stage, record: bars[stage](record), self.placement
+        folder = RecipeFolder(self.path)
+        follow = {
+            name: self._follow(of_stage, name, config)
+            for of_stage, (name, config) in zip(
+                folder.list_stages(stages), stages.items(), strict=True
+            )
+        }
+        run = folder.train(
+            stages, self.mode, lambda stage, record: follow[stage](record), self.placement
         )
         total = sum(config.epochs for config in stages.values())
         whole = next(iter(stages.values())).changed(epochs=total)
@@ -123,9 +141,22 @@ class _Job(NamedTuple):
 
     def train_twin(self, config: Config) -> Run:
         """Trains the dense twin."""
-        on_epoch = add_bar(self.progress, "dense", config)
         folder = RunFolder(self.path / "dense")
+        on_epoch = self._follow(folder, "dense", config)
         return folder.train(config.twin(), self.mode, on_epoch, self.placement)
+
+    def _follow(self, folder: RunFolder, name: str, config: Config) -> Callable[[Record], None]:
+        """Adds the bar of a run, and opens its event file; returns the callback of an epoch."""
+        move = add_bar(self.progress, name, config)
+        if self.files is None:
+            return move
+        write = self.files.enter_context(open_events(folder.path))
+
+        def follow(record: Record) -> None:
+            move(record)
+            write(record)
+
+        return follow
 
 
 def _report(
