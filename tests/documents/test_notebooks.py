@@ -1,11 +1,14 @@
 """Every notebook is short, and runs from top to bottom for fewer epochs; two as they stand."""
 
+import tempfile
+
 import jax
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from support.compiler import faster_flags
 from support.documents import ROOT
+from support.tiers import usual
 
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -24,6 +27,16 @@ SHORTER = {
         "epochs=10": "epochs=1",
         "number=5, repeat=20)) / 5": "number=1, repeat=1))",
     },
+    "04_train_lenet": {"EPOCHS, LAST = 15, 5": "EPOCHS, LAST = 2, 1"},
+    "05_paths_and_fronts": {
+        "EPOCHS, SEEDS = 8, [0, 1]": "EPOCHS, SEEDS = 1, [0]",
+        "[1e-4, 3e-4, 1e-3, 2e-3, 4e-3]": "[1e-4, 4e-3]",
+        '    "prox-Adam, l1": (sgl.prox_adam(3e-3, shrink(sgl.L1)), {}),\n': "",
+    },
+    "06_prune_a_pretrained_resnet": {
+        "EPOCHS, COUNT = 6, 640": "EPOCHS, COUNT = 2, 64",
+        "epochs=5": "epochs=1",
+    },
     "07_binarised": {
         "EPOCHS, LAM = 30": "EPOCHS, LAM = 1",
         "2 * line.possible, 11)": "2 * line.possible, 2)",
@@ -33,12 +46,18 @@ SHORTER = {
 }
 """What to write in the place of what, so that a notebook computes for less long."""
 
+QUICK = [path for path in NOTEBOOKS if path.stem != "06_prune_a_pretrained_resnet"]
+"""Those that run in the first tier; residual networks take long to compile."""
+
 
 @pytest.fixture
-def as_in_a_notebook(as_for_users):
-    """Ranks mix as for users; figures are drawn in memory."""
+def as_in_a_notebook(as_for_users, collected, monkeypatch, tmp_path):
+    """Ranks mix as for users, no file is named; figures are drawn in memory."""
     import matplotlib.pyplot as plt
 
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in ("RESNET_WEIGHTS", "RESNET_DEPTH", "SGL_JAX_DATA"):
+        monkeypatch.delenv(name, raising=False)
     plt.switch_backend("agg")
     with jax.numpy_rank_promotion("allow"), plt.rc_context():
         yield
@@ -46,7 +65,7 @@ def as_in_a_notebook(as_for_users):
 
 
 @pytest.mark.usefixtures("as_in_a_notebook")
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", usual(NOTEBOOKS, QUICK), ids=lambda path: path.stem)
 def test_notebook_runs_for_fewer_epochs(path):
     cells = nbformat.read(path, as_version=4).cells
     assert len(cells) <= 12
