@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from support.commands import TINY, assert_refused
+from support.records import SPLIT
 
 from sgl_jax.cli._events import list_points, open_events
 from sgl_jax.runs.folder import RunFolder
@@ -38,47 +39,61 @@ def points_of(records):
     return points
 
 
-def test_every_epoch_of_a_run_and_of_its_twin_is_there_once(typed, trained, tmp_path):
-    words = ["train", *TINY, "--name", "shown", "--tensorboard"]
+def test_every_epoch_of_a_run_and_of_its_twin_is_there_once(typed, tmp_path):
+    words = ["train", *TINY, "--name", "shown", "--tensorboard", "--resume"]
     run = tmp_path / "runs" / "shown"
-    assert typed(*words)[::2] == (0, [])
-    assert (run / "record.jsonl").read_bytes() == (trained / "record.jsonl").read_bytes()
-    for again in (False, True):
-        assert not again or typed(*words, "--resume")[::2] == (0, [])
+    for _ in range(2):
+        assert typed(*words)[::2] == (0, [])
         for folder in (run, run / "dense"):
             records = RunFolder(folder).read_records()
             assert read_points(folder) == points_of(records)
             assert [record.epoch for record in records] == [1, 2]
 
 
-def test_the_tags_are_those_of_the_record(trained):
-    record = RunFolder(trained).read_records()[-1]
+def test_the_tags_are_those_of_the_record():
     budget = {"epoch": 2, "factor": 1.0, "allowed": 0.5, "done": False, "measured": 0.4}
-    found = list_points(record._replace(budget=budget))
-    assert found["loss/train"] == record.loss
-    assert found["error/sparse"] == record.sparse_error
-    assert found["zeros/weights"] == record.sparsity.weights
-    assert found["zeros_of_weights/groups_paper"] == record.w_sparsity.groups_paper
-    assert found["live_groups/conv/kernel"] == record.layers["conv/kernel"].live
-    assert found["kept_weights/fc/kernel"] == record.layers["fc/kernel"].kept
-    assert (found["budget/measured"], found["budget/allowed"]) == (0.4, 0.5)
+    assert list_points(SPLIT._replace(budget=budget)) == {
+        "loss/train": 0.25,
+        "loss/test": 0.04,
+        "error/weights": 0.02,
+        "error/sparse": 0.0325,
+        "gap": 0.125,
+        "zeros/weights": 0.875,
+        "zeros/groups": 0.25,
+        "zeros/weights_paper": 0.875,
+        "zeros/groups_paper": 0.25,
+        "zeros_of_weights/weights": 0.0,
+        "zeros_of_weights/groups": 0.0,
+        "zeros_of_weights/weights_paper": 0.625,
+        "zeros_of_weights/groups_paper": 0.375,
+        "live_groups/conv1/kernel": 9,
+        "live_groups/fc1/kernel": 567,
+        "kept_weights/conv1/kernel": 125,
+        "kept_weights/fc1/kernel": 1_234,
+        "budget/measured": 0.4,
+        "budget/allowed": 0.5,
+    }
 
 
-def test_a_run_that_goes_on_writes_its_points_anew(trained, tmp_path):
-    first, second = RunFolder(trained).read_records()
-    third = second._replace(epoch=3, loss=0.25)
-    other = tmp_path / "tensorboard" / "notes.txt"
-    for records in ([first, second], [first, second, third]):
+def test_a_run_that_goes_on_writes_its_points_anew(tmp_path):
+    records = [SPLIT._replace(epoch=epoch, loss=1 / epoch) for epoch in (1, 2, 3)]
+    for count in (2, 3):
         with open_events(tmp_path) as write:
-            for record in records:
+            for record in records[:count]:
                 write(record)
-        assert read_points(tmp_path) == points_of(records)
-    other.write_text("kept")
+        assert read_points(tmp_path) == points_of(records[:count])
+
+
+def test_other_files_of_the_folder_stay(tmp_path):
+    notes = tmp_path / "tensorboard" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("kept")
     with open_events(tmp_path) as write:
-        write(first)
-    assert other.read_text() == "kept"
+        write(SPLIT)
+    assert notes.read_text() == "kept"
 
 
+@pytest.mark.slow
 def test_every_stage_of_a_recipe_has_its_own(typed, tmp_path):
     words = [*TINY, "--recipe", "retrain", "--no-twin", "--tensorboard"]
     status, _, err = typed("train", *words, "--name", "staged")
@@ -96,9 +111,8 @@ def test_a_missing_package_is_named_before_anything_is_written(typed, tmp_path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_refused(trained, tmp_path):
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "tensorboard").write_text("a file")
-    record = RunFolder(trained).read_records()[0]
     reason = "A run needs a folder that can be written"
     with open_events(tmp_path) as write, pytest.raises(OSError, match=reason):
-        write(record)
+        write(SPLIT)
