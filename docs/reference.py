@@ -48,9 +48,11 @@ def find(path: str) -> Any:
 
 def public_names(page: str) -> list[str]:
     """Lists the public names of a page, as a user writes them behind ``sgl_jax.``."""
-    names = find(page).__all__
-    own = [f"{page}.{name}" for name in names if page in MODULES and name not in sgl.__all__]
-    return [*(name for name in names if name in sgl.__all__), *own]
+    here = find(page)
+    names = here.__all__
+    shared = [n for n in names if n in sgl.__all__ and getattr(sgl, n) is getattr(here, n)]
+    own = [f"{page}.{name}" for name in names if page in MODULES and name not in shared]
+    return [*shared, *own]
 
 
 def entry(name: str) -> str:

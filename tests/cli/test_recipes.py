@@ -29,6 +29,7 @@ def recipe(tmp_path):
     (tmp_path / "half.toml").write_text(RECIPE)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("recipe")
 def test_stages_train_resume_and_are_tested_again(typed, tmp_path):
     status, out, err = typed("train", *STAGES, "--name", "staged")

@@ -119,6 +119,7 @@ def test_a_fixed_support_is_that_of_the_copy_of_the_stage_before(whole):
     assert fixed.records[-1].gap == 0
 
 
+@pytest.mark.slow
 def test_a_stage_begins_with_the_weights_of_the_one_before(whole, tmp_path):
     """Trained by itself from those weights, a stage comes to the same end."""
     folder, stages, _ = whole
@@ -140,6 +141,7 @@ def test_an_interrupted_recipe_goes_on_to_the_same_end(whole, tmp_path, left):
     assert find_run_folder(folder.path) == folder.list_stages(stages)[-1]
 
 
+@pytest.mark.slow
 def test_dead_channels_leave_before_the_first_epoch_on_their_support(tmp_path):
     given = {**GIVEN, "groups": "channels", "group_lam": 60.0, "lam": 0.0, "epochs": 4}
     stages = read_recipe("retrain").plan(given)

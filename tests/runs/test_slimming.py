@@ -100,6 +100,7 @@ def shares(found):
     return left.flops / whole.flops
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("as_for_users")
 def test_target_prunes_channels_by_their_scales_and_trains_the_rest_on():
     options = dataclasses.asdict(SLIM) | {"target_flops": 0.5, "epochs": 4, "settings": ()}

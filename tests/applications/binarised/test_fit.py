@@ -171,6 +171,7 @@ def test_lyapunov_function_never_rises_and_the_true_loss_in_its_place_does(name)
     assert jnp.sum(jnp.any(jnp.diff(rises, axis=1) > 1e-6, axis=1)) > 10
 
 
+@pytest.mark.slow
 def test_lanes_are_single_runs():
     problem, start, lam, beta = random_lanes(3, 6, 0)
     step = 0.5 / (problem.constant + beta)

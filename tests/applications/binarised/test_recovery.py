@@ -26,6 +26,7 @@ def shares(name, lam, start):
     return np.mean(np.all((np.asarray(run.u) != 0) == (W_STAR != 0), axis=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", usual(MAKERS, ["l1"]))
 def test_support_is_recovered_below_the_strengths_and_not_above(name):
     found = binarised.recovery(population(), MAKERS[name](1.0), beta=BETA)

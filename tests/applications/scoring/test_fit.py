@@ -54,6 +54,7 @@ def test_discriminants_are_stationary(name, form):
     assert_stationary(model.fit(x, y), x, y, labels)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     seed=st.integers(0, 10_000),

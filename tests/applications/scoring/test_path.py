@@ -17,6 +17,7 @@ X, Y = oracle.load("wine")
 FRACTIONS = [0.6, 0.3, 0.05]
 
 
+@pytest.mark.slow
 def test_path_is_as_good_as_single_fits():
     x, y = oracle.wide(classes=4, n=32)
     path = scoring_path(x, y, fractions=6)
