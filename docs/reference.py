@@ -59,7 +59,10 @@ def entry(name: str) -> str:
     """Writes the directive that documents a name."""
     thing = find(name)
     if inspect.isclass(thing):
-        return f".. autoclass:: sgl_jax.{name}\n   :members:\n"
+        # scikit-learn writes these methods, with links into its own pages.
+        made = ", ".join(name for name in vars(thing) if name.endswith("_request"))
+        without = f"   :exclude-members: {made}\n" if made else ""
+        return f".. autoclass:: sgl_jax.{name}\n   :members:\n{without}"
     if callable(thing):
         return f".. autofunction:: sgl_jax.{name}\n"
     if isinstance(thing, dict):
