@@ -206,6 +206,16 @@ def of_binarised() -> Rows:
     return rows
 
 
+def of_networks() -> Rows:
+    """Milliseconds of a step by compiler options, and as ratios to PyTorch's."""
+    figures = record("networks")["figures"]
+    heads = ["a step on two cores", "candidate", "ms", "to PyTorch"]
+    return [heads] + [
+        [row["network"], row["candidate"], f"{row['median_ms']:,.0f}", f"{row['to_torch'] or ''}"]
+        for row in figures
+    ]
+
+
 def of_costs() -> list[Rows]:
     """Every table of the page, its head first."""
     return [
@@ -222,6 +232,7 @@ def of_costs() -> list[Rows]:
         of_convolutions(),
         of_many(),
         of_many_on_a_cpu(),
+        of_networks(),
         of_binarised(),
         *of_trainings(),
     ]
