@@ -18,6 +18,7 @@ In the order in which data flow:
   that follows a budget, the end on a fixed support, and dead channels that leave;
 - ``_stages``: the order of these, and how a folder finds its way back into them;
 - ``experiment``: the objects made ready, and trained in memory, a record per epoch;
+- ``_folders``: the treatment of a folder that is there, and errors that folders share;
 - ``_config_file``, ``_checkpoint``, ``_plan_files``: the ``config.json``, the ``checkpoints/`` and
   the ``shrinks/`` of a run folder;
 - ``folder``: :class:`~.folder.RunFolder`, a run on disk, which goes on after any interruption;

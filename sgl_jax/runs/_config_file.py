@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sgl_jax._util.provenance import collect_provenance
+from sgl_jax.runs._folders import explain_damage
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.experiment import Experiment
 
@@ -50,17 +51,8 @@ def read_config(path: Path) -> Config:
       OSError: the file is missing.
       ValueError: the file cannot be read.
     """
-    try:
+    with explain_damage("run", path, "sgl-jax train"):
         config = read_fields(json.loads(path.read_text(encoding="utf-8"))["config"])
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"A run folder needs its config.json, got none in {path.parent}: check its name."
-        ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"A run folder needs a config.json as `sgl-jax train` writes it, got {error} in "
-            f"{path}: use the version that wrote it, or --overwrite."
-        ) from error
     # Older versions wrote options that had no effect, as they were given.
     return config.without_unused()
 

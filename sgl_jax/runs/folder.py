@@ -13,12 +13,13 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from sgl_jax._util.files import append_json, read_first_lines, replace_folder, write_whole
 from sgl_jax.compaction import Plan
 from sgl_jax.runs import _checkpoint as checkpoint
 from sgl_jax.runs._config_file import check_same_config, describe, read_config
+from sgl_jax.runs._folders import Mode as Mode, find, make_write_error as make_write_error
 from sgl_jax.runs._plan_files import find_plan, write_plan
 from sgl_jax.runs._stages import restore_stage
 from sgl_jax.runs.config import Config
@@ -29,9 +30,6 @@ from sgl_jax.train.processes import run_on_first
 
 
 __all__ = ["Mode", "RunFolder", "make_write_error"]
-
-Mode: TypeAlias = Literal["new", "resume", "overwrite"]
-"""Treatment of a run that may be there already."""
 
 OnEpoch: TypeAlias = Callable[[Record], None]
 
@@ -121,19 +119,7 @@ class RunFolder:
 
     def _find_run(self, mode: Mode) -> bool:
         """True if there is a run to go on with; refuses a folder that is not as the mode wants."""
-        there = self._config_path.exists()
-        taken = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
-        if taken and not there:
-            raise FileExistsError(
-                f"A run needs a folder of its own, got {self.path}, which holds something else: "
-                "choose another --name."
-            )
-        if there and mode == "new":
-            raise FileExistsError(
-                f"A new run needs a new folder, got {self.path}, which has a run: add --resume to "
-                "go on with it, --overwrite to delete it, or another --name."
-            )
-        return there and mode == "resume"
+        return find("run", self._config_path, mode)
 
     def read_config(self) -> Config:
         """Reads the config of the run in this folder.
@@ -245,16 +231,3 @@ class RunFolder:
             run_on_first(append)
         except OSError as error:
             raise make_write_error(self.path, error) from error
-
-
-def make_write_error(path: Path, error: OSError) -> OSError:
-    """Makes the error for a run folder, or a folder of several, that cannot be written.
-
-    Args:
-      path: path of the folder.
-      error: the error of the system.
-    """
-    return OSError(
-        f"A run needs a folder that can be written, got '{error.strerror}' for {path}: free some "
-        "space or choose another --runs folder; an interrupted run goes on with --resume."
-    )

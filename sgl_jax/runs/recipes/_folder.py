@@ -13,10 +13,11 @@ from typing import TypeAlias
 
 from sgl_jax._util.files import replace_folder
 from sgl_jax.runs._config_file import read_fields
+from sgl_jax.runs._folders import Mode, explain_damage, find, make_write_error
 from sgl_jax.runs._run import get_sparse_params
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.experiment import Experiment, Run, begin_from, prepare
-from sgl_jax.runs.folder import Mode, RunFolder, make_write_error
+from sgl_jax.runs.folder import RunFolder
 from sgl_jax.runs.records import Record
 from sgl_jax.train.placement import Placement
 from sgl_jax.train.processes import run_on_first
@@ -78,15 +79,13 @@ class RecipeFolder:
           OSError: there is no such folder.
           ValueError: its file cannot be read.
         """
-        path = self.path / "recipe.json"
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))["stages"]
+        with explain_damage("recipe", self._marker, "sgl-jax train --recipe"):
+            found = json.loads(self._marker.read_text(encoding="utf-8"))["stages"]
             return {name: read_fields(fields) for name, fields in found.items()}
-        except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"A recipe folder needs a recipe.json as `sgl-jax train --recipe` writes it, got "
-                f"{error} in {path}: use the version that wrote it, or --overwrite."
-            ) from error
+
+    @property
+    def _marker(self) -> Path:
+        return _mark(self.path)
 
     def list_stages(self, names: Iterable[str]) -> list[RunFolder]:
         """Lists the run folders of the stages.
@@ -98,15 +97,7 @@ class RecipeFolder:
 
     def _open(self, stages: Mapping[str, Config], mode: Mode) -> None:
         """Writes the list of the stages, or compares it with the one that is there."""
-        path = self.path / "recipe.json"
-        there = path.exists()
-        taken = self.path.exists() and any(self.path.iterdir())
-        if taken and (not there or mode == "new"):
-            raise FileExistsError(
-                f"A new recipe needs a folder of its own, got {self.path}, which is there: add "
-                "--resume to go on with it, --overwrite to delete it, or choose another --name."
-            )
-        if there and mode == "resume":
+        if find("recipe", self._marker, mode):
             if self.read_stages() != dict(stages):
                 raise ValueError(
                     f"A recipe that goes on needs the options it began with, got others for "
@@ -117,7 +108,7 @@ class RecipeFolder:
             with replace_folder(self.path) as part:
                 listed = {name: dataclasses.asdict(config) for name, config in stages.items()}
                 text = json.dumps({"stages": listed}, indent=1) + "\n"
-                (part / "recipe.json").write_text(text, encoding="utf-8")
+                (part / self._marker.name).write_text(text, encoding="utf-8")
         except OSError as error:
             raise make_write_error(self.path, error) from error
 
@@ -132,13 +123,17 @@ def _prepare_after(before: Run, config: Config, placement: Placement | None) -> 
     )
 
 
+def _mark(path: Path) -> Path:
+    return path / "recipe.json"
+
+
 def is_recipe(path: Path) -> bool:
     """True if a folder has the stages of a recipe.
 
     Args:
       path: path of the folder.
     """
-    return (path / "recipe.json").exists()
+    return _mark(path).exists()
 
 
 def find_run_folder(path: Path) -> RunFolder:

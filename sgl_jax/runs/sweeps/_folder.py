@@ -14,8 +14,9 @@ from typing import TypeAlias
 from sgl_jax._util.files import append_json, replace_folder, write_whole
 from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax.runs._config_file import read_fields
+from sgl_jax.runs._folders import Mode, explain_damage, find, make_write_error
 from sgl_jax.runs.experiment import Prepare
-from sgl_jax.runs.folder import Mode, RunFolder, make_write_error
+from sgl_jax.runs.folder import RunFolder
 from sgl_jax.runs.recipes import find_run_folder
 from sgl_jax.runs.records import Record
 from sgl_jax.runs.results import Result, read_result
@@ -119,23 +120,17 @@ class SweepFolder:
           OSError: there is none.
           ValueError: it cannot be read.
         """
-        path = self.path / "sweep.json"
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+        with explain_damage("sweep", self._marker, "sgl-jax sweep"):
+            found = json.loads(self._marker.read_text(encoding="utf-8"))
             runs = {
                 name: Planned(run["method"], read_fields(run["config"]), run.get("recipe", ""))
                 for name, run in found["runs"].items()
             }
             return Sweep(found["title"], runs, found["groups"])
-        except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f"A sweep folder needs its sweep.json, got none in {self.path}: check its name."
-            ) from error
-        except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"A sweep folder needs a sweep.json as `sgl-jax sweep` writes it, got {error} in "
-                f"{path}: use the version that wrote it, or --overwrite."
-            ) from error
+
+    @property
+    def _marker(self) -> Path:
+        return self.path / "sweep.json"
 
     @property
     def _results(self) -> Path:
@@ -143,18 +138,7 @@ class SweepFolder:
 
     def _check(self, sweep: Sweep, mode: Mode) -> None:
         """Refuses a folder that is not as the mode wants."""
-        there = (self.path / "sweep.json").exists()
-        if self.path.exists() and not there and any(self.path.iterdir()):
-            raise FileExistsError(
-                f"A sweep needs a folder of its own, got {self.path}, which holds something else: "
-                "choose another --name."
-            )
-        if there and mode == "new":
-            raise FileExistsError(
-                f"A new sweep needs a new folder, got {self.path}, which has a sweep: add --resume "
-                "to go on with it, --overwrite to delete it, or another --name."
-            )
-        if there and mode == "resume":
+        if find("sweep", self._marker, mode):
             stored = self.read_sweep().runs
             lost = next((n for n in stored if sweep.runs.get(n) != stored[n]), None)
             if lost is not None:
@@ -173,10 +157,10 @@ class SweepFolder:
         text = json.dumps(content, indent=1) + "\n"
         try:
             if mode == "resume" and self.path.exists():
-                write_whole(self.path / "sweep.json", text)
+                write_whole(self._marker, text)
                 return
             with replace_folder(self.path) as part:
-                (part / "sweep.json").write_text(text, encoding="utf-8")
+                (part / self._marker.name).write_text(text, encoding="utf-8")
         except OSError as error:
             raise make_write_error(self.path, error) from error
 
