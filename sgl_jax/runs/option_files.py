@@ -11,10 +11,21 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, Union
 
 from sgl_jax.runs._lookup import make_unknown_error
+from sgl_jax.runs._needs import find_unused
 from sgl_jax.runs.config import Config
 
 
-__all__ = ["FIELDS", "LISTS", "Axes", "check_keys", "find_presets", "load", "read_values"]
+__all__ = [
+    "FIELDS",
+    "LISTS",
+    "Axes",
+    "check_keys",
+    "check_used",
+    "find_presets",
+    "load",
+    "make_config",
+    "read_values",
+]
 
 Axes: TypeAlias = dict[str, list[Any]]
 """Values of options by name, one or several of each."""
@@ -94,6 +105,45 @@ def read_values(options: Mapping[str, Any], where: str) -> Axes:
     if unknown is not None:
         raise ValueError(f"In {where}: {make_unknown_error('option', FIELDS, unknown)}")
     return {name: _read_values(name, value, where) for name, value in options.items()}
+
+
+def make_config(values: Mapping[str, Any], where: str) -> Config:
+    """Makes a config of values, in which options without an effect have their defaults.
+
+    Args:
+      values: values by option.
+      where: the place, a sentence for messages.
+
+    Raises:
+      ValueError: values that do not fit.
+    """
+    try:
+        config = Config.of(values).without_unused()
+        config.check()
+    except ValueError as error:
+        raise ValueError(f"{error} ({where})") from error
+    return config
+
+
+def check_used(noun: str, where: str, names: Iterable[str], configs: Iterable[Config]) -> None:
+    """Refuses options that have no effect on any of some configs.
+
+    Args:
+      noun: what the configs make up, for messages: ``"sweep"``.
+      where: the place of an effect, for messages: ``"on one of its runs"``.
+      names: names of options.
+      configs: the configs.
+
+    Raises:
+      ValueError: an option has no effect.
+    """
+    unused = set(FIELDS).intersection(*(find_unused(vars(config)) for config in configs))
+    for name in names:
+        if name in unused:
+            raise ValueError(
+                f"A {noun} needs options that have an effect {where}, got {name}, which has none: "
+                "leave it out."
+            )
 
 
 def _read_values(name: str, value: Any, where: str) -> list[Any]:

@@ -4,9 +4,16 @@ import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sgl_jax.runs._needs import find_unused
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.option_files import FIELDS, check_keys, find_presets, load, read_values
+from sgl_jax.runs.option_files import (
+    FIELDS,
+    check_keys,
+    check_used,
+    find_presets,
+    load,
+    make_config,
+    read_values,
+)
 
 
 __all__ = ["RECIPES", "Recipe", "Stage", "read_recipe"]
@@ -63,13 +70,7 @@ class Recipe(NamedTuple):
             stage.name: _make_config(stage, given, number)
             for stage, number in zip(self.stages, epochs, strict=True)
         }
-        unused = set(FIELDS).intersection(*(find_unused(vars(c)) for c in configs.values()))
-        for name in given:
-            if name in unused:
-                raise ValueError(
-                    f"A recipe needs options that have an effect in one of its stages, got {name}, "
-                    "which has none: leave it out."
-                )
+        check_used("recipe", "in one of its stages", given, configs.values())
         return configs
 
     def _share_epochs(self, total: int) -> list[int]:
@@ -94,12 +95,8 @@ def _make_config(stage: Stage, given: Mapping[str, Any], epochs: int) -> Config:
         for name, factor in stage.times.items()
         if (before := whole.get(name, FIELDS[name].default)) is not None
     }
-    try:
-        config = Config.of({**whole, **scaled, "epochs": epochs}).without_unused()
-        config.check()
-    except ValueError as error:
-        raise ValueError(f"{error} (In the stage {stage.name!r} of the recipe.)") from error
-    return config
+    values = {**whole, **scaled, "epochs": epochs}
+    return make_config(values, f"In the stage {stage.name!r} of the recipe.")
 
 
 def read_recipe(source: str) -> Recipe:

@@ -1,11 +1,18 @@
 """Sweeps as files: methods with their options, in TOML."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sgl_jax.runs.option_files import Axes, check_keys, find_presets, load, read_values
+from sgl_jax.runs.option_files import (
+    Axes,
+    check_keys,
+    check_used,
+    find_presets,
+    load,
+    read_values,
+)
 from sgl_jax.runs.results import name_method
-from sgl_jax.runs.sweeps._grid import Planned, check_used, expand
+from sgl_jax.runs.sweeps._grid import Planned, expand
 
 
 __all__ = ["PRESETS", "Sweep", "make_sweep", "read_sweep"]
@@ -41,7 +48,7 @@ def make_sweep(given: Axes) -> Sweep:
       ValueError: values that do not fit, too many runs, or an option without effect.
     """
     runs = expand("grid", [{}], given)
-    check_used(given, runs.values())
+    _check_used(given, runs)
     named = {n: Planned(name_method(vars(run.config)), run.config) for n, run in runs.items()}
     return Sweep("Grid", named, {})
 
@@ -67,7 +74,7 @@ def read_sweep(source: str, given: Axes) -> Sweep:
     for name, own in methods.items():
         shared = groups.get(own.get("group", ""), {})
         runs |= _read_method(name, common, {**shared, **own}, given, where)
-    check_used(given, runs.values())
+    _check_used(given, runs)
     named = {name: own["group"] for name, own in methods.items() if "group" in own}
     return Sweep(found.get("title", source), runs, named)
 
@@ -81,6 +88,11 @@ def _read_method(
     shared = {**read_values(common, where), **read_values(own, where)}
     points = [read_values(point, where) for point in options.get("points", [{}])]
     runs = expand(name, [{**shared, **point} for point in points], given)
-    check_used((set(own).union(*points)) - set(given), runs.values())
+    _check_used(set(own).union(*points) - set(given), runs)
     recipe = options.get("recipe", "")
     return {name: planned._replace(recipe=recipe) for name, planned in runs.items()}
+
+
+def _check_used(names: Iterable[str], runs: Mapping[str, Planned]) -> None:
+    """Refuses options that have no effect on any of the runs."""
+    check_used("sweep", "on one of its runs", names, (each.config for each in runs.values()))

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from sgl_jax.runs._needs import find_unused
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.option_files import FIELDS, Axes
+from sgl_jax.runs.option_files import FIELDS, Axes, make_config
 from sgl_jax.runs.recipes import read_recipe
 
 
-__all__ = ["Planned", "check_used", "expand"]
+__all__ = ["Planned", "expand"]
 
 LARGEST = 10_000
 """Runs of a sweep at most."""
@@ -71,22 +71,6 @@ def expand(method: str, points: Sequence[Axes], given: Axes) -> dict[str, Planne
     return {_name(method, config, told): Planned(method, config) for config in configs}
 
 
-def check_used(names: Iterable[str], planned: Iterable[Planned]) -> None:
-    """Raises ``ValueError`` if an option has no effect on any of the runs.
-
-    Args:
-      names: names of options.
-      planned: the runs.
-    """
-    unused = set(FIELDS).intersection(*(find_unused(vars(each.config)) for each in planned))
-    for name in names:
-        if name in unused:
-            raise ValueError(
-                f"A sweep needs options that have an effect on one of its runs, got {name}, which "
-                "has none: leave it out."
-            )
-
-
 def _find_varied(every: Iterable[Axes]) -> list[str]:
     """Finds the options that have more than one value, in the order of the config."""
     values: dict[str, list[Any]] = {}
@@ -103,13 +87,8 @@ def _combine(axes: Axes) -> Iterator[dict[str, Any]]:
 
 def _make_config(method: str, chosen: Mapping[str, Any]) -> Config:
     """Makes the config of one combination."""
-    try:
-        config = Config.of(chosen).without_unused()
-        config.check()
-    except ValueError as error:
-        shown = ", ".join(f"{name}={value}" for name, value in chosen.items())
-        raise ValueError(f"{error} (In the sweep: {method}, with {shown}.)") from error
-    return config
+    shown = ", ".join(f"{name}={value}" for name, value in chosen.items())
+    return make_config(chosen, f"In the sweep: {method}, with {shown}.")
 
 
 def _name(method: str, config: Config, told: Sequence[str]) -> str:
