@@ -11,23 +11,21 @@ from typing import Any
 from _record import RESULTS
 
 from sgl_jax.compaction import LeafPlan
+from sgl_jax.runs.folder import RunFolder
+from sgl_jax.runs.results import name_method, read_result
 
 
 def collect_run(run: Path) -> dict[str, Any]:
     """Collects a run: its config, its provenance, its last epoch."""
-    about = json.loads((run / "config.json").read_text())
-    about["config"].pop("data_root")  # a matter of the machine
-    found = {"run": run.name, **about, **collect_end(run)}
+    folder = RunFolder(run)
+    method = name_method(vars(folder.read_config()))
+    found = read_result([folder], run.name, method).to_json()
     plan, twin = run / "compact" / "plan.json", run / "dense"
     found |= {"compact": collect_compact(plan)} if plan.exists() else {}
-    return found | ({"twin": collect_end(twin)} if twin.exists() else {})
-
-
-def collect_end(run: Path) -> dict[str, Any]:
-    """Collects the seconds of all epochs of a run, and the record of the last one."""
-    seconds = [json.loads(line)["seconds"] for line in (run / "timing.jsonl").open()]
-    *_, last = (run / "record.jsonl").open()
-    return {"seconds": round(sum(seconds)), "last": json.loads(last)}
+    if not twin.exists():
+        return found
+    dense = read_result([RunFolder(twin)], "dense", "dense").to_json()
+    return found | {"twin": {name: dense[name] for name in ("seconds", "last")}}
 
 
 def collect_compact(plan: Path) -> dict[str, Any]:

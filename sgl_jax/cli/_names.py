@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from sgl_jax.runs.config import Config
+from sgl_jax.runs.results import name_source
 
 
-__all__ = ["check_name", "make_name", "name_kind", "name_method"]
+__all__ = ["check_name", "make_name", "name_kind"]
 
 
 def check_name(name: str) -> str:
@@ -31,22 +32,12 @@ def make_name(config: Config) -> str:
     Args:
       config: config of the run.
     """
-    parts = (config.data, config.model, config.algorithm, name_method(config))
+    parts = (config.data, config.model, config.algorithm, name_source(vars(config)))
     words = [Path(part.rpartition(":")[2]).resolve().stem for part in parts]
     if config.target_option is not None:
         share = getattr(config, config.target_option)
         words.append(f"{config.target_option.removeprefix('target_')}{share:g}")
     return "-".join([*words, f"seed{config.seed}"])
-
-
-def name_method(config: Config) -> str:
-    """Names what makes the zeros: a reparametrization, or the penalty.
-
-    Args:
-      config: config of the run.
-    """
-    named = config.reparametrization
-    return config.penalty if named == "none" else named
 
 
 def name_kind(config: Config) -> str:

@@ -20,7 +20,7 @@ from sgl_jax.cli._progress import show_messages
 from sgl_jax.cli._summaries import FORMATS, SHORT, tabulate_summaries
 from sgl_jax.runs.experiment import prepare
 from sgl_jax.runs.folder import RunFolder
-from sgl_jax.runs.results import Result, read_history
+from sgl_jax.runs.results import Result
 from sgl_jax.runs.sweeps import Summary, SweepFolder, find_dominated, summarize
 
 
@@ -165,7 +165,7 @@ def _choose(points: Sequence[Summary], method: str) -> Summary:
 
 def _draw_histories(folders: Mapping[str, RunFolder], styles: Styles) -> Figure | None:
     """Draws the live groups of runs over the epochs; ``None`` without a run folder."""
-    histories = {method: read_history(folder.path) for method, folder in folders.items()}
+    histories = {method: folder.read_records() for method, folder in folders.items()}
     return draw_live_groups(histories, styles) if histories else None
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax.cli._events import open_events
 from sgl_jax.cli._given import UNSET, Given, drop_unset
-from sgl_jax.cli._names import check_name, make_name, name_kind, name_method
+from sgl_jax.cli._names import check_name, make_name, name_kind
 from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars, show_messages
 from sgl_jax.cli._tables import PENALISED, tabulate_costs, tabulate_records
 from sgl_jax.runs.compaction import compact_run
@@ -23,6 +23,7 @@ from sgl_jax.runs.folder import Mode, RunFolder
 from sgl_jax.runs.launch import Launch
 from sgl_jax.runs.recipes import RecipeFolder, find_run_folder, is_recipe, read_recipe
 from sgl_jax.runs.records import Record
+from sgl_jax.runs.results import name_source
 from sgl_jax.train.placement import Placement
 from sgl_jax.train.processes import is_first_process, report_lost_process
 
@@ -190,7 +191,7 @@ def _tabulate_compact(folder: RunFolder, runs: Mapping[str, Run]) -> list[Any]:
 def _describe(run: Run) -> str:
     """Describes a run in one line, with its strengths as they were given and in force."""
     config, images = run.experiment.config, len(run.experiment.data.y_train)
-    words = [config.algorithm, *([] if config.dense else [name_method(config)])]
+    words = [config.algorithm, *([] if config.dense else [name_source(vars(config))])]
     if config.target_option is not None:
         target = f"target {getattr(config, config.target_option):g} of {config.target_option}"
         return ", ".join([*words, target, f"seed {config.seed}."])

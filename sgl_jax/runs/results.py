@@ -4,14 +4,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sgl_jax.compaction import Report, Size
+from sgl_jax.runs.folder import RunFolder
 from sgl_jax.runs.records import Record
 
 
-__all__ = ["Result", "name_method", "read_history", "read_result"]
+__all__ = ["Result", "name_method", "name_source", "read_result"]
 
 
 class Result(NamedTuple):
@@ -78,14 +78,25 @@ def name_method(config: Mapping[str, Any]) -> str:
     Args:
       config: the config of a run, which may be one of an older version.
     """
-    if config["dense"]:
-        return "dense"
+    return "dense" if config["dense"] else f"{config['algorithm']} {name_source(config)}"
+
+
+def name_source(config: Mapping[str, Any]) -> str:
+    """Names what makes the zeros: a reparametrization, or the penalty.
+
+    Args:
+      config: the config of a run, which may be one of an older version.
+    """
     drawn = config.get("reparametrization", "none")
-    return f"{config['algorithm']} {config['penalty'] if drawn == 'none' else drawn}"
+    return config["penalty"] if drawn == "none" else drawn
 
 
 def read_result(
-    folders: Sequence[Path], name: str, method: str, group: str = "", report: Report | None = None
+    folders: Sequence[RunFolder],
+    name: str,
+    method: str,
+    group: str = "",
+    report: Report | None = None,
 ) -> Result:
     """Reads the result of a finished run from its folder, or from those of its stages.
 
@@ -99,25 +110,12 @@ def read_result(
     Raises:
       OSError: there is no run.
     """
-    about = json.loads((folders[-1] / "config.json").read_text(encoding="utf-8"))
+    about = json.loads((folders[-1].path / "config.json").read_text(encoding="utf-8"))
     about["config"].pop("data_root")  # a matter of the machine
-    timings = [(each / "timing.jsonl").read_text(encoding="utf-8") for each in folders]
+    timings = [(each.path / "timing.jsonl").read_text(encoding="utf-8") for each in folders]
     lines = [json.loads(line) for text in timings for line in text.splitlines()]
     seconds = math.fsum(line["seconds"] for line in lines)
     about["config"]["epochs"] = len(lines)
     before, after = (None, None) if report is None else (report.before, report.after)
-    last = read_history(folders[-1])[-1]
+    last = folders[-1].read_records()[-1]
     return Result(name, method, about, seconds, last, before, after, group)
-
-
-def read_history(folder: Path) -> list[Record]:
-    """Reads the records of all epochs from a run folder.
-
-    Args:
-      folder: the run folder.
-
-    Raises:
-      OSError: there is no run.
-    """
-    lines = (folder / "record.jsonl").read_text(encoding="utf-8").splitlines()
-    return [Record.from_json(json.loads(line)) for line in lines]

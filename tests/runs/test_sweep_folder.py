@@ -7,7 +7,7 @@ import pytest
 from support.tiny import full_disk, snapshot
 
 from sgl_jax.runs.folder import RunFolder
-from sgl_jax.runs.results import Result, read_history
+from sgl_jax.runs.results import Result
 from sgl_jax.runs.sweeps import Failure, SweepFolder, make_sweep
 
 
@@ -44,7 +44,7 @@ def test_every_run_has_a_result(whole):
         config = SWEEP.runs[result.run].config
         assert (result.config["lam"], result.config["seed"]) == (config.lam, config.seed)
         assert result.method == "prox_adam l1"
-        assert result.last == read_history(folder.find_run(result.run).path)[-1]
+        assert result.last == folder.find_run(result.run).read_records()[-1]
         assert result.after.parameters <= result.before.parameters == 782
         assert all(result.about[name] for name in ("commit", "versions", "processor"))
     assert len({result.last.loss for result in results}) == 4

@@ -35,7 +35,7 @@ class Failure(NamedTuple):
 
 def train_planned(
     path: Path, planned: Planned, on_epoch: Callable[[Record], None], prepare: Prepare
-) -> tuple[Run, list[Path]]:
+) -> tuple[Run, list[RunFolder]]:
     """Trains a run in its folder, to the end, from wherever it was interrupted.
 
     Args:
@@ -54,7 +54,7 @@ def train_planned(
     """
     if not planned.recipe:
         folder = RunFolder(path)
-        return folder.train(planned.config, "resume", on_epoch, prepare=prepare), [path]
+        return folder.train(planned.config, "resume", on_epoch, prepare=prepare), [folder]
     stages, folders = planned.plan_stages(), RecipeFolder(path)
     ends = itertools.accumulate(config.epochs for config in stages.values())
     before = dict(zip(stages, [0, *ends], strict=False))
@@ -63,7 +63,7 @@ def train_planned(
         on_epoch(record._replace(epoch=before[stage] + record.epoch))
 
     run = folders.train(stages, "resume", report)
-    return run, [folder.path for folder in folders.list_stages(stages)]
+    return run, folders.list_stages(stages)
 
 
 def make_prepare() -> Prepare:
@@ -75,10 +75,11 @@ def make_prepare() -> Prepare:
 
     def prepare_or_reseed(config: Config, placement: Placement | None) -> Experiment:
         key = dataclasses.replace(config, seed=0)
-        if key not in last:
-            last.clear()
-            last[key] = prepare(config, placement)
-        return reseed(last[key], config.seed)
+        if key in last:
+            return reseed(last[key], config.seed)
+        last.clear()
+        last[key] = prepare(config, placement)
+        return last[key]
 
     return prepare_or_reseed
 
