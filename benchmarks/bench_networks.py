@@ -9,14 +9,13 @@ last, which is its fastest there, if it is installed (``pip install '.[bench]'``
 """
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import optax
 from _record import save
+from _rounds import time_second_calls
 from flax import nnx
 
 import sgl_jax as sgl
@@ -95,14 +94,7 @@ def make_torch_step(name: str, batch_size: int) -> dict[str, Callable[[], None]]
 
 def measure(name: str, runs: Mapping[str, Callable[[], None]], rounds: int) -> list[dict[str, Any]]:
     """Times all candidates in turn; a round warms up."""
-    seconds: dict[str, list[float]] = {each: [] for each in runs}
-    for _ in range(rounds + 1):
-        for each, run in runs.items():
-            run()
-            began = time.perf_counter()
-            run()
-            seconds[each].append(time.perf_counter() - began)
-    medians = {each: statistics.median(times[1:]) for each, times in seconds.items()}
+    medians = time_second_calls(runs, rounds, warm=1)
     peer = next((medians[each] for each in medians if each.startswith("torch")), None)
     return [
         {

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from _record import save
+from _rounds import time_second_calls
 from _torch import build_lenet5, make_tensors
 from flax import nnx
 
@@ -130,14 +131,7 @@ def _find_torch_version() -> str:
 def measure(rounds: int, batch_size: int) -> list[dict[str, Any]]:
     """Times all candidates in turn; three rounds warm up."""
     runs = list_candidates(batch_size)
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds + 3):
-        for name, run in runs.items():
-            run()
-            began = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - began)
-    medians = {name: statistics.median(times[3:]) for name, times in seconds.items()}
+    medians = time_second_calls(runs, rounds, warm=3)
     peer = next((medians[name] for name in medians if name.startswith("torch")), None)
     return [
         {

@@ -39,8 +39,8 @@ OPTIONS: dict[str, dict[str, dict[str, str]]] = {
 Without fusions for YNNPACK convolutions and matrix products go to Eigen: LeNet-5's training step at
 batch 128 on two cores took 22 ms instead of 40 with jaxlib 0.10.2, 22 instead of 29 with 0.12.0.
 Some networks answer more slowly so. The sums of a BatchNorm, and what is fused with them, are
-quicker by YNNPACK: that of ResNet-20 took 752 ms by default, 566 without YNNPACK, and 474 with it
-for sums alone (0.10.2).
+quicker by YNNPACK: that of ResNet-20 took 929 ms by default, 713 without YNNPACK, and 592 with it
+for sums alone (0.10.2, ``benchmarks/results/networks.json``).
 """
 
 

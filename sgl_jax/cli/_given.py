@@ -43,11 +43,14 @@ def _is_axis(field: dataclasses.Field) -> bool:
 if TYPE_CHECKING:
     Given = GivenAxes = dict[str, Any]
 else:
-    _FIELDS = [(field, read_parameters(Config)[field.name]) for field in dataclasses.fields(Config)]
+    _HELP = read_parameters(Config)
     Given, GivenAxes = (
         TypedDict(
             kind,
-            {f.name: _annotate(f, says, kind == "GivenAxes") for f, says in _FIELDS},
+            {
+                field.name: _annotate(field, _HELP[field.name], kind == "GivenAxes")
+                for field in dataclasses.fields(Config)
+            },
             total=False,
         )
         for kind in ("Given", "GivenAxes")

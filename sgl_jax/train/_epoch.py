@@ -77,10 +77,10 @@ def train_epoch(
     program = forward, tx, placement, augment
     if scan:
         return _compile_epoch(options)(*program, state, key, x, y, order)
-    losses = []
+    losses, step = [], compile_step(options)
     for row in range(len(order)):
         raise_if_stopped()
-        state, loss = compile_step(options)(*program, state, key, x, y, order, row)
+        state, loss = step(*program, state, key, x, y, order, row)
         losses.append(loss if placement is None else placement.settled(loss))
     return state, sum(losses[1:], losses[0]) / len(order)
 

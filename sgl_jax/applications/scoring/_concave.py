@@ -31,7 +31,7 @@ SETTLED = 1e-11
 """Largest change of a weight after which a majorant counts as the penalty."""
 
 GAIN = 1e-10
-"""By how much an exchange has to lower the objective."""
+"""Least decrease of the objective by an exchange."""
 
 
 def with_strength(penalty: sgl.NormPenalty, lam: float) -> sgl.NormPenalty:

@@ -15,13 +15,13 @@ from sgl_jax.applications.scoring._theta_step import Point, complement, evaluate
 __all__ = ["Discriminant", "fit"]
 
 TIE = 1e-10
-"""By how much a start has to end lower than those before it."""
+"""Least excess of the end of an earlier start over that of a later one that replaces it."""
 
 COARSE = 1e-2
 """Length of a step of Newton's method at which starts are compared."""
 
 SLACK = 1e-4
-"""How much lower a start may end after that."""
+"""Largest excess over the lowest start, at the comparison, of those that are climbed to the end."""
 
 SAME = 1e-6
 """Difference of 1 and the cosine of the angle of scores that end at the same place."""
