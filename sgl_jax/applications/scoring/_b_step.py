@@ -40,6 +40,9 @@ NEAR = 0.8
 ACCURACY = 1e-13
 """Largest entry of the difference of both sides, relative to the right one."""
 
+UNRELATED = 1e-12
+"""Largest correlation of a column with scores that is rounding."""
+
 
 class Curvature(NamedTuple):
     r"""The derivative :math:`I + F F^\top / (n \gamma)` of the left side, factorised.
@@ -87,7 +90,9 @@ def respond(
 ) -> Response:
     """Finds the coefficients that are optimal for given scores.
 
-    Columns that are far from having a coefficient are left out, and compared in the end.
+    Columns that are far from having a coefficient are left out, and compared in the end. Scores
+    that no column is correlated with, as those of a discriminant beyond the rank of the data, have
+    no coefficient.
 
     Args:
       problem: the data.
@@ -95,6 +100,10 @@ def respond(
       target: the scores of the samples.
       residual: where to start.
     """
+    if np.abs(problem.x.T @ target).max(initial=0.0) <= UNRELATED * problem.n:
+        none = problem.x[:, :0]
+        curvature = _factorise(none, problem.n * problem.gamma)
+        return Response(target, np.zeros(0, int), np.zeros(0), curvature)
     back = 2.0 / problem.n
     x = back * (problem.x.T @ residual)
     near = find_live(problem, terms, x, NEAR)

@@ -55,7 +55,7 @@ def test_discriminants_are_stationary(name, form):
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None)
+@settings(derandomize=True, max_examples=20, deadline=None, database=None)
 @given(
     seed=st.integers(0, 10_000),
     classes=st.integers(2, 4),
@@ -71,6 +71,16 @@ def test_certificate_holds_for_any_data(seed, classes, p, lam, group_lam, gamma)
     labels = rng.integers(3, size=p)
     model = SparseOptimalScoring(lam=lam, group_lam=group_lam, groups=labels, gamma=gamma)
     assert_stationary(model.fit(x, y), x, y, labels)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("p", "classes"), [(1, 3), (2, 4)])
+def test_discriminants_beyond_the_rank_are_zero(p, classes, seed):
+    x, y = np.random.default_rng(seed).normal(size=(20, p)), np.arange(20) % classes
+    model = SparseOptimalScoring(lam=0.0)
+    assert_stationary(model.fit(x, y), x, y, None)
+    assert model.components_.any(axis=1).tolist() == [True] * p + [False]
+    assert model.objective_[-1] == 1.0
 
 
 @pytest.mark.parametrize("lam", [0.02, 0.3])
