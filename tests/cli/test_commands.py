@@ -87,6 +87,7 @@ def test_training_prints_both_runs_and_draws_a_figure(typed, tmp_path):
     assert table(evaluated[1])[-7:] == table(typed("evaluate", folder)[1])[-7:]
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_is_found_in_the_folder_one_stands_in(typed, tmp_path, monkeypatch):
     (tmp_path / "own_model_here.py").write_text(OWN)
     monkeypatch.delitem(sys.modules, "own_model_here", raising=False)
@@ -243,6 +244,7 @@ def test_listing_an_unknown_name_is_refused_with_the_nearest(typed):
     assert_refused(typed("list", "scadd"), "unknown entry 'scadd' (did you mean ")
 
 
+@pytest.mark.slow
 def test_a_constraint_is_run_by_its_name(typed, tmp_path):
     settings = ("--set", "k=0.25", "--set", "rho=1e-2", "--set", "algorithm.period=2")
     argv = ("--algorithm", "admm", "--penalty", "top_k", "--no-twin", "--name", "few")

@@ -39,6 +39,7 @@ def points_of(records):
     return points
 
 
+@pytest.mark.slow
 def test_every_epoch_of_a_run_and_of_its_twin_is_there_once(typed, tmp_path):
     words = ["train", *TINY, "--name", "shown", "--tensorboard", "--resume"]
     run = tmp_path / "runs" / "shown"

@@ -51,6 +51,7 @@ def test_stages_train_resume_and_are_tested_again(typed, tmp_path):
     assert snapshot(folder / "1-half") == kept
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("recipe")
 def test_a_sweep_takes_a_recipe(typed, tmp_path):
     (tmp_path / "sweep.toml").write_text(
@@ -93,6 +94,7 @@ def test_mistakes_are_refused_and_nothing_is_written(typed, tmp_path, words, sai
     assert [path.name for path in tmp_path.iterdir()] == ["half.toml"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("recipe")
 def test_other_options_need_the_recipe_again(typed, tmp_path):
     assert cli.main(["train", *STAGES, "--name", "staged", "--no-twin"]) == 0

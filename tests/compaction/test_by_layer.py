@@ -71,6 +71,7 @@ def block(p, h, w):
 BLOCKS = run(block)
 
 
+@pytest.mark.slow
 def test_other_units_leave_each_layer():
     params, x = hidden_dead(), images()
     small = sgl.compact(BLOCKS, params, images(1), strict=True)
@@ -198,6 +199,7 @@ def test_units_that_are_alike_change_places(name):
     assert small.apply(small.params, x).shape == (2, 6, 2)
 
 
+@pytest.mark.slow
 def test_layers_may_be_stacked_along_any_axis():
     class Block(linen.Module):
         @linen.compact
@@ -235,6 +237,7 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("standard_promotion")
 @pytest.mark.parametrize("name", usual(OPTIMIZERS, ["adam"]))
 def test_states_of_optimizers_follow(name):
@@ -270,6 +273,7 @@ def units_of(axes, weight=None):
     return sgl.Regularizer(sgl.L1(1e-2), groups, weight)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("standard_promotion")
 @pytest.mark.parametrize("weighted", [False, True])
 def test_groups_of_single_layers_follow(weighted):

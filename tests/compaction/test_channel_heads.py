@@ -125,6 +125,7 @@ def test_heads_stand_in_the_place_of_dimensions_and_of_the_residual_stream():
     assert "4 heads, 4 of them removable" in str(heads)
 
 
+@pytest.mark.slow
 def test_heads_and_dimensions_side_by_side_are_two_penalties():
     apply, params = attention("own", flat=True), drawn("own", flat=True)
     by = [sgl.channel_groups(apply, params, X, heads=whole) for whole in (True, False)]

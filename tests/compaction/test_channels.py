@@ -91,6 +91,7 @@ def test_prox_of_adam_is_exact_on_channel_groups(name):
         assert np.all((norm > 0) | (force <= strength * (1 + 1e-5)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["prox_adam", "prox_sgd", "fista", "rda", "admm", "hspg"])
 def test_algorithms_take_channel_groups(algorithm):
     groups = sgl.channel_groups(dense, DENSE, X)
@@ -156,6 +157,7 @@ def test_value_that_a_learned_query_attends_to_makes_channels():
     assert sgl.compact(pool, params, x).params["start"].size < 8
 
 
+@pytest.mark.slow
 def test_readers_make_overlapping_groups_without_a_prox():
     groups = sgl.channel_groups(dense, DENSE | {"d": jnp.ones((2, 2))}, X)
     assert [m.path for family in groups.groups for m in family.members] == ["a", "b"]

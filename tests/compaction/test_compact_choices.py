@@ -99,6 +99,7 @@ OTHERS = "mixer", "resnet20_projection", "squeeze_excite", "unet", "vgg16", "vit
 NAMES = (*FEW, *OTHERS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sparing(NAMES, USUAL))
 def test_second_call_finds_nothing_and_every_channel_counts(name):
     """Every channel that is left is written, and its entries are read.

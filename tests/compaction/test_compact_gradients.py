@@ -112,6 +112,7 @@ def stepped(apply, x, params, state):
     return gradient, optax.apply_updates(params, updates), state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", sparing([n for n in NETWORKS if n not in DEEP], ["mobilenet", "linen_lenet5"])
 )

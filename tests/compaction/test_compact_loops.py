@@ -83,6 +83,7 @@ def test_channels_whose_group_is_zero_leave_loops(name):
     assert_first_groups_go(network.apply, params, inputs())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("standard_promotion")
 @pytest.mark.parametrize("name", usual(FEW, ["lstm"]))
 def test_moments_of_adam_follow(name):

@@ -73,6 +73,7 @@ def by_channel(module):
     return sgl.channel_groups(apply, (params, rest), X.astype(float))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grouping", [lambda module: sgl.by_entry(), by_channel])
 def test_optimizer_state_comes_along(grouping, double):
     def adam(module):

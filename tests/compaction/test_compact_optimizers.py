@@ -175,6 +175,7 @@ SUMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SUMS)
 def test_sum_over_removed_positions_is_refused_unless_it_is_zero_there(compacted, name):
     tx, params = SUMS[name], drawn(0, live=True)

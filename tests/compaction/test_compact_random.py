@@ -27,6 +27,7 @@ def check(seed):
 settings = hypothesis.settings(derandomize=True, deadline=None, database=None)
 
 
+@pytest.mark.slow
 @hypothesis.settings(settings, max_examples=10)
 @hypothesis.given(seed=st.integers(0, 2**32 - 1))
 def test_random_network_loses_its_dead_channels(seed):

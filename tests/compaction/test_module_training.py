@@ -46,6 +46,7 @@ def assert_alike(small, full, mode):
     return small, full
 
 
+@pytest.mark.slow
 def test_constants_that_training_changes_stay():
     full = Net(batch_norm)
     full.between.bias[...] = full.between.bias[...].at[2].set(0.4)

@@ -36,6 +36,7 @@ def compacted(name):
     return apply, params, sgl.compact(apply, params, spec.inputs(2, seed=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sparing(FAMILIES))
 def test_networks_are_exported_for_any_batch(tmp_path, name):
     apply, params, small = compacted(name)
@@ -68,6 +69,7 @@ def moments(state, like):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sparing(FAMILIES))
 def test_moments_are_those_of_the_network_built_narrow(name):
     _, variables, small = compacted(name)

@@ -198,6 +198,7 @@ def test_export_for_any_batch_and_platform_gives_the_same_values():
     )
 
 
+@pytest.mark.slow
 def test_compacted_network_chooses_anew():
     """A network of many filters that has few left computes several pixels at once."""
     model = LeNet5(rngs=nnx.Rngs(0))

@@ -68,6 +68,7 @@ def test_joint_prox_is_the_least_of_a_grid(entry, group, dtype, seed, exponents)
     assert np.all(np.asarray(gap) >= 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", usual(["scad", "lq"], ["lq"]))
 def test_sparse_groups_in_a_metric_differentiate(name):
     # One group of each kind: live, dead, and of zeros.
@@ -136,6 +137,7 @@ def test_certificate_is_per_group_and_small():
         assert all(np.all(gap <= 1e-6) for gap in found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("curvature", ["convex", "unknown"])
 def test_search_ends_for_entries_of_unknown_semiconcavity(curvature):
     w = jnp.asarray(np.random.default_rng(0).normal(size=(GROUPS, 2)), jnp.float32)

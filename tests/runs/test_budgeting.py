@@ -30,6 +30,7 @@ def share_of_flops(found):
     return compacted_size(apply, variables, image).flops / full
 
 
+@pytest.mark.slow
 def test_run_lands_on_the_nearest_number_of_channels_below_its_target(whole):
     """Of eight filters three are the most that take 0.4 of the FLOPs."""
     assert share_of_flops(whole) == pytest.approx(3 / 8)

@@ -42,6 +42,7 @@ def folder(tmp_path):
     return RunFolder(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_costs_of_runs_side_by_side(reached, dense):
     found = measure_costs(dense, {"sparse": reached})
     assert set(found) == {"dense", "sparse"}

@@ -26,6 +26,7 @@ def records():
     return {name: run(config).records[-1] for name, config in configs.items()}
 
 
+@pytest.mark.slow
 def test_dense_twin_keeps_every_weight(records):
     record = records["dense"]
     assert sum(layer.kept for layer in record.layers.values()) == 1_155

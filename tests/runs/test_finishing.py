@@ -47,6 +47,7 @@ def runs():
     return found
 
 
+@pytest.mark.slow
 def test_weights_of_a_splitting_become_its_sparse_copy_and_keep_its_zeros(runs):
     _, second, last = runs
     assert second.records[-1].gap > 0

@@ -219,6 +219,7 @@ def test_overwriting_starts_anew(whole, copied):
     assert_same_run(copied, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [".copied.part", ".copied.old"])
 def test_what_an_interrupted_start_or_deletion_left_is_no_obstacle(whole, copied, left):
     os.replace(copied.path, copied.path.with_name(left))

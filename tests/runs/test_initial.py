@@ -188,6 +188,7 @@ def test_paths_that_are_no_weights_are_refused(tmp_path):
     assert_sentence(error, tmp_path / "weights.pt", *FORMATS)
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_the_weights_of_another_and_goes_on_without_them(tmp_path):
     config = Config(model="support.tiny:Tiny", epochs=1, batch_size=512)
     with jax.numpy_dtype_promotion("standard"):

@@ -129,6 +129,7 @@ def test_a_stage_begins_with_the_weights_of_the_one_before(whole, tmp_path):
     assert alone.records == strong.read_records()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", ["first", "second", "third"])
 def test_an_interrupted_recipe_goes_on_to_the_same_end(whole, tmp_path, left):
     before, stages, _ = whole

@@ -55,6 +55,7 @@ def _spanned(location):
     return tuple(axis for axis, size in enumerate(location.shape) if size == 1)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_draws_that_come_next(whole, tmp_path):
     _, reached = whole
     resumed = resumed_after(2, RunFolder(tmp_path / "resumed"), CONFIG)

@@ -77,6 +77,7 @@ def test_moments_of_the_optimizer_are_as_narrow_as_the_network(whole):
     assert moments == {shape for shape in shapes if len(shape) > 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", usual(range(1, CONFIG.epochs), {1}))
 def test_run_stopped_after_any_epoch_ends_as_if_it_had_not_been(whole, tmp_path, epoch):
     folder, reached = whole
@@ -112,6 +113,7 @@ def test_run_is_compacted_from_the_full_network(whole, copied):
     assert found.full.error == found.compact.error == whole[1].records[-1].error
 
 
+@pytest.mark.slow
 def test_channels_leave_on_many_devices_too(whole):
     placement = data_parallel(jax.devices()[:2])
     folder, reached = whole

@@ -118,6 +118,7 @@ def test_target_prunes_channels_by_their_scales_and_trains_the_rest_on():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("as_for_users")
 @pytest.mark.parametrize("penalty", ["l1", "transformed_l1"])
 def test_proximal_steps_set_scales_to_zero_and_nothing_else(penalty):

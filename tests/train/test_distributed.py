@@ -206,6 +206,7 @@ def test_a_first_process_that_does_not_come_is_an_error(tmp_path, capsys, monkey
     assert said.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_one_process_trains_on_all_of_its_devices(tmp_path, on_one_device):
     placement = Launch(devices="params").start()
     reached = RunFolder(tmp_path / "many").train(CONFIG, placement=placement)

@@ -44,6 +44,7 @@ def test_grid_of_narrow_lenet5_in_turn_is_its_single_runs(adam):
     assert np.all(np.diff(zeros(found[0]).reshape(SEEDS, 4)) > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vectorize", usual([None, True], [None]))
 def test_dropout_and_epochs_are_those_of_the_single_runs(vectorize, tiny, adam, expected):
     states = tiny.states(adam)
