@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sgl_jax.applications.binarised._gamma import GAMMAS, NOISES
+from sgl_jax.applications.binarised._gamma import GAMMAS, NOISES, Angles
 from sgl_jax.applications.binarised._limit import Limit
 from sgl_jax.applications.binarised._problems import Population
 from sgl_jax.applications.binarised._roots import (
@@ -49,7 +49,7 @@ class Task:
     w_star: Values
     rule: Rule
     c: float
-    gamma: Callable[[Values], Values]
+    gamma: Callable[[Angles], Angles]
     noise: float
 
     @property
@@ -108,7 +108,7 @@ def _solved(task: Task, on: NDArray[np.bool_], middle: NDArray[np.bool_]) -> Ite
         apart = np.linalg.norm(w - np.abs(entries), axis=1)
         pull = task.gamma(2.0 * np.arcsin(np.minimum(0.5 * apart, 1.0)))
         settled = np.all(np.abs(pull - gamma) <= SETTLED * task.c)
-        gamma = pull
+        gamma = np.asarray(pull)
         if settled:
             break
     for row in range(len(on)):
@@ -142,12 +142,12 @@ def one_active(task: Task, at: NDArray[np.intp] | None = None) -> Iterator[Limit
       at: places of the entries to try; by default all.
     """
     at = np.arange(len(task.w_star)) if at is None else at
-    inside = at[task.w_star[at] != 0] if len(task.entries) > 1 else ()
+    inside = at[task.w_star[at] != 0].tolist() if len(task.entries) > 1 else []
     for place, sign in itertools.product(inside, (-1.0, 1.0)):
         for v, kappa, gamma in _with_one(task, place, sign):
             if kappa < task.rule.beta * (1.0 - 1e-12):
                 yield from _alone(task, place, sign, v, kappa, gamma)
-    outside = at[task.w_star[at] == 0]
+    outside = at[task.w_star[at] == 0].tolist()
     # All entries outside are alike.
     for v, kappa, gamma in _with_one(task, outside[0], 1.0) if len(outside) else ():
         for place, sign in itertools.product(outside, (-1.0, 1.0)):
@@ -198,7 +198,7 @@ def _checked(task, w, kappa, gamma, on, outside=None) -> Iterator[Limit]:
         yield found
 
 
-def _limit(task: Task, w: Values, kappa: float, gamma: float, active: Values) -> Limit:
+def _limit(task: Task, w: Values, kappa: float, gamma: float, active: NDArray[np.bool_]) -> Limit:
     rule, size, u, slope = task.rule, np.abs(w), np.zeros_like(w), np.zeros_like(w)
     u[active], slope[active] = rule.shrink(size[active]), rule.slope(size[active])
     cost = rule.beta * (rule.s * np.sum(rule.cost(u[active])) + 0.5 * np.sum((size - u) ** 2))

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 import jax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Key
 
 from sgl_jax.applications.binarised import _population
 from sgl_jax.applications.binarised._network import coarse_gradient, draw, squared_loss
@@ -154,7 +154,7 @@ class Batches(Problem):
         positive, or an unknown proxy.
     """
 
-    key: PRNGKeyArray
+    key: Key[Array, "..."]
     w_star: Float[Array, "*lanes d"]
     n: int
     k: int = 1

@@ -58,7 +58,7 @@ def recovery(problem: Population, penalty: Any, *, beta: float) -> Recovery:
             f"recovery needs the proxy 'relu' or 'identity', got {problem.proxy!r}; use limits."
         )
     smallest = np.min(np.abs(task.w_star[task.entries]))
-    certain = beta * task.rule.strength(task.c * smallest / (task.c + beta))
+    certain = float(beta * task.rule.strength(task.c * smallest / (task.c + beta)))
     whole = np.ones((1, len(task.entries)), bool)
 
     def recovered(lam: float, middle_too: bool) -> bool:
@@ -69,7 +69,7 @@ def recovery(problem: Population, penalty: Any, *, beta: float) -> Recovery:
     possible = _last(lambda lam: recovered(lam, False), certain * (1.0 - 1e-12))
     if task.rule.bistable and recovered(possible * (1.0 + 1e-6), True):
         possible = _last(lambda lam: recovered(lam, True), possible * (1.0 + 1e-6))
-    return Recovery(float(certain), float(possible))
+    return Recovery(certain, possible)
 
 
 def _last(holds: Callable[[float], bool], low: float) -> float:

@@ -160,4 +160,5 @@ def solve_one_active(rule: Rule, b: float, c: float, share: float) -> list[tuple
     (places,) = np.nonzero(values[:-1] * values[1:] < 0)
     sign = np.sign(values[places])
     rest = bisect(lambda r: sign * excess(r) > 0, grid[places], grid[places + 1])
-    return [(float(np.sqrt((1.0 - r) * (1.0 + r))), float(kappa(r))) for r in rest]
+    sizes = np.sqrt((1.0 - rest) * (1.0 + rest))
+    return list(zip(sizes.tolist(), kappa(rest).tolist(), strict=True))
