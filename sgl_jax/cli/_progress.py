@@ -109,7 +109,7 @@ class SweepBar:
         self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _move(self, name: str, epoch: int) -> None:
-        self._done[name] = epoch
+        self._done[name] = max(epoch, self._done.get(name, 0))
         self._progress.update(self._task, completed=sum(self._done.values()))
 
 

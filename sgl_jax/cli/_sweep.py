@@ -35,6 +35,7 @@ def sweep(
     runs: Path = Path("runs"),
     resume: bool = False,
     overwrite: bool = False,
+    lanes: int | None = None,
 ) -> None:
     """Trains every combination of the values of options, and compares them.
 
@@ -51,6 +52,8 @@ def sweep(
       runs: folder of the run folders.
       resume: go on with the sweep of this name; without options, as it is.
       overwrite: delete the sweep of this name first.
+      lanes: runs of equal shapes that one program trains at a time, at most; by default 64, or 1 on
+        a CPU, where they are quicker one after the other.
     """
     if resume and overwrite:
         raise ValueError(
@@ -60,7 +63,7 @@ def sweep(
     folder, console = SweepFolder(runs / check_name(name)), Console()
     chosen = _choose(folder, list_values(axes), preset, mode)
     with hint_at_resuming(folder.path, "sweep"), show_messages(console):
-        results, failed = _train(folder, chosen, mode, console)
+        results, failed = _train(folder, chosen, mode, console, lanes)
         raise_if_stopped()
     if results:
         console.print(*map(to_rich, tabulate_summaries(summarize(results), SHORT)))
@@ -87,14 +90,14 @@ def _choose(folder: SweepFolder, axes: Axes, preset: str | None, mode: Mode) -> 
 
 
 def _train(
-    folder: SweepFolder, chosen: Sweep, mode: Mode, console: Console
+    folder: SweepFolder, chosen: Sweep, mode: Mode, console: Console, lanes: int | None
 ) -> tuple[list[Result], list[Failure]]:
     """Trains the runs; returns the results of those that were finished, and the others."""
     results: list[Result] = []
     failed: list[Failure] = []
     with make_bars(console) as progress:
         bar = SweepBar(progress, chosen)
-        for found in folder.train(chosen, mode, bar.on_epoch):
+        for found in folder.train(chosen, mode, bar.on_epoch, lanes):
             bar.on_end(found)
             if isinstance(found, Result):
                 results.append(found)

@@ -17,7 +17,9 @@ In the order in which data flow:
 - ``_budgeting``, ``_finishing``, ``_shrinking``: what may happen between two epochs: a strength
   that follows a budget, the end on a fixed support, and dead channels that leave;
 - ``_stages``: the order of these, and how a folder finds its way back into them;
+- ``_epoch``: the end of an epoch, which is measured;
 - ``experiment``: the objects made ready, and trained in memory, a record per epoch;
+- ``lanes``: many runs trained by one program;
 - ``_folders``: the treatment of a folder that is there, and errors that folders share;
 - ``_config_file``, ``_checkpoint``, ``_plan_files``: the ``config.json``, the ``checkpoints/`` and
   the ``shrinks/`` of a run folder;

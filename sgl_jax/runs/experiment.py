@@ -1,7 +1,6 @@
 """One training run in memory: a Config in, a Record per epoch out."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -21,21 +20,19 @@ from sgl_jax.runs._builders import (
     build_transformation,
 )
 from sgl_jax.runs._data import build_augmentation, build_dataset
+from sgl_jax.runs._epoch import end_epoch, measure
 from sgl_jax.runs._initial import load_initial
 from sgl_jax.runs._reparametrizing import draw_start, reparametrize
 from sgl_jax.runs._run import Experiment, Run, get_sparse_params, take_images
 from sgl_jax.runs._stages import (
     begin_stages,
-    change_stage,
     check_stages,
     copy_sparse_params,
     find_penalised,
 )
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.parts import is_regularized
-from sgl_jax.runs.records import Record, count_layers, measure_shares
-from sgl_jax.train.placement import Placement, gathered
-from sgl_jax.transforms import splitting_gap
+from sgl_jax.runs.records import Record
+from sgl_jax.train.placement import Placement
 
 
 __all__ = [
@@ -172,14 +169,7 @@ def train_epochs(start: Run) -> Iterator[Run]:
             augment=experiment.augment,
             options=experiment.network.options,
         )
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"Training needs a finite loss, got {float(loss)} in epoch {epoch}: lower the "
-                f"learning rate (now {config.learning_rate})."
-            )
-        whole = gathered(state)
-        record = measure(experiment, whole, epoch, float(loss))
-        run = change_stage(run._replace(state=whole, records=[*run.records, record]), before)
+        run = end_epoch(run, state, float(loss), before)
         yield run
 
 
@@ -199,33 +189,6 @@ def run(config: Config, on_epoch: Callable[[Record], None] = lambda record: None
     for found in train_epochs(start):
         on_epoch(found.records[-1])
     return found
-
-
-def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: float) -> Record:
-    """Measures errors on the test images and sparsity; returns the record of an epoch."""
-    config, data, network = experiment.config, experiment.data, experiment.network
-
-    def test(params: Params) -> train.Evaluation:
-        variables, where = (params, state.rest), experiment.placement
-        return train.evaluate(network.apply, variables, data.x_test, data.y_test, placement=where)
-
-    state = experiment.read(state)
-    sparse = get_sparse_params(config, state)
-    is_split = is_regularized(vars(config))
-    gap = float(splitting_gap(state.opt_state, state.params)) if is_split else 0.0
-    wide, groups = experiment.widen(sparse), experiment.groups
-    tested, shares = test(state.params), measure_shares(experiment.widen(state.params), groups)
-    return Record(
-        epoch,
-        loss,
-        tested.error,
-        tested.loss,
-        test(sparse).error if gap else tested.error,
-        gap,
-        measure_shares(wide, groups) if gap else shares,
-        shares,
-        count_layers(wide, groups),
-    )
 
 
 def _check_fit(experiment: Experiment) -> None:

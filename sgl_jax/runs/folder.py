@@ -70,6 +70,22 @@ class RunFolder:
           OSError: the folder is there already, or cannot be read or written.
           ValueError: a config that does not fit, or is not the one of the folder.
         """
+        run = self.begin(config, mode, placement, prepare)
+        for record in run.records:
+            on_epoch(record)
+        for further in self._continue(run):
+            run = further
+            on_epoch(run.records[-1])
+        return run
+
+    def begin(
+        self,
+        config: Config,
+        mode: Mode = "new",
+        placement: Placement | None = None,
+        prepare: Prepare = prepare,
+    ) -> Run:
+        """Makes the folder, or reads the run in it as of its newest epoch; as :meth:`train`."""
         config = run_on_first(lambda: self._settle(config, mode))
         begun = mode == "resume" and bool(run_on_first(self.read_records))
         if begun:
@@ -78,13 +94,7 @@ class RunFolder:
         if not begun:
             check_stages(experiment)
         run_on_first(lambda: self._open(experiment, mode))
-        run = self._restore(experiment)
-        for record in run.records:
-            on_epoch(record)
-        for further in self._continue(run):
-            run = further
-            on_epoch(run.records[-1])
-        return run
+        return self._restore(experiment)
 
     def resolve_config(self, given: Mapping[str, Any], mode: Mode) -> Config:
         """Makes the config of a run from the options that were given.
@@ -211,12 +221,24 @@ class RunFolder:
         """Trains the epochs that are left, each of them on disk before it is yielded."""
         plan, began = start.experiment.plan, time.perf_counter()
         for run in train_epochs(start):
-            seconds, record = round(time.perf_counter() - began, 3), run.records[-1]
-            new = None if run.experiment.plan is plan else run.experiment.plan
-            self._append(record, seconds, new)
-            checkpoint.save(self._checkpoints, record.epoch, run.state)
+            self.write_epoch(run, time.perf_counter() - began, plan)
             yield run
             plan, began = run.experiment.plan, time.perf_counter()
+
+    def write_epoch(self, run: Run, seconds: float, before: Plan | None) -> None:
+        """Writes the newest epoch of a run, and its state.
+
+        Args:
+          run: the run after the epoch.
+          seconds: the time that it took.
+          before: the positions that were left of every leaf before it.
+
+        Raises:
+          OSError: the folder cannot be written.
+        """
+        record, plan = run.records[-1], run.experiment.plan
+        self._append(record, round(seconds, 3), None if plan is before else plan)
+        checkpoint.save(self._checkpoints, record.epoch, run.state)
 
     def _append(self, record: Record, seconds: float, plan: Plan | None) -> None:
         """Appends the lines of an epoch, and writes its plan if channels have left after it."""

@@ -17,6 +17,7 @@ from sgl_jax.runs._config_file import read_fields
 from sgl_jax.runs._folders import Mode, explain_damage, find, make_write_error
 from sgl_jax.runs.experiment import Prepare
 from sgl_jax.runs.folder import RunFolder
+from sgl_jax.runs.lanes import are_quick
 from sgl_jax.runs.recipes import find_run_folder
 from sgl_jax.runs.records import Record
 from sgl_jax.runs.results import Result, read_result
@@ -25,13 +26,18 @@ from sgl_jax.runs.sweeps._grid import Planned
 from sgl_jax.runs.sweeps._training import (
     Failure,
     check_kinds,
+    list_lanes,
     make_prepare,
     train_planned,
+    train_side_by_side,
     try_to_compact,
 )
 
 
 __all__ = ["SweepFolder"]
+
+LANES = 64
+"""Runs that one program trains at most, where that is quick; fewer if their memory is short."""
 
 OnEpoch: TypeAlias = Callable[[str, Record], None]
 
@@ -47,15 +53,21 @@ class SweepFolder:
     path: Path
 
     def train(
-        self, sweep: Sweep, mode: Mode, on_epoch: OnEpoch = lambda name, record: None
+        self,
+        sweep: Sweep,
+        mode: Mode,
+        on_epoch: OnEpoch = lambda name, record: None,
+        lanes: int | None = None,
     ) -> Iterator[Result | Failure]:
-        """Trains the runs that are not done, one after the other.
+        """Trains the runs that are not done, side by side or one after the other.
 
         Args:
           sweep: the runs.
           mode: treatment of a sweep that is there, as of :class:`RunFolder`; one that goes on may
             have further runs.
           on_epoch: called with name and record after every epoch, those done before included.
+          lanes: runs that one program trains at most; ``None`` for what the device does best, 1 on
+            a CPU. See :func:`sgl_jax.many.train_many`.
 
         Yields:
           The result of every run, those done before first, or why it has none.
@@ -63,8 +75,10 @@ class SweepFolder:
         Raises:
           OSError: the folder is there already, or cannot be read or written, or the data are
             missing.
-          ValueError: a run of the sweep that is there is not in this one.
+          ValueError: a run of the sweep that is there is not in this one, or fewer than one lane.
         """
+        if lanes is not None and lanes < 1:
+            raise ValueError(f"A sweep needs lanes >= 1, got lanes={lanes}.")
         self._check(sweep, mode)
         done = {result.run: result for result in self.read_results()} if mode == "resume" else {}
         left = {name: planned for name, planned in sweep.runs.items() if name not in done}
@@ -72,10 +86,14 @@ class SweepFolder:
         self._open(sweep, mode)
         yield from (done[name] for name in sweep.runs if name in done)
         prepare = make_prepare()
-        for name, planned in left.items():
+        most = lanes or (LANES if are_quick() else 1)
+        for piece in list_lanes(left, most):
             raise_if_stopped()
-            group = sweep.groups.get(planned.method, "")
-            yield self._train(name, planned, group, on_epoch, prepare)
+            folders = {name: RunFolder(self._find_path(name)) for name in piece}
+            train_side_by_side(folders, piece, on_epoch, prepare)
+            for name, planned in piece.items():
+                group = sweep.groups.get(planned.method, "")
+                yield self._train(name, planned, group, on_epoch, prepare)
 
     def _train(
         self, name: str, planned: Planned, group: str, on_epoch: OnEpoch, prepare: Prepare

@@ -1,8 +1,10 @@
 """The training of one run of a sweep, in stages if it has a recipe."""
 
+import contextlib
 import dataclasses
 import itertools
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,13 +14,22 @@ from sgl_jax.runs.config import Config
 from sgl_jax.runs.costs import compact_network
 from sgl_jax.runs.experiment import Experiment, Prepare, Run, check_stages, prepare, reseed
 from sgl_jax.runs.folder import RunFolder
+from sgl_jax.runs.lanes import train_lanes
 from sgl_jax.runs.recipes import RecipeFolder
 from sgl_jax.runs.records import Record
 from sgl_jax.runs.sweeps._grid import Planned
 from sgl_jax.train.placement import Placement
 
 
-__all__ = ["Failure", "check_kinds", "make_prepare", "train_planned", "try_to_compact"]
+__all__ = [
+    "Failure",
+    "check_kinds",
+    "list_lanes",
+    "make_prepare",
+    "train_planned",
+    "train_side_by_side",
+    "try_to_compact",
+]
 
 
 class Failure(NamedTuple):
@@ -97,10 +108,7 @@ def check_kinds(runs: dict[str, Planned]) -> None:
     """
     kinds: dict[Any, tuple[str, Planned]] = {}
     for name, planned in runs.items():
-        config = vars(planned.config) | {"seed": 0}
-        words = (value for value in config.values() if not isinstance(value, float))
-        kind = (planned.recipe, *words)
-        kinds.setdefault(kind, (name, planned))
+        kinds.setdefault(_find_kind(planned), (name, planned))
     for name, planned in kinds.values():
         raise_if_stopped()
         try:
@@ -108,6 +116,60 @@ def check_kinds(runs: dict[str, Planned]) -> None:
             check_stages(prepare(last))
         except ValueError as error:
             raise ValueError(f"{error} (In the sweep: {name}.)") from error
+
+
+def _find_kind(planned: Planned) -> tuple:
+    """Finds all of a run but its seed, strengths and other real numbers."""
+    config = vars(planned.config) | {"seed": 0}
+    return planned.recipe, *(value for value in config.values() if not isinstance(value, float))
+
+
+def list_lanes(runs: Mapping[str, Planned], most: int) -> list[dict[str, Planned]]:
+    """Lists the runs in pieces: neighbours of a kind, which one program may train, and others.
+
+    Args:
+      runs: the runs by name.
+      most: runs of a piece at most.
+    """
+    pieces = []
+    for (recipe, *_), neighbours in itertools.groupby(runs, lambda name: _find_kind(runs[name])):
+        size = 1 if recipe else most
+        names = list(neighbours)
+        pieces += [names[start : start + size] for start in range(0, len(names), size)]
+    return [{name: runs[name] for name in names} for names in pieces]
+
+
+def train_side_by_side(
+    folders: Mapping[str, RunFolder],
+    planned: Mapping[str, Planned],
+    on_epoch: Callable[[str, Record], None],
+    prepare: Prepare,
+) -> None:
+    """Trains runs in their folders by one program, for as many epochs as that goes.
+
+    Whatever stands in the way of a run is left to :func:`train_planned`, which goes on with it.
+
+    Args:
+      folders: the folders, by the name of the run.
+      planned: the runs by name.
+      on_epoch: called with name and record after every epoch of a run.
+      prepare: makes the objects of a run.
+
+    Raises:
+      OSError: a folder cannot be read or written.
+    """
+    runs: dict[str, Run] = {}
+    for name, folder in folders.items() if len(folders) > 1 else ():
+        with contextlib.suppress(ValueError):
+            runs[name] = folder.begin(planned[name].config, "resume", prepare=prepare)
+    plans, began = {name: run.experiment.plan for name, run in runs.items()}, time.perf_counter()
+    for trained in train_lanes(runs):
+        seconds = (time.perf_counter() - began) / max(len(trained), 1)
+        for name, run in trained.items():
+            folders[name].write_epoch(run, seconds, plans[name])
+            on_epoch(name, run.records[-1])
+        plans |= {name: run.experiment.plan for name, run in trained.items()}
+        began = time.perf_counter()
 
 
 def try_to_compact(run: Run) -> Report | None:
