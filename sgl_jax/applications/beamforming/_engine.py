@@ -1,0 +1,136 @@
+"""Beams for given pairs, by the fast path, and by the sure one where that leaves a gap."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.custom_batching import sequential_vmap
+from jaxtyping import Array, Bool, Complex, Float, Int
+
+from sgl_jax.applications.beamforming._problem import Point, Problem
+from sgl_jax.applications.beamforming._relaxation import relax
+from sgl_jax.applications.beamforming._saddle import iterate
+
+
+__all__ = ["FINE", "ROUGH", "Effort", "Solved", "solve_pairs"]
+
+
+class Effort(NamedTuple):
+    """What a solution may cost; the numbers are traced, so that one program serves all.
+
+    Attributes:
+      checks: certificates of the fast path at most.
+      tolerance: relative gap between bound and beams at which it stops.
+      rounds: relaxations of the sure path at most; those after the first are DC rounds.
+    """
+
+    checks: int
+    tolerance: float
+    rounds: int
+
+
+FINE = Effort(checks=40, tolerance=2e-8, rounds=12)
+ROUGH = Effort(checks=4, tolerance=1e-4, rounds=1)
+PULL = 2.5  # of the cost of a watt: the weight of the distance to rank one
+RANK_ONE = 1e-6
+
+
+class Solved(NamedTuple):
+    """Beams for given pairs.
+
+    Attributes:
+      beams: (K, n); zero if none are known to meet the targets.
+      upper: their cost, infinite if there are none.
+      lower: a lower bound of the cost.
+      rank_gap: that of the relaxation; 0 where the fast path closed the gap.
+      point: where the fast path ended, to go on from.
+      mixture: multipliers of the ellipsoids, with 1 in the corners, (K, n + 1, n + 1).
+      prices: of the targets, (K,).
+      limits: prices of the limits, (N,).
+      count: certificates and relaxations.
+    """
+
+    beams: Complex[Array, "K n"]
+    upper: Float[Array, ""]
+    lower: Float[Array, ""]
+    rank_gap: Float[Array, ""]
+    point: Point
+    mixture: Complex[Array, "K m m"]
+    prices: Float[Array, " K"]
+    limits: Float[Array, " N"]
+    count: Int[Array, ""]
+
+
+def pure(u: Complex[Array, "K n"]) -> Complex[Array, "K m m"]:
+    """Writes channels as mixtures of one."""
+    longer = jnp.concatenate([u, jnp.ones_like(u[:, :1])], axis=1)
+    return longer[:, :, None] * longer[:, None].conj()
+
+
+def solve_pairs(
+    problem: Problem, point: Point, effort: Effort, cutoff: Float[Array, ""] | float = jnp.inf
+) -> Solved:
+    """Finds beams of least cost on the pairs that are on.
+
+    Args:
+      problem: the problem.
+      point: where to start.
+      effort: what it may cost.
+      cutoff: a cost; solutions that cost more are of no use, and need not be found.
+    """
+    cap = jnp.max(jnp.where(problem.mask > 0, problem.cost, 0.0)) * jnp.sum(problem.pmax)
+    cutoff = jnp.minimum(cap * (1.0 + 1e-6), cutoff)
+    fast = iterate(problem, point, effort, cutoff)
+    fast_solved = Solved(
+        fast.beams,
+        fast.upper,
+        fast.lower,
+        jnp.zeros(()),
+        fast.point,
+        pure(fast.best.u),
+        fast.best.prices,
+        fast.best.limits,
+        fast.checks,
+    )
+    closed = (fast.upper - fast.lower <= effort.tolerance * fast.upper) & jnp.isfinite(fast.upper)
+    return _sure(problem, fast_solved, effort, ~closed & (fast.lower <= cutoff))
+
+
+@sequential_vmap
+def _sure(problem: Problem, fast: Solved, effort: Effort, needed: Bool[Array, ""]) -> Solved:
+    """Takes the sure path where it is needed; lanes take turns, and the others cost nothing."""
+    return jax.lax.cond(needed, lambda: _rescue(problem, fast, effort), lambda: fast)
+
+
+def _rescue(problem: Problem, fast: Solved, effort: Effort) -> Solved:
+    """Solves the relaxation, and goes on by DC rounds while it is not of rank one."""
+    weight = PULL * jnp.min(jnp.where(problem.mask > 0, problem.cost, jnp.inf))
+    eye = jnp.eye(problem.center.shape[1])[None]
+
+    def going(carry):
+        _, _, rank_gap, rounds = carry
+        return (rounds < effort.rounds) & ((rank_gap > RANK_ONE) | (rounds == 0))
+
+    def step(carry):
+        best, towards, _, rounds = carry
+        outer = towards[:, :, None] * towards[:, None].conj()
+        pull = jnp.where(rounds == 0, 0.0, weight) * (eye - outer)
+        found = relax(problem, pull, 0.1 * effort.tolerance)
+        first = rounds == 0
+        better, higher = found.upper < best.upper, first & (found.lower > best.lower)
+        keep = lambda flag, new, old: jnp.where(flag, new, old)
+        solved = best._replace(
+            beams=keep(better, found.beams, best.beams),
+            upper=jnp.minimum(found.upper, best.upper),
+            lower=keep(higher, found.lower, best.lower),
+            rank_gap=keep(first, found.rank_gap, best.rank_gap),
+            mixture=keep(higher, found.mixture, best.mixture),
+            prices=keep(higher, found.prices, best.prices),
+            limits=keep(higher, found.limits, best.limits),
+            count=best.count + 1,
+        )
+        return solved, found.directions, found.rank_gap, rounds + 1
+
+    zero = jnp.zeros_like(problem.center)
+    solved, *_ = jax.lax.while_loop(going, step, (fast, zero, jnp.zeros(()), 0))
+    return solved

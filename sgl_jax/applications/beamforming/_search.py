@@ -1,0 +1,117 @@
+"""Search among taskings, in the order of lower bounds, so that few of them are solved for."""
+
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from sgl_jax.applications.beamforming._engine import Effort
+from sgl_jax.applications.beamforming._problem import Point
+from sgl_jax.applications.beamforming._saddle import bound, serve, start
+from sgl_jax.applications.beamforming._setting import (
+    Plan,
+    Setting,
+    attempt,
+    choose,
+    make_problem,
+)
+
+
+__all__ = ["all_taskings", "neighbours", "search"]
+
+MOST = 400  # taskings that are solved for, at most
+MANY = 4096  # taskings that may be enumerated
+BETTER = 1e-7  # a relative difference that counts
+NEWTON = 8
+
+
+def neighbours(points: int, users: int) -> Bool[np.ndarray, "M N K"]:
+    """Lists the changes of a tasking: one pair switched, or a task moved between two points."""
+    changes = []
+    for k in range(users):
+        for places in [*((n,) for n in range(points)), *itertools.combinations(range(points), 2)]:
+            change = np.zeros((points, users), bool)
+            change[list(places), k] = True
+            changes.append(change)
+    return np.stack(changes)
+
+
+def all_taskings(points: int, users: int) -> Bool[np.ndarray, "M N K"]:
+    """Lists all taskings in which every user has an access point.
+
+    Raises:
+      ValueError: there are too many.
+    """
+    count = (2**points - 1) ** users
+    if count > MANY:
+        raise ValueError(
+            f"An exhaustive search needs at most {MANY} taskings, got {count} for {points} access "
+            f"points and {users} users: take local_search=True with another method."
+        )
+    columns = [column for column in itertools.product((False, True), repeat=points) if any(column)]
+    return np.array(list(itertools.product(columns, repeat=users))).swapaxes(1, 2)
+
+
+def bound_total(setting: Setting, tasking: Bool[Array, "N K"], point: Point) -> Float[Array, ""]:
+    """Computes a lower bound of the total of a tasking, from channels that are bad for another."""
+    problem = make_problem(setting, tasking)
+    fresh = start(problem)
+    low = jnp.asarray(-jnp.inf)
+    for limits in (point.limits, fresh.limits):
+        at = Point(point.u, fresh.prices, limits)
+        prices, _, uplink = serve(problem, at, NEWTON)
+        low = jnp.maximum(low, bound(problem, at, prices, uplink))
+    computing = jnp.sum(jnp.where(tasking, setting.pcomp, 0.0))
+    return computing + jnp.maximum(low, 0.0)
+
+
+@functools.partial(jax.jit, static_argnames="local")
+def search(
+    setting: Setting,
+    plan: Plan,
+    changes: Bool[Array, "M N K"],
+    effort: Effort,
+    *,
+    local: bool,
+) -> Plan:
+    """Looks for a tasking of less total power than that of a plan.
+
+    Args:
+      setting: the network and its sets.
+      plan: where to start; its bad channels bound the totals of other taskings.
+      changes: taskings to try, or if ``local`` the pairs to change in the best one so far.
+      effort: what a solution may cost.
+      local: if candidates are neighbours of the best tasking so far.
+    """
+
+    def bounds(best, tried):
+        taskings = (best.tasking[None] ^ changes) if local else changes
+        served = jnp.all(jnp.any(taskings, axis=1), axis=1)
+        inside = jnp.all(setting.allowed[None] | ~taskings, axis=(1, 2))
+        on = jnp.sum(changes & best.tasking[None], axis=(1, 2))
+        moved = (jnp.sum(changes, axis=(1, 2)) == 1) | (on == 1) | (not local)
+        lows = jax.vmap(lambda one: bound_total(setting, one, best.solved.point))(taskings)
+        return jnp.where(served & inside & moved & ~tried, lows, jnp.inf)
+
+    def going(carry):
+        best, _, lows, solved = carry
+        hopeful = jnp.isfinite(best.total) & (jnp.min(lows) < best.total * (1.0 - BETTER))
+        return (solved < MOST) & hopeful
+
+    def step(carry):
+        best, tried, lows, solved = carry
+        at = jnp.argmin(lows)
+        tasking = (best.tasking ^ changes[at]) if local else changes[at]
+        point = start(make_problem(setting, tasking))._replace(u=best.solved.point.u)
+        new = attempt(setting, tasking, point, effort, best.total)
+        better = new.total < best.total * (1.0 - BETTER)
+        tried = tried.at[at].set(True)
+        tried = tried & ~better if local else tried
+        best = choose(better, new, best)._replace(count=best.count + new.count)
+        return best, tried, bounds(best, tried), solved + 1
+
+    tried = jnp.zeros(changes.shape[0], bool)
+    return jax.lax.while_loop(going, step, (plan, tried, bounds(plan, tried), 0))[0]
