@@ -37,6 +37,7 @@ MODULES = {
     "data": "Data sets",
     "scoring": "Sparse optimal scoring",
     "binarised": "A binarised network",
+    "beamforming": "Beamforming for inference at the edge",
 }
 """Titles by the public module, all of whose names are public."""
 

@@ -43,11 +43,17 @@ SHORTER = {
         "[500, 1000, 2000, 4000], 30": "[500], 3",
     },
     "08_scoring": {"fractions=40": "fractions=12", "CV(fractions=20)": "CV(fractions=4)"},
+    "09_beamforming": {
+        "LANES = 24": "LANES = 12",
+        "in bf.METHODS}": 'in ("all_on", "exhaustive")}',
+        "20_000": "2_000",
+    },
 }
 """What to write in the place of what, so that a notebook computes for less long."""
 
-QUICK = [path for path in NOTEBOOKS if path.stem != "06_prune_a_pretrained_resnet"]
-"""Those that run in the first tier; residual networks take long to compile."""
+DEAR = ("06_prune_a_pretrained_resnet", "09_beamforming")
+QUICK = [path for path in NOTEBOOKS if path.stem not in DEAR]
+"""Those that run in the first tier; residual networks and solvers take long to compile."""
 
 
 @pytest.fixture

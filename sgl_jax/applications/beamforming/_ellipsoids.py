@@ -13,7 +13,7 @@ from sgl_jax.applications.beamforming._network import is_known
 from sgl_jax.applications.beamforming._tree import value_tree
 
 
-__all__ = ["SHAPES", "Ellipsoids", "find_order", "from_shapes", "learn_ellipsoids"]
+__all__ = ["SHAPES", "Ellipsoids", "find_order", "from_shapes", "learn_ellipsoids", "perfect"]
 
 SHAPES = ("full", "block", "diagonal", "ball")
 """Shapes of covariances: any, blocks of the access points, diagonal, a multiple of one."""
@@ -26,7 +26,7 @@ class Ellipsoids:
     Attributes:
       center: centres :math:`c_k`, (K, n), 1/sqrt(W).
       root: :math:`B_k`, (K, n, n), 1/sqrt(W); of a learned set the radius times the lower Cholesky
-        factor of the covariance.
+        factor of the covariance. (K, n, 0) for perfect channels.
       radius2: squared radii in the metric of the covariance, (K,); 1 where none was learned.
       order: rank of the sample that gives the radius, from 1; 0 where none was learned.
 
@@ -36,24 +36,39 @@ class Ellipsoids:
     Example:
       >>> import numpy as np
       >>> from sgl_jax.applications import beamforming as bf
-      >>> perfect = bf.Ellipsoids(center=np.ones((2, 6)), root=np.zeros((2, 6, 6)))
-      >>> perfect.center.dtype
+      >>> balls = bf.Ellipsoids(center=np.ones((2, 6)), root=0.1 * np.stack(2 * [np.eye(6)]))
+      >>> balls.center.dtype
       dtype('complex128')
     """
 
     center: Complex[Array, "K n"]
-    root: Complex[Array, "K n n"]
+    root: Complex[Array, "K n m"]
     radius2: Any = 1.0
     order: int = 0
 
     def __post_init__(self) -> None:
         _with_arrays(self)
 
+    @in_double
+    def scaled(self, factor: float | Num[ArrayLike, ""]) -> "Ellipsoids":
+        """Makes ellipsoids of other radii around the same centres.
+
+        Args:
+          factor: of the radius, at least 0.
+        """
+        factor = jnp.asarray(factor, float)
+        return Ellipsoids(
+            center=self.center,
+            root=factor * self.root,
+            radius2=factor**2 * self.radius2,
+            order=self.order,
+        )
+
 
 @in_double
 def _with_arrays(sets: Ellipsoids) -> None:
     users_and_n, root = np.shape(sets.center), np.shape(sets.root)
-    if len(users_and_n) != 2 or root != (*users_and_n, users_and_n[-1]):
+    if len(users_and_n) != 2 or root not in [(*users_and_n, m) for m in (users_and_n[-1], 0)]:
         raise ValueError(
             "Ellipsoids need a center of shape (K, n) and a root of shape (K, n, n), got "
             f"{users_and_n} and {root}."
@@ -67,8 +82,25 @@ def _with_arrays(sets: Ellipsoids) -> None:
     object.__setattr__(sets, "radius2", radius2)
 
 
+@in_double
+def perfect(channels: Num[ArrayLike, "K n"]) -> Ellipsoids:
+    """Makes sets of one channel for every user, which is known without error.
+
+    Args:
+      channels: (K, n), 1/sqrt(W).
+
+    Example:
+      >>> import numpy as np
+      >>> from sgl_jax.applications import beamforming as bf
+      >>> bf.perfect(np.ones((3, 6))).root.shape
+      (3, 6, 0)
+    """
+    center = jnp.asarray(channels, complex)
+    return Ellipsoids(center=center, root=jnp.zeros((*center.shape, 0), complex))
+
+
 def find_order(count: int, eps: float, delta: float) -> int:
-    r"""Finds the rank of the sample whose distance covers ``1 - eps`` with confidence ``1 - delta``.
+    r"""Finds the rank of the sample whose distance covers a share with some confidence.
 
     It is the smallest r with :math:`\Pr(\mathrm{Bin}(T, 1 - \varepsilon) \le r - 1) \ge 1 -
     \delta`, whatever the law of the samples.
@@ -152,7 +184,7 @@ def learn_ellipsoids(
     samples = jnp.asarray(samples, complex)
     half, n = samples.shape[1] // 2, samples.shape[2]
     pattern = _pattern(shape, n, antennas)
-    least = int(jnp.max(jnp.sum(pattern, axis=0))) if shape != "ball" else 1
+    least = int(pattern.sum(axis=0).max()) if shape != "ball" else 1
     if half <= least:
         raise ValueError(
             f"A covariance of shape {shape!r} needs more than {2 * least + 1} samples of every "
@@ -175,8 +207,8 @@ def _pattern(shape, n, antennas):
         raise ValueError(f"A shape needs to be one of {', '.join(SHAPES)}, got {shape!r}.")
     if antennas < 1 or n % antennas:
         raise ValueError(f"Antennas need to divide the length {n} of a channel, got {antennas}.")
-    block = jnp.arange(n) // {"full": n, "block": antennas}.get(shape, 1)
-    return jnp.asarray(block[:, None] == block[None], float)
+    block = np.arange(n) // {"full": n, "block": antennas}.get(shape, 1)
+    return (block[:, None] == block[None]).astype(float)
 
 
 def _factor(deviations, shape, pattern):
@@ -221,7 +253,7 @@ def from_shapes(center: Num[ArrayLike, "K n"], shapes: Num[ArrayLike, "K n n"]) 
       >>> float(sets.root[0, 0, 0].real)
       2.0
     """
-    shapes = jnp.asarray(shapes, complex)
+    center, shapes = jnp.asarray(center, complex), jnp.asarray(shapes, complex)
     if shapes.ndim != 3 or shapes.shape[1] != shapes.shape[2]:
         raise ValueError(f"Shapes need the shape (K, n, n), got {shapes.shape}.")
     if is_known(shapes):

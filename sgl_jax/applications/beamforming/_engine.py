@@ -31,7 +31,8 @@ class Effort(NamedTuple):
 
 FINE = Effort(checks=40, tolerance=2e-8, rounds=12)
 ROUGH = Effort(checks=4, tolerance=1e-4, rounds=1)
-PULL = 2.5  # of the cost of a watt: the weight of the distance to rank one
+PULL = 1.25  # of the cost of a watt: the weight of the distance to rank one
+GROWTH = 2.0  # of that weight, from round to round
 RANK_ONE = 1e-6
 
 
@@ -44,7 +45,7 @@ class Solved(NamedTuple):
       lower: a lower bound of the cost.
       rank_gap: that of the relaxation; 0 where the fast path closed the gap.
       point: where the fast path ended, to go on from.
-      mixture: multipliers of the ellipsoids, with 1 in the corners, (K, n + 1, n + 1).
+      mixture: multipliers of the ellipsoids, with 1 in the corners, (K, m + 1, m + 1).
       prices: of the targets, (K,).
       limits: prices of the limits, (N,).
       count: certificates and relaxations.
@@ -55,18 +56,19 @@ class Solved(NamedTuple):
     lower: Float[Array, ""]
     rank_gap: Float[Array, ""]
     point: Point
-    mixture: Complex[Array, "K m m"]
+    mixture: Complex[Array, "K w w"]
     prices: Float[Array, " K"]
     limits: Float[Array, " N"]
     count: Int[Array, ""]
 
 
-def pure(u: Complex[Array, "K n"]) -> Complex[Array, "K m m"]:
+def pure(u: Complex[Array, "K m"]) -> Complex[Array, "K w w"]:
     """Writes channels as mixtures of one."""
-    longer = jnp.concatenate([u, jnp.ones_like(u[:, :1])], axis=1)
+    longer = jnp.pad(u, ((0, 0), (0, 1)), constant_values=1.0)
     return longer[:, :, None] * longer[:, None].conj()
 
 
+@jax.jit  # so that methods share its trace
 def solve_pairs(
     problem: Problem, point: Point, effort: Effort, cutoff: Float[Array, ""] | float = jnp.inf
 ) -> Solved:
@@ -104,6 +106,10 @@ def _sure(problem: Problem, fast: Solved, effort: Effort, needed: Bool[Array, ""
 
 def _rescue(problem: Problem, fast: Solved, effort: Effort) -> Solved:
     """Solves the relaxation, and goes on by DC rounds while it is not of rank one."""
+    width = fast.mixture.shape[-1]
+    if width == 1:  # the relaxation of perfect channels is that of ellipsoids of radius zero
+        users, n = problem.center.shape
+        problem = problem._replace(root=jnp.zeros((users, n, n), complex))
     weight = PULL * jnp.min(jnp.where(problem.mask > 0, problem.cost, jnp.inf))
     eye = jnp.eye(problem.center.shape[1])[None]
 
@@ -114,19 +120,18 @@ def _rescue(problem: Problem, fast: Solved, effort: Effort) -> Solved:
     def step(carry):
         best, towards, _, rounds = carry
         outer = towards[:, :, None] * towards[:, None].conj()
-        pull = jnp.where(rounds == 0, 0.0, weight) * (eye - outer)
+        pull = jnp.where(rounds == 0, 0.0, weight * GROWTH**rounds) * (eye - outer)
         found = relax(problem, pull, 0.1 * effort.tolerance)
         first = rounds == 0
         better, higher = found.upper < best.upper, first & (found.lower > best.lower)
-        keep = lambda flag, new, old: jnp.where(flag, new, old)
         solved = best._replace(
-            beams=keep(better, found.beams, best.beams),
+            beams=jnp.where(better, found.beams, best.beams),
             upper=jnp.minimum(found.upper, best.upper),
-            lower=keep(higher, found.lower, best.lower),
-            rank_gap=keep(first, found.rank_gap, best.rank_gap),
-            mixture=keep(higher, found.mixture, best.mixture),
-            prices=keep(higher, found.prices, best.prices),
-            limits=keep(higher, found.limits, best.limits),
+            lower=jnp.where(higher, found.lower, best.lower),
+            rank_gap=jnp.where(first, found.rank_gap, best.rank_gap),
+            mixture=jnp.where(higher, found.mixture[:, -width:, -width:], best.mixture),
+            prices=jnp.where(higher, found.prices, best.prices),
+            limits=jnp.where(higher, found.limits, best.limits),
             count=best.count + 1,
         )
         return solved, found.directions, found.rank_gap, rounds + 1

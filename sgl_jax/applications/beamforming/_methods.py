@@ -18,7 +18,7 @@ from sgl_jax.applications.beamforming._search import all_taskings, neighbours, s
 from sgl_jax.applications.beamforming._setting import Plan, Setting
 
 
-__all__ = ["METHODS", "REWEIGHTED", "Method", "effort_of", "improve"]
+__all__ = ["METHODS", "REWEIGHTED", "Method", "effort_of", "improve", "slope_weighing"]
 
 Method: TypeAlias = Callable[[Setting, Any], Plan]
 """Takes the setting and the penalty, and returns a plan."""
@@ -63,11 +63,15 @@ def ordering(setting: Setting, penalty: Any) -> Plan:
     return plan._replace(count=plan.count + found.count)
 
 
+def slope_weighing(setting: Setting, penalty: Any) -> Weighing:
+    """Weighs pairs by the slope of a penalty at their powers, with offsets that fall."""
+    offsets = jnp.maximum(FALL ** jnp.arange(ROUNDS) - SMOOTHING, 0.0)
+    return Weighing(penalty, 1.0 / setting.eta[:, None], setting.pcomp, offsets)
+
+
 def by_reweighting(setting: Setting, penalty: Any, effort: Effort) -> Plan:
     """Weighs every pair by the slope of a concave penalty at its power, round after round."""
-    offsets = jnp.maximum(FALL ** jnp.arange(ROUNDS) - SMOOTHING, 0.0)
-    weighing = Weighing(penalty, 1.0 / setting.eta[:, None], setting.pcomp, offsets)
-    found = reweigh(setting, weighing)
+    found = reweigh(setting, slope_weighing(setting, penalty))
     plan = settle(setting, keep_strong(found.powers, setting.allowed), found.powers, effort)
     return plan._replace(count=plan.count + found.count)
 

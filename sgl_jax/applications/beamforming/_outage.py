@@ -73,7 +73,7 @@ class Calibrated(NamedTuple):
     sets: Ellipsoids
     solution: Solution
     scale: float
-    outage: Float[Array, " K"]
+    outage: Float[np.ndarray, " K"]
 
 
 def passes(missed: int, count: int, eps: float, delta: float) -> bool:
@@ -129,7 +129,7 @@ def calibrate(
         )
     best = None
     for scale in scales:
-        smaller = _scaled(sets, scale)
+        smaller = sets.scaled(scale)
         solution = solve(net, smaller, **options)
         missed = np.asarray(outage(samples, solution.beams, net.gamma))
         best = Calibrated(smaller, solution, scale, missed)
@@ -138,10 +138,3 @@ def calibrate(
             break
     assert best is not None
     return best
-
-
-@in_double
-def _scaled(sets: Ellipsoids, scale: float) -> Ellipsoids:
-    """Makes ellipsoids of other radii."""
-    radius2 = sets.radius2 * scale**2
-    return Ellipsoids(center=sets.center, root=sets.root * scale, radius2=radius2, order=sets.order)

@@ -21,7 +21,7 @@ class Problem(NamedTuple):
 
     Attributes:
       center: centres of the ellipsoids, (K, n).
-      root: images of the unit ball, (K, n, n).
+      root: images of the unit ball, (K, n, m); m = n, or 0 for perfect channels.
       gamma: targets, (K,).
       pmax: limits of the access points, (N,), W.
       cost: cost of the power of every entry of the beams, (K, n), above 0.
@@ -30,7 +30,7 @@ class Problem(NamedTuple):
     """
 
     center: Complex[Array, "K n"]
-    root: Complex[Array, "K n n"]
+    root: Complex[Array, "K n m"]
     gamma: Float[Array, " K"]
     pmax: Float[Array, " N"]
     cost: Float[Array, "K n"]
@@ -42,12 +42,12 @@ class Point(NamedTuple):
     """A point of the dual: channels of the ellipsoids, prices of targets and of limits.
 
     Attributes:
-      u: points in the unit balls, (K, n).
+      u: points in the unit balls, (K, m).
       prices: of the targets, (K,).
       limits: prices of the limits, (N,).
     """
 
-    u: Complex[Array, "K n"]
+    u: Complex[Array, "K m"]
     prices: Float[Array, " K"]
     limits: Float[Array, " N"]
 

@@ -20,7 +20,7 @@ from sgl_jax.applications.beamforming._setting import (
 )
 
 
-__all__ = ["Weighing", "keep_strong", "reweigh", "settle", "switch_off"]
+__all__ = ["History", "Weighing", "keep_strong", "reweigh", "settle", "switch_off"]
 
 STILL = 0.01  # relative change of the powers at which rounds end
 PRUNED = 1e-4  # of the largest power
@@ -42,6 +42,20 @@ class Weighing(NamedTuple):
     offsets: Float[Array, " R"]
 
 
+class History(NamedTuple):
+    """Rounds of reweighting, the first of them without weights; NaN for those not needed.
+
+    Attributes:
+      transmit_power: of the beams, (R,), W.
+      pairs: number of pairs of more than a share of the largest power, (R,).
+      rank_gap: that of the relaxation, 0 where none was needed, (R,).
+    """
+
+    transmit_power: Float[Array, " R"]
+    pairs: Float[Array, " R"]
+    rank_gap: Float[Array, " R"]
+
+
 class Rounds(NamedTuple):
     """The outcome of rounds of reweighting.
 
@@ -49,11 +63,13 @@ class Rounds(NamedTuple):
       powers: of every pair, (N, K), W.
       point: where the last round ended.
       count: certificates and relaxations.
+      history: the rounds.
     """
 
     powers: Float[Array, "N K"]
     point: Point
     count: Int[Array, ""]
+    history: History
 
 
 @jax.jit
@@ -85,11 +101,30 @@ def reweigh(setting: Setting, weighing: Weighing) -> Rounds:
         powers = jnp.where(jnp.isfinite(solved.upper), powers, found.powers)
         move = jnp.sum(jnp.abs(powers - found.powers)) / jnp.maximum(jnp.sum(powers), 1e-300)
         count = found.count + solved.count
-        return Rounds(powers, solved.point, count), powers, number + 1, move
+        history = record(found.history, number, setting, powers, solved.rank_gap)
+        return Rounds(powers, solved.point, count, history), powers, number + 1, move
 
-    begin = Rounds(jnp.ones_like(setting.pcomp), start(problem), jnp.zeros((), int))
+    nothing = History(*([jnp.full(last + 1, jnp.nan)] * 3))
+    zero = jnp.zeros((), int)
+    begin = Rounds(jnp.ones_like(setting.pcomp), start(problem), zero, nothing)
     found, *_ = jax.lax.while_loop(going, step, (begin, begin.powers, 0, jnp.asarray(jnp.inf)))
     return found
+
+
+def record(
+    history: History,
+    number: Int[Array, ""],
+    setting: Setting,
+    powers: Float[Array, "N K"],
+    rank_gap: Float[Array, ""],
+) -> History:
+    """Notes a round."""
+    now = History(
+        jnp.sum(powers / setting.eta[:, None]),
+        jnp.sum((powers >= PRUNED * jnp.max(powers)).astype(float)),
+        rank_gap,
+    )
+    return jax.tree.map(lambda line, new: line.at[number].set(new), history, now)
 
 
 def keep_strong(powers: Float[Array, "N K"], allowed: Bool[Array, "N K"]) -> Bool[Array, "N K"]:

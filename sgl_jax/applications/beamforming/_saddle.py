@@ -55,7 +55,8 @@ def start(problem: Problem) -> Point:
     power = jnp.sum(jnp.abs(problem.center) ** 2 * metric, axis=1)
     prices = problem.gamma / jnp.maximum(power, 1e-300)
     prices, _ = ascend(problem.center, metric, problem.gamma, prices, 5)
-    return Point(jnp.zeros_like(problem.center), prices, jnp.zeros_like(problem.pmax))
+    users, _, width = problem.root.shape
+    return Point(jnp.zeros((users, width), complex), prices, jnp.zeros_like(problem.pmax))
 
 
 def serve(

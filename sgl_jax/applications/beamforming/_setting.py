@@ -51,8 +51,7 @@ class Plan(NamedTuple):
 
 def make_setting(net: Network, sets: Ellipsoids, allowed: Bool[Array, "N K"]) -> Setting:
     """Puts a network and its sets together."""
-    points, users = net.pcomp.shape
-    block = jnp.repeat(jnp.eye(points), net.antennas, axis=1)
+    block = jnp.repeat(jnp.eye(net.points), net.antennas, axis=1)
     gain = block @ (jnp.abs(sets.center) ** 2).T
     cost = jnp.broadcast_to(((1.0 / net.eta) @ block)[None], sets.center.shape)
     mask = allowed.T.astype(float) @ block

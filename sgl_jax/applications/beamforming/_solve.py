@@ -10,15 +10,16 @@ from jaxtyping import Array, Bool, Complex, Float, Int
 import sgl_jax as sgl
 from sgl_jax.applications.beamforming._double import ArrayLike, in_double
 from sgl_jax.applications.beamforming._ellipsoids import Ellipsoids
-from sgl_jax.applications.beamforming._methods import METHODS, REWEIGHTED, improve
+from sgl_jax.applications.beamforming._methods import METHODS, REWEIGHTED, improve, slope_weighing
 from sgl_jax.applications.beamforming._network import Network, is_known
 from sgl_jax.applications.beamforming._problem import find_loads
+from sgl_jax.applications.beamforming._rounds import History, reweigh
 from sgl_jax.applications.beamforming._setting import Plan, Setting, make_setting
 from sgl_jax.applications.beamforming._tree import value_tree
 from sgl_jax.applications.beamforming._worst import find_worst, signs
 
 
-__all__ = ["Solution", "solve"]
+__all__ = ["Solution", "history", "solve"]
 
 TOLERANCE = 1e-6  # of targets and limits, relative
 
@@ -105,13 +106,35 @@ def solve(
       2.0632 W, bound 2.0632 W
     """
     allowed = check(net, sets, method, penalty, tasking)
-    if penalty is None:
-        penalty = sgl.LogSum(1.0, gamma=1e-4)
+    penalty = sgl.LogSum(1.0, gamma=1e-4) if penalty is None else penalty
     setting = jax.lax.stop_gradient(make_setting(net, sets, allowed))
     plan = METHODS[method](setting, penalty)
     if local_search:
         plan = improve(setting, plan, method)
     return report(make_setting(net, sets, allowed), plan)
+
+
+@in_double
+def history(net: Network, sets: Ellipsoids, *, penalty: Any = None) -> History:
+    """Reweights as :func:`solve` does, and returns what every round found.
+
+    Args:
+      net: the network.
+      sets: the sets of channels.
+      penalty: as for :func:`solve`.
+
+    Example:
+      >>> import jax
+      >>> from sgl_jax.applications import beamforming as bf
+      >>> found = bf.draw(jax.random.key(1))
+      >>> rounds = bf.history(found.network, bf.perfect(found.channels))
+      >>> int(rounds.pairs[0])
+      9
+    """
+    allowed = check(net, sets, "reweighted", penalty, None)
+    penalty = sgl.LogSum(1.0, gamma=1e-4) if penalty is None else penalty
+    setting = jax.lax.stop_gradient(make_setting(net, sets, allowed))
+    return reweigh(setting, slope_weighing(setting, penalty)).history
 
 
 def check(

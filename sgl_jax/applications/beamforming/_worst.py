@@ -18,19 +18,19 @@ class Worst(NamedTuple):
     """The worst points of all ellipsoids.
 
     Attributes:
-      u: the points in the unit ball, (K, n).
+      u: the points in the unit ball, (K, m).
       margin: received power over the target minus interference there, 1 where the target is just
         met, (K,).
       multiplier: those of the balls, at least 0, (K,).
     """
 
-    u: Complex[Array, "K n"]
+    u: Complex[Array, "K m"]
     margin: Float[Array, " K"]
     multiplier: Float[Array, " K"]
 
 
 def channels_at(
-    center: Complex[Array, "K n"], root: Complex[Array, "K n n"], u: Complex[Array, "K n"]
+    center: Complex[Array, "K n"], root: Complex[Array, "K n m"], u: Complex[Array, "K m"]
 ) -> Complex[Array, "K n"]:
     """Computes the channels ``c_k + B_k u_k``."""
     return center + jnp.einsum("kij,kj->ki", root, u)
@@ -52,7 +52,7 @@ def quality(
 @in_double
 def find_worst(
     center: Complex[Array, "K n"],
-    root: Complex[Array, "K n n"],
+    root: Complex[Array, "K n m"],
     beams: Complex[Array, "K n"],
     gamma: Float[Array, " K"],
 ) -> Worst:
@@ -66,10 +66,13 @@ def find_worst(
 
     Args:
       center: centres, (K, n).
-      root: :math:`B_k`, the images of the unit ball, (K, n, n).
+      root: :math:`B_k`, the images of the unit ball, (K, n, m); m = 0 for perfect channels.
       beams: the beams :math:`v_k`, (K, n).
       gamma: targets, ratios above 0, (K,).
     """
+    if root.shape[-1] == 0:
+        u = jnp.zeros((root.shape[0], 0), complex)
+        return Worst(u, quality(center, beams, gamma), jnp.zeros_like(gamma))
     frozen = jax.lax.stop_gradient((center, root, beams, gamma))
     u, multiplier = jax.vmap(_minimise, in_axes=(0, 0, None, 0))(
         frozen[0], frozen[1], frozen[2], signs(frozen[3])

@@ -14,7 +14,7 @@ def test_order_is_that_of_the_binomial_law(count, order):
 
 
 def test_one_sample_too_few_is_refused():
-    with pytest.raises(ValueError, match="needs at least 59 samples of every user .* got 58"):
+    with pytest.raises(ValueError, match=r"needs at least 59 samples of every user .* got 58"):
         bf.find_order(58, 0.05, 0.05)
 
 
