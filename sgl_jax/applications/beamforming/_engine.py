@@ -30,7 +30,7 @@ class Effort(NamedTuple):
 
 
 FINE = Effort(checks=40, tolerance=2e-8, rounds=12)
-ROUGH = Effort(checks=4, tolerance=1e-4, rounds=1)
+ROUGH = Effort(checks=6, tolerance=3e-3, rounds=1)
 PULL = 1.25  # of the cost of a watt: the weight of the distance to rank one
 GROWTH = 2.0  # of that weight, from round to round
 RANK_ONE = 1e-6
@@ -95,7 +95,7 @@ def solve_pairs(
         fast.checks,
     )
     closed = (fast.upper - fast.lower <= effort.tolerance * fast.upper) & jnp.isfinite(fast.upper)
-    return _sure(problem, fast_solved, effort, ~closed & (fast.lower <= cutoff))
+    return _sure(problem, fast_solved, effort, ~closed & (fast.lower < cutoff))
 
 
 @sequential_vmap

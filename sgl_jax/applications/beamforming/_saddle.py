@@ -140,6 +140,6 @@ def iterate(
         closed = state.upper - state.lower <= tolerance * state.upper
         left = ~closed | jnp.isinf(state.upper)
         patient = state.stalled < PATIENCE
-        return (state.checks < most) & left & patient & (state.lower <= cutoff)
+        return (state.checks < most) & left & patient & (state.lower < cutoff)
 
     return jax.lax.while_loop(going, lambda state: certify(problem, state), state)

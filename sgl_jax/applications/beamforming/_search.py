@@ -59,13 +59,15 @@ def bound_total(setting: Setting, tasking: Bool[Array, "N K"], point: Point) -> 
     """Computes a lower bound of the total of a tasking, from channels that are bad for another."""
     problem = make_problem(setting, tasking)
     fresh = start(problem)
-    low = jnp.asarray(-jnp.inf)
-    for limits in (point.limits, fresh.limits):
+
+    def low(limits):
         at = Point(point.u, fresh.prices, limits)
         prices, _, uplink = serve(problem, at, NEWTON)
-        low = jnp.maximum(low, bound(problem, at, prices, uplink))
+        return bound(problem, at, prices, uplink)
+
+    lows = jax.vmap(low)(jnp.stack([point.limits, fresh.limits]))
     computing = jnp.sum(jnp.where(tasking, setting.pcomp, 0.0))
-    return computing + jnp.maximum(low, 0.0)
+    return computing + jnp.maximum(jnp.max(lows), 0.0)
 
 
 @functools.partial(jax.jit, static_argnames="local")
@@ -97,21 +99,23 @@ def search(
         return jnp.where(served & inside & moved & ~tried, lows, jnp.inf)
 
     def going(carry):
-        best, _, lows, solved = carry
-        hopeful = jnp.isfinite(best.total) & (jnp.min(lows) < best.total * (1.0 - BETTER))
-        return (solved < MOST) & hopeful
+        best, _, left = carry
+        return (left > 0) & jnp.isfinite(best.total)
 
     def step(carry):
-        best, tried, lows, solved = carry
+        best, tried, left = carry
+        lows = bounds(best, tried)
         at = jnp.argmin(lows)
+        hopeful = lows[at] < best.total * (1.0 - BETTER)
         tasking = (best.tasking ^ changes[at]) if local else changes[at]
         point = start(make_problem(setting, tasking))._replace(u=best.solved.point.u)
-        new = attempt(setting, tasking, point, effort, best.total)
-        better = new.total < best.total * (1.0 - BETTER)
+        cutoff = jnp.where(hopeful, best.total, -jnp.inf)
+        new = attempt(setting, tasking, point, effort, cutoff)
+        better = hopeful & (new.total < best.total * (1.0 - BETTER))
         tried = tried.at[at].set(True)
         tried = tried & ~better if local else tried
         best = choose(better, new, best)._replace(count=best.count + new.count)
-        return best, tried, bounds(best, tried), solved + 1
+        return best, tried, jnp.where(hopeful, left - 1, 0)
 
     tried = jnp.zeros(changes.shape[0], bool)
-    return jax.lax.while_loop(going, step, (plan, tried, bounds(plan, tried), 0))[0]
+    return jax.lax.while_loop(going, step, (plan, tried, MOST))[0]
