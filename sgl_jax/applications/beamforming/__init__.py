@@ -6,7 +6,7 @@ which data flow:
 
 - ``_double``, ``_tree``: float64 for a call, and values that are pytrees.
 - ``_units``, ``_network``: decibels at the edges; costs, limits and targets.
-- ``_ellipsoids``, ``_draws``: sets of channels, learned from samples; random networks.
+- ``_order``, ``_ellipsoids``, ``_draws``: sets of channels, learned from samples; random networks.
 - ``_worst``: the worst channel of an ellipsoid for given beams, exactly.
 - ``_linear``, ``_duality``: beams for perfect channels, by the duality of uplink and downlink.
 - ``_problem``, ``_saddle``: the fast path, between beams and worst channels, with bounds.
@@ -25,13 +25,13 @@ from sgl_jax.applications.beamforming._draws import (
 from sgl_jax.applications.beamforming._ellipsoids import (
     SHAPES as SHAPES,
     Ellipsoids as Ellipsoids,
-    find_order as find_order,
     from_shapes as from_shapes,
     learn_ellipsoids as learn_ellipsoids,
     perfect as perfect,
 )
 from sgl_jax.applications.beamforming._methods import METHODS as METHODS
 from sgl_jax.applications.beamforming._network import Network as Network
+from sgl_jax.applications.beamforming._order import find_order as find_order
 from sgl_jax.applications.beamforming._outage import (
     Calibrated as Calibrated,
     calibrate as calibrate,

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from sgl_jax.applications.beamforming._double import ArrayLike, in_double
-from sgl_jax.applications.beamforming._ellipsoids import Ellipsoids, binomial
+from sgl_jax.applications.beamforming._ellipsoids import Ellipsoids
 from sgl_jax.applications.beamforming._network import Network
+from sgl_jax.applications.beamforming._order import binomial
 from sgl_jax.applications.beamforming._solve import Solution, solve
 
 

@@ -137,10 +137,8 @@ def history(net: Network, sets: Ellipsoids, *, penalty: Any = None) -> History:
     return reweigh(setting, slope_weighing(setting, penalty)).history
 
 
-def check(
-    net: Network, sets: Ellipsoids, method: str, penalty: Any, tasking: Any
-) -> Bool[Array, "N K"]:
-    """Refuses what does not fit together; returns the pairs that may be on."""
+def check_method(method: str, penalty: Any) -> None:
+    """Refuses methods that are unknown, and penalties that give no weights."""
     if method not in METHODS:
         raise ValueError(f"A method needs to be one of {', '.join(METHODS)}, got {method!r}.")
     if penalty is not None and method not in REWEIGHTED:
@@ -151,6 +149,13 @@ def check(
         raise ValueError(
             f"Weights need a concave penalty of a norm, such as LogSum, got {penalty!r}."
         )
+
+
+def check(
+    net: Network, sets: Ellipsoids, method: str, penalty: Any, tasking: Any
+) -> Bool[Array, "N K"]:
+    """Refuses what does not fit together; returns the pairs that may be on."""
+    check_method(method, penalty)
     points, users = net.pcomp.shape
     needed = (users, points * net.antennas)
     if sets.center.shape != needed:
