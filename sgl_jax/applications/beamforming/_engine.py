@@ -22,15 +22,17 @@ class Effort(NamedTuple):
       checks: certificates of the fast path at most.
       tolerance: relative gap between bound and beams at which it stops.
       rounds: relaxations of the sure path at most; those after the first are DC rounds.
+      accepted: relative gap with which the sure path is not needed.
     """
 
     checks: int
     tolerance: float
     rounds: int
+    accepted: float
 
 
-FINE = Effort(checks=40, tolerance=2e-8, rounds=12)
-ROUGH = Effort(checks=6, tolerance=3e-3, rounds=1)
+FINE = Effort(checks=40, tolerance=2e-8, rounds=12, accepted=2e-8)
+ROUGH = Effort(checks=6, tolerance=3e-3, rounds=1, accepted=0.1)
 PULL = 1.25  # of the cost of a watt: the weight of the distance to rank one
 GROWTH = 2.0  # of that weight, from round to round
 RANK_ONE = 1e-6
@@ -94,7 +96,8 @@ def solve_pairs(
         fast.best.limits,
         fast.checks,
     )
-    closed = (fast.upper - fast.lower <= effort.tolerance * fast.upper) & jnp.isfinite(fast.upper)
+    gap = fast.upper - fast.lower
+    closed = (gap <= effort.accepted * fast.upper) & jnp.isfinite(fast.upper)
     return _sure(problem, fast_solved, effort, ~closed & (fast.lower < cutoff))
 
 

@@ -117,9 +117,9 @@ def calibrate(
       >>> found = bf.draw(jax.random.key(1), count=400)
       >>> sets = bf.learn_ellipsoids(found.samples[:, :200])
       >>> third = found.samples[:, 200:]
-      >>> best = bf.calibrate(found.network, sets, third, scales=(0.5, 1.0), method="all_on")
+      >>> best = bf.calibrate(found.network, sets, third, scales=(0.75, 1.0), method="all_on")
       >>> best.scale
-      0.5
+      0.75
     """
     count, share = samples.shape[1], delta / len(scales)
     if not passes(0, count, eps, share):

@@ -121,17 +121,17 @@ def certify(problem: Problem, state: Certified) -> Certified:
 
 
 def iterate(
-    problem: Problem, point: Point, effort: tuple[int, float, int], cutoff: Float[Array, ""]
+    problem: Problem, point: Point, effort: tuple[int, float, int, float], cutoff: Float[Array, ""]
 ) -> Certified:
     """Iterates until bound and beams meet, or nothing more is to be expected.
 
     Args:
       problem: the problem.
       point: where to start.
-      effort: certificates at most, relative gap at which to stop, and one more number.
+      effort: certificates at most, relative gap at which to stop, and more.
       cutoff: a cost; where the bound exceeds it the iteration ends.
     """
-    most, tolerance, _ = effort
+    most, tolerance, *_ = effort
     zero, low = jnp.zeros((), int), jnp.asarray(-jnp.inf)
     beams = jnp.zeros_like(problem.center)
     state = Certified(point, point, beams, -low, low, zero, zero)
