@@ -41,8 +41,8 @@ class Ellipsoids:
       dtype('complex128')
     """
 
-    center: Complex[Array, "K n"]
-    root: Complex[Array, "K n m"]
+    center: Any
+    root: Any
     radius2: Any = 1.0
     order: int = 0
 

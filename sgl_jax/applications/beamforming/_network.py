@@ -6,7 +6,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from sgl_jax.applications.beamforming._double import in_double
 from sgl_jax.applications.beamforming._tree import value_tree
@@ -57,7 +56,7 @@ class Network:
     """
 
     antennas: int
-    pcomp: Float[Array, "N K"]
+    pcomp: Any
     eta: Any = 0.25
     pmax: Any = 1.0
     gamma: Any = 10.0**0.6

@@ -1,6 +1,6 @@
 """The sure path: the relaxation of rank one, solved by an interior-point method, and its bound."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -106,7 +106,7 @@ def error_of(data: Lifted, at: Iterate) -> Float[Array, ""]:
     return jnp.where(jnp.isfinite(error), error, jnp.inf)
 
 
-def interior(data: Lifted, tolerance: float) -> tuple[Iterate, Bool[Array, ""]]:
+def interior(data: Lifted, tolerance: Any) -> tuple[Iterate, Bool[Array, ""]]:
     """Runs the interior-point method; returns its best iterate, and if that is a solution."""
     cap = 1e4 * jnp.sum(data.pmax) * jnp.max(jnp.abs(data.cost))
 
@@ -176,7 +176,7 @@ def lower_bound(
     return jnp.where(jnp.isfinite(low) & (excess < 1.0), low, -jnp.inf), found[0]
 
 
-def relax(problem: Problem, pull: Complex[Array, "K n n"], tolerance: float) -> Relaxed:
+def relax(problem: Problem, pull: Complex[Array, "K n n"], tolerance: Any) -> Relaxed:
     """Solves the relaxation, and takes beams and a bound from it.
 
     Args:

@@ -1,6 +1,6 @@
 """The fast path: beams for channels that move towards the worst ones, certified as it goes."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -121,7 +121,7 @@ def certify(problem: Problem, state: Certified) -> Certified:
 
 
 def iterate(
-    problem: Problem, point: Point, effort: tuple[int, float, int, float], cutoff: Float[Array, ""]
+    problem: Problem, point: Point, effort: tuple[Any, ...], cutoff: Float[Array, ""]
 ) -> Certified:
     """Iterates until bound and beams meet, or nothing more is to be expected.
 
