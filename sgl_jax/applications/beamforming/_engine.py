@@ -16,7 +16,7 @@ __all__ = ["FINE", "ROUGH", "Effort", "Solved", "solve_pairs"]
 
 
 class Effort(NamedTuple):
-    """What a solution may cost; the numbers are traced, so that one program serves all.
+    """Limits of the work on a solution; traced numbers, so that one program serves all.
 
     Attributes:
       checks: certificates of the fast path at most.

@@ -26,7 +26,7 @@ __all__ = ["gap_of", "residuals", "take_step"]
 
 
 class Residuals(NamedTuple):
-    """How far an iterate is from all equations.
+    """Errors of an iterate in all equations.
 
     Attributes:
       x: of the matrix inequalities.
