@@ -122,6 +122,7 @@ __all__ += penalties.__all__
 
 _MODULES = {
     "artifacts": "compaction.artifacts",
+    "beamforming": "applications.beamforming",
     "binarised": "applications.binarised",
     "data": "data",
     "many": "train.many",

@@ -58,6 +58,7 @@ def test_layers_are_those_of_the_linter():
 WINGS = (
     "_util",
     "applications",
+    "applications.beamforming",
     "applications.binarised",
     "applications.scoring",
     "cli",
