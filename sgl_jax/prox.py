@@ -13,8 +13,8 @@ penalties check them once).
 That of a constraint is a projection, ``project_...``, for which there is no step size.
 
 Arithmetic runs in float32 or the dtype of ``w``, whichever is wider, and the result has the dtype
-of ``w``. Derivatives exist wherever the operator has one; at a kink they are those of the zero
-side.
+of ``w``, which is real: a complex array is refused. Derivatives exist wherever the operator has
+one; at a kink they are those of the zero side.
 """
 
 from sgl_jax._util.catalogue import exported as _exported

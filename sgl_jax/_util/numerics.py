@@ -18,15 +18,31 @@ __all__ = [
     "odd",
     "power_of_two",
     "ratio",
+    "require_real",
     "with_slope",
     "working_dtype",
 ]
 
 
 def working_dtype(*arrays: Array) -> jnp.dtype:
-    """Returns the dtype of the arithmetic: float64 if an array has it, else float32."""
+    """Returns the dtype of the arithmetic: float64 if an array has it, else float32.
+
+    Raises:
+      ValueError: an array is complex.
+    """
+    require_real(*arrays)
     wide = any(array.dtype == jnp.float64 for array in arrays)
     return jnp.dtype(jnp.float64 if wide else jnp.float32)
+
+
+def require_real(*arrays: Array) -> None:
+    """Refuses complex arrays, whose magnitude is the norm of two real numbers."""
+    for array in arrays:
+        if jnp.issubdtype(array.dtype, jnp.complexfloating):
+            raise ValueError(
+                f"A penalty needs real arrays, got {array.dtype}: keep real and imaginary parts "
+                "along an axis of their own, which a group spans."
+            )
 
 
 def flushed(x: Array) -> Array:

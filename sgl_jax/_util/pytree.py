@@ -5,11 +5,19 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
+import numpy as np
 
 from sgl_jax._util.typing import Path
 
 
-__all__ = ["check_arrays", "flatten_by_path", "is_key", "path_of", "pytree_dataclass"]
+__all__ = [
+    "check_arrays",
+    "check_real",
+    "flatten_by_path",
+    "is_key",
+    "path_of",
+    "pytree_dataclass",
+]
 
 T = TypeVar("T")
 
@@ -91,4 +99,14 @@ def check_arrays(leaves: Mapping[Path, Any]) -> None:
             raise ValueError(
                 f"Parameters need arrays as leaves, got {type(leaf).__name__} at {path!r}: pass "
                 "the arrays alone, of an Equinox module eqx.filter(module, eqx.is_inexact_array)."
+            )
+
+
+def check_real(name: str, leaves: Mapping[Path, Any]) -> None:
+    """Refuses complex leaves, whose magnitude is the norm of two real numbers."""
+    for path, leaf in leaves.items():
+        if jax.dtypes.issubdtype(leaf.dtype, np.complexfloating):
+            raise ValueError(
+                f"{name} needs real leaves to group, got {leaf.dtype} at {path!r}: keep real and "
+                "imaginary parts along an axis of their own, or leave it out with skip=."
             )

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 import jax
 import jax.numpy as jnp
 
-from sgl_jax._util.pytree import check_arrays, flatten_by_path
+from sgl_jax._util.pytree import check_arrays, check_real, flatten_by_path
 from sgl_jax._util.typing import Axes, Params, Path
 from sgl_jax.groups._family import GroupFamily
 from sgl_jax.groups._groups import Groups
@@ -75,8 +75,8 @@ class Grouping:
         """Finds the groups of a tree of parameters (arrays, or anything with a shape and dtype).
 
         Raises:
-          ValueError: no leaf matches, the layout of one that does cannot be decided, or a leaf is
-            no array.
+          ValueError: no leaf matches, the layout of one that does cannot be decided, one is
+            complex, or a leaf is no array.
         """
         leaves, _ = flatten_by_path(params)
         check_arrays(leaves)
@@ -85,6 +85,7 @@ class Grouping:
             for path, leaf in leaves.items()
             if self._selects(path, leaf) and (axes := self._axes(path, leaf.shape)) is not None
         ]
+        check_real(self.name, {member.path: leaves[member.path] for member in members})
         if not members:
             raise ValueError(
                 f"{self.name} needs a floating-point leaf to group (only={self.only!r}, "
@@ -96,7 +97,7 @@ class Grouping:
         return Groups(tuple(GroupFamily((member,)) for member in members))
 
     def _selects(self, path: Path, leaf: Any) -> bool:
-        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
             return False
         wanted = self.only is None or re.search(self.only, path)
         return bool(wanted) and not (self.skip and re.search(self.skip, path))

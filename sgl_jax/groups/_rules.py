@@ -7,6 +7,9 @@ called ``b``, which may have further axes of size 1. Kernels with another number
 laid out in several ways (three axes are a one-dimensional convolution or an attention projection),
 so they are refused unless ``only`` names them, and are then taken for convolutions. The groups of
 :func:`~sgl_jax.channel_groups` need no such rule: they are read from the network.
+
+Leaves are real: one of integers is left alone, a complex one refused. Keep the real and imaginary
+parts of such weights along an axis of their own, which a group spans.
 """
 
 from typing import Literal

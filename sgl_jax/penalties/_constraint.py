@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from sgl_jax._util.numerics import working_dtype
+from sgl_jax._util.numerics import require_real, working_dtype
 from sgl_jax._util.typing import ArrayLike
 from sgl_jax.groups import GroupFamily
 from sgl_jax.penalties._base import Penalty, Range
@@ -81,6 +81,7 @@ def ranks(
     parts: Sequence[Array], family: GroupFamily, metrics: Sequence[Array] | None
 ) -> list[Array]:
     r"""Maps entries to integers in the order of :math:`|w|` or :math:`d w^2`; 0 if not finite."""
+    require_real(*parts)
     parts = [jax.lax.stop_gradient(part) for part in parts]
     sizes = [jnp.where(jnp.isfinite(part), jnp.abs(part), 0) for part in parts]
     if metrics is not None or len({part.dtype for part in parts}) > 1:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sgl_jax._util.numerics import require_real
 from sgl_jax._util.pytree import pytree_dataclass
 from sgl_jax.groups import GroupFamily
 from sgl_jax.penalties._constraint import Constraint
@@ -53,4 +54,5 @@ def project_nonnegative(w: Float[Array, "..."]) -> Float[Array, "..."]:
       Parikh and Boyd, Proximal algorithms, Foundations and Trends in Optimization 1, 2014,
       section 6.2.4.
     """
+    require_real(w)
     return jnp.where((w <= 0) & jnp.isfinite(w), 0, w)

@@ -210,3 +210,13 @@ def test_groups_resolve_to_themselves_on_leaves_of_their_shapes():
         groups.resolve(params | {"bias": jnp.zeros(5)})
     with pytest.raises(ValueError, match=r"leaf 'scale' of shape \(4,\), got no leaf"):
         groups.resolve({path: leaf for path, leaf in params.items() if path != "scale"})
+
+
+COMPLEX = {"a": {"kernel": leaf((2, 3), jnp.complex64)}, "b": {"kernel": leaf((3, 2))}}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_complex_leaf_is_refused_by_name_and_may_be_left_out(rule):
+    with pytest.raises(ValueError, match=f"^{rule} needs real leaves .* complex64 at 'a/kernel'"):
+        RULES[rule]().resolve(COMPLEX)
+    assert RULES[rule](skip="^a").resolve(COMPLEX).paths == {"b/kernel"}

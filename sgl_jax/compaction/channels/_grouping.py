@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from sgl_jax._util.pytree import flatten_by_path
+from sgl_jax._util.pytree import check_real, flatten_by_path
 from sgl_jax._util.typing import Params, Path
 from sgl_jax.compaction.channels._channel_groups import ChannelGroups
 from sgl_jax.compaction.channels._channels import Channels, Slot, channels_of
@@ -75,6 +75,7 @@ def channel_groups(
         protect_normalized(structure)
     channels = tuple(channels_of(structure, values, positions))
     costs = _costs(structure.program, list(leaves))
+    check_real("channel_groups", {s.path: leaves[s.path] for each in channels for s in each.slots})
     floating = {path for path, leaf in leaves.items() if jnp.issubdtype(leaf.dtype, jnp.floating)}
     aims_at_heads, families, flops = False, [], []
     members = _members(channels, floating, readers, heads)

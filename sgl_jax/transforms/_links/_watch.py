@@ -132,7 +132,8 @@ def _add_up(mismatches: Array, missed: Array, each: int) -> Array:
 
 def _magnitude(leaf: Array) -> Array:
     """Sums the magnitudes, at least in single precision."""
-    return jnp.sum(jnp.abs(leaf), dtype=working_dtype(leaf))
+    magnitudes = jnp.abs(leaf)  # real, where the leaf is complex and nobody's
+    return jnp.sum(magnitudes, dtype=working_dtype(magnitudes))
 
 
 def _count_zeros(leaf: Array) -> Array:
