@@ -8,7 +8,7 @@ from jax.custom_batching import sequential_vmap
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from sgl_jax.applications.beamforming._problem import Point, Problem
-from sgl_jax.applications.beamforming._relaxation import relax
+from sgl_jax.applications.beamforming._relaxation import Relaxed, relax
 from sgl_jax.applications.beamforming._saddle import iterate
 
 
@@ -31,11 +31,12 @@ class Effort(NamedTuple):
     accepted: float
 
 
-FINE = Effort(checks=40, tolerance=2e-8, rounds=12, accepted=2e-8)
+FINE = Effort(checks=40, tolerance=2e-8, rounds=30, accepted=2e-8)
 ROUGH = Effort(checks=6, tolerance=3e-3, rounds=1, accepted=0.1)
 PULL = 1.25  # of the cost of a watt: the weight of the distance to rank one
-GROWTH = 2.0  # of that weight, from round to round
+GROWTH = 1.5  # of that weight, from round to round
 RANK_ONE = 1e-6
+SETTLED = 1e-4  # relative: rounds of rank one end where they gain less
 
 
 class Solved(NamedTuple):
@@ -107,38 +108,68 @@ def _sure(problem: Problem, fast: Solved, effort: Effort, needed: Bool[Array, ""
     return jax.lax.cond(needed, lambda: _rescue(problem, fast, effort), lambda: fast)
 
 
+class Rounds(NamedTuple):
+    """Relaxations on the way to rank one.
+
+    Attributes:
+      solved: the best beams so far, and the bound of the first relaxation.
+      towards: principal directions of the last one, (K, n).
+      weight: of the distance from those directions in the next one.
+      moving: if the last one was not of rank one, or had better beams.
+      number: relaxations so far.
+    """
+
+    solved: Solved
+    towards: Complex[Array, "K n"]
+    weight: Float[Array, ""]
+    moving: Bool[Array, ""]
+    number: Int[Array, ""]
+
+
 def _rescue(problem: Problem, fast: Solved, effort: Effort) -> Solved:
-    """Solves the relaxation, and goes on by DC rounds while it is not of rank one."""
+    """Solves the relaxation; DC rounds lead it to rank one, and go on while beams get better.
+
+    The weight of the distance from rank one grows until that is reached, and then stays, so that
+    no round makes the beams worse.
+    """
     width = fast.mixture.shape[-1]
     if width == 1:  # the relaxation of perfect channels is that of ellipsoids of radius zero
         users, n = problem.center.shape
         problem = problem._replace(root=jnp.zeros((users, n, n), complex))
     weight = PULL * jnp.min(jnp.where(problem.mask > 0, problem.cost, jnp.inf))
-    eye = jnp.eye(problem.center.shape[1])[None]
+    true, zero = jnp.asarray(True), jnp.zeros_like(problem.center)
+    begin = Rounds(fast, zero, weight, true, jnp.zeros((), int))
+    going = lambda rounds: (rounds.number < effort.rounds) & rounds.moving  # noqa: E731
+    step = lambda rounds: _lead(problem, rounds, effort)  # noqa: E731
+    return jax.lax.while_loop(going, step, begin).solved
 
-    def going(carry):
-        _, _, rank_gap, rounds = carry
-        return (rounds < effort.rounds) & ((rank_gap > RANK_ONE) | (rounds == 0))
 
-    def step(carry):
-        best, towards, _, rounds = carry
-        outer = towards[:, :, None] * towards[:, None].conj()
-        pull = jnp.where(rounds == 0, 0.0, weight * GROWTH**rounds) * (eye - outer)
-        found = relax(problem, pull, 0.1 * effort.tolerance)
-        first = rounds == 0
-        better, higher = found.upper < best.upper, first & (found.lower > best.lower)
-        solved = best._replace(
-            beams=jnp.where(better, found.beams, best.beams),
-            upper=jnp.minimum(found.upper, best.upper),
-            lower=jnp.where(higher, found.lower, best.lower),
-            rank_gap=jnp.where(first, found.rank_gap, best.rank_gap),
-            mixture=jnp.where(higher, found.mixture[:, -width:, -width:], best.mixture),
-            prices=jnp.where(higher, found.prices, best.prices),
-            limits=jnp.where(higher, found.limits, best.limits),
-            count=best.count + 1,
-        )
-        return solved, found.directions, found.rank_gap, rounds + 1
+def _lead(problem: Problem, rounds: Rounds, effort: Effort) -> Rounds:
+    """Solves one relaxation, the first without directions to keep near."""
+    best, first = rounds.solved, rounds.number == 0
+    outer = rounds.towards[:, :, None] * rounds.towards[:, None].conj()
+    pull = jnp.where(first, 0.0, rounds.weight) * (jnp.eye(outer.shape[1])[None] - outer)
+    found = relax(problem, pull, 0.1 * effort.tolerance)
+    better = found.upper < best.upper
+    solved = best._replace(
+        beams=jnp.where(better, found.beams, best.beams),
+        upper=jnp.minimum(found.upper, best.upper),
+        count=best.count + 1,
+    )
+    solved = jax.tree.map(lambda a, b: jnp.where(first, a, b), _bounded(solved, found), solved)
+    apart = found.rank_gap > RANK_ONE
+    weight = jnp.where(apart & ~first, GROWTH, 1.0) * rounds.weight
+    moving = apart | (~first & (found.upper < best.upper * (1.0 - SETTLED)))
+    return Rounds(solved, found.directions, weight, moving, rounds.number + 1)
 
-    zero = jnp.zeros_like(problem.center)
-    solved, *_ = jax.lax.while_loop(going, step, (fast, zero, jnp.zeros(()), 0))
-    return solved
+
+def _bounded(solved: Solved, found: Relaxed) -> Solved:
+    """Takes over the gap of a relaxation, and its bound if that is the higher one."""
+    width, higher = solved.mixture.shape[-1], found.lower > solved.lower
+    return solved._replace(
+        lower=jnp.where(higher, found.lower, solved.lower),
+        rank_gap=found.rank_gap,
+        mixture=jnp.where(higher, found.mixture[:, -width:, -width:], solved.mixture),
+        prices=jnp.where(higher, found.prices, solved.prices),
+        limits=jnp.where(higher, found.limits, solved.limits),
+    )
