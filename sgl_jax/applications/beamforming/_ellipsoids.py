@@ -138,15 +138,8 @@ def learn_ellipsoids(
     if jnp.ndim(samples) != 3:
         raise ValueError(f"Samples need the shape (K, T, n), got {jnp.shape(samples)}.")
     samples = jnp.asarray(samples, complex)
-    half, n = samples.shape[1] // 2, samples.shape[2]
-    pattern = _pattern(shape, n, antennas)
-    least = int(pattern.sum(axis=0).max()) if shape != "ball" else 1
-    if half <= least:
-        raise ValueError(
-            f"A covariance of shape {shape!r} needs more than {2 * least + 1} samples of every "
-            f"user, got {samples.shape[1]}."
-        )
-    first, second = samples[:, :half], samples[:, half:]
+    pattern = _pattern(shape, samples.shape[2], antennas)
+    first, second = _halves(samples, shape, pattern)
     order = find_order(second.shape[1], eps, delta)
     center = jnp.mean(first, axis=1)
     factor = _factor(first - center[:, None], shape, pattern)
@@ -165,6 +158,18 @@ def _pattern(shape, n, antennas):
         raise ValueError(f"Antennas need to divide the length {n} of a channel, got {antennas}.")
     block = np.arange(n) // {"full": n, "block": antennas}.get(shape, 1)
     return (block[:, None] == block[None]).astype(float)
+
+
+def _halves(samples, shape, pattern):
+    """Splits samples in two, and refuses a first half too small for a covariance."""
+    half = samples.shape[1] // 2
+    least = int(pattern.sum(axis=0).max()) if shape != "ball" else 1
+    if half <= least:
+        raise ValueError(
+            f"A covariance of shape {shape!r} needs more than {2 * least + 1} samples of every "
+            f"user, got {samples.shape[1]}."
+        )
+    return samples[:, :half], samples[:, half:]
 
 
 def _factor(deviations, shape, pattern):

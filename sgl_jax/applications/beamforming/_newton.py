@@ -123,6 +123,24 @@ def solver(matrix: Float[Array, "size size"]) -> Callable[[Array], Array]:
     return lambda b: scale * jax.scipy.linalg.cho_solve((factor, True), scale * b)
 
 
+def targets(
+    at: Iterate,
+    off: Residuals,
+    inverses: Inverses,
+    center: Float[Array, ""] | float,
+    second: Iterate | None,
+) -> tuple[Array, Array, Array, Array]:
+    """Computes how the multipliers would change, if V and t did not."""
+    y = center * inverses.x - at.y - hermitian(at.y @ off.x @ inverses.x)
+    z = center * inverses.v - at.z
+    r, q = center / at.t - at.r, center / at.s - at.q - at.q / at.s * off.s
+    if second is None:
+        return y, z, r, q
+    y = y - hermitian(second.y @ second.x @ inverses.x)
+    z = z - hermitian(second.z @ second.v @ inverses.v)
+    return y, z, r - second.r * second.t / at.t, q - second.q * second.s / at.s
+
+
 def direction(
     data: Lifted,
     at: Iterate,
@@ -134,13 +152,7 @@ def direction(
 ) -> Iterate:
     """Solves the Newton equations for given products of slacks and multipliers."""
     users, n = data.pattern.shape[:2]
-    y = center * inverses.x - at.y - hermitian(at.y @ off.x @ inverses.x)
-    z = center * inverses.v - at.z
-    r, q = center / at.t - at.r, center / at.s - at.q - at.q / at.s * off.s
-    if second is not None:
-        y = y - hermitian(second.y @ second.x @ inverses.x)
-        z = z - hermitian(second.z @ second.v @ inverses.v)
-        r, q = r - second.r * second.t / at.t, q - second.q * second.s / at.s
+    y, z, r, q = targets(at, off, inverses, center, second)
     of_v, of_t = adjoint(data, y)
     right_v = to_real(of_v + z - on_diagonal(data, q) - off.v)
     found = solve(jnp.concatenate([right_v.reshape(-1), of_t + r - off.t]))

@@ -128,14 +128,17 @@ def calibrate(
             f"A calibration with eps={eps}, delta={delta} and {len(scales)} scales needs at least "
             f"{needed} samples, got {count}."
         )
-    best = None
-    for scale in scales:
-        smaller = sets.scaled(scale)
-        solution = solve(net, smaller, **options)
-        missed = np.asarray(outage(samples, solution.beams, net.gamma))
-        best = Calibrated(smaller, solution, scale, missed)
-        most = round(float(missed.max()) * count)
-        if bool(solution.feasible) and passes(most, count, eps, share):
-            break
-    assert best is not None
-    return best
+    for scale in scales[:-1]:
+        tried = _try(net, sets, samples, scale, options)
+        most = round(float(tried.outage.max()) * count)
+        if bool(tried.solution.feasible) and passes(most, count, eps, share):
+            return tried
+    return _try(net, sets, samples, scales[-1], options)
+
+
+def _try(net, sets, samples, scale, options):
+    """Solves for sets of another radius, and counts the misses."""
+    smaller = sets.scaled(scale)
+    solution = solve(net, smaller, **options)
+    missed = np.asarray(outage(samples, solution.beams, net.gamma))
+    return Calibrated(smaller, solution, scale, missed)

@@ -141,6 +141,22 @@ def normalise(data: Lifted, at: Iterate) -> Complex[Array, "K m m"]:
     return at.y / corner[:, None, None] * side[:, :, None] * side[:, None]
 
 
+def needed_prices(
+    problem: Problem,
+    spread_y: Complex[Array, "K n n"],
+    metric: Float[Array, "K n"],
+    prices: Float[Array, " K"],
+) -> Float[Array, " K"]:
+    """Computes the prices at which every user would just meet its target on its mixture."""
+    pattern = problem.mask[:, :, None] * problem.mask[:, None]
+    others = (1.0 - jnp.eye(len(prices))) * prices[None]
+    interference = jnp.einsum("kl,lij->kij", others, spread_y) * pattern
+    factor = jnp.linalg.cholesky(hermitian(interference + jax.vmap(jnp.diag)(metric)))
+    inverse = invert_lower(factor)
+    whole = inverse @ (spread_y * pattern) @ jnp.swapaxes(inverse.conj(), 1, 2)
+    return problem.gamma / jnp.linalg.eigvalsh(hermitian(whole))[:, -1]
+
+
 def lower_bound(
     problem: Problem,
     spread_y: Complex[Array, "K n n"],
@@ -153,27 +169,23 @@ def lower_bound(
     price :math:`\gamma_k / \lambda_{\max}(R_k, W_k + \sum_{l \ne k} \lambda_l R_l)`.
     """
     metric = (problem.cost + (limits @ problem.block)[None]) * problem.mask + 1.0 - problem.mask
-    pattern = problem.mask[:, :, None] * problem.mask[:, None]
-    mixed, diagonal = spread_y * pattern, jax.vmap(jnp.diag)(metric)
-    users = jnp.eye(len(prices))
-
-    def needed(prices):
-        others = (1.0 - users) * prices[None]
-        factor = jnp.linalg.cholesky(
-            hermitian(jnp.einsum("kl,lij->kij", others, spread_y) * pattern + diagonal)
-        )
-        inverse = invert_lower(factor)
-        whole = inverse @ mixed @ jnp.swapaxes(inverse.conj(), 1, 2)
-        return problem.gamma / jnp.linalg.eigvalsh(hermitian(whole))[:, -1]
 
     def refine(_, carry):
-        return carry[1], needed(carry[1])
+        return carry[1], needed_prices(problem, spread_y, metric, carry[1])
 
     found = jax.lax.fori_loop(0, FIXED_POINT, refine, (prices, prices))
-    alone = problem.gamma / jnp.einsum("kii,ki->k", mixed, 1.0 / metric).real
+    own = jnp.einsum("kii,ki->ki", spread_y, problem.mask).real
+    alone = problem.gamma / jnp.sum(own / metric, axis=1)
     excess = jnp.max(jnp.maximum(found[0] - found[1], 0.0) / alone)
     low = (1.0 - excess) * jnp.sum(found[0]) - limits @ problem.pmax
     return jnp.where(jnp.isfinite(low) & (excess < 1.0), low, -jnp.inf), found[0]
+
+
+def of_unit_balls(data: Lifted, mixture: Complex[Array, "K m m"]) -> Complex[Array, "K m m"]:
+    """Takes multipliers back from the scaled ellipsoids to unit balls."""
+    inner = jnp.where(jnp.arange(data.turn.shape[1]) < data.turn.shape[1] - 1, 1.0, 0.0)[None]
+    ends = inner / jnp.sqrt(-data.turn[:, -1:]) + 1.0 - inner
+    return mixture * ends[:, :, None] * ends[:, None]
 
 
 def relax(problem: Problem, pull: Complex[Array, "K n n"], tolerance: Any) -> Relaxed:
@@ -194,18 +206,13 @@ def relax(problem: Problem, pull: Complex[Array, "K n n"], tolerance: Any) -> Re
     first_prices = at.y[:, -1, -1].real * price * power
     lower, prices = lower_bound(problem, spread(data, mixture) / power, first_prices, limits)
     rank_gap = jnp.max(1.0 - largest / jnp.maximum(total, 1e-300))
-    root = jnp.sqrt(-data.turn[:, -1])  # back from the scaled ellipsoids to unit balls
-    ends = jnp.concatenate(
-        [jnp.tile(1.0 / root[:, None], (1, data.pattern.shape[1])), jnp.ones_like(root)[:, None]],
-        axis=1,
-    )
     return Relaxed(
         beams,
         upper,
         jnp.where(good, lower, -jnp.inf),
         jnp.where(good, rank_gap, 0.0),
         directions,
-        mixture * ends[:, :, None] * ends[:, None],
+        of_unit_balls(data, mixture),
         prices,
         limits,
     )

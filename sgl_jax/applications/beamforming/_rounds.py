@@ -72,42 +72,50 @@ class Rounds(NamedTuple):
     history: History
 
 
+def weigh(
+    setting: Setting, weighing: Weighing, powers: Float[Array, "N K"], number: Int[Array, ""]
+) -> Float[Array, "K n"]:
+    """Computes the costs of a round from the powers of the one before; the first has no weights."""
+    slope = weighing.penalty.slope_phi(powers + weighing.offsets[jnp.maximum(number - 1, 0)])
+    weighed = weighing.base + weighing.factor * slope
+    plain = 1.0 / setting.eta[:, None]
+    weighed = jnp.where(number == 0, plain, jnp.maximum(weighed, 1e-6 * plain))
+    return weighed.T @ setting.problem.block
+
+
+def take_round(
+    setting: Setting, weighing: Weighing, found: Rounds, number: Int[Array, ""]
+) -> Rounds:
+    """Solves for all allowed pairs once, at the costs of the powers found so far."""
+    problem = make_problem(setting, setting.allowed)
+    weighed = problem._replace(cost=weigh(setting, weighing, found.powers, number))
+    solved = solve_pairs(weighed, found.point, ROUGH)
+    powers = pair_powers(setting, solved.beams)
+    powers = jnp.where(jnp.isfinite(solved.upper), powers, found.powers)
+    history = record(found.history, number, setting, powers, solved.rank_gap)
+    return Rounds(powers, solved.point, found.count + solved.count, history)
+
+
 @jax.jit
 def reweigh(setting: Setting, weighing: Weighing) -> Rounds:
     """Solves for all allowed pairs again and again, each time at the costs of the powers found."""
-    problem = make_problem(setting, setting.allowed)
-    last = weighing.offsets.shape[0]
-
-    def costs(powers, number):
-        offset = weighing.offsets[jnp.maximum(number - 1, 0)]
-        slope = weighing.penalty.slope_phi(powers + offset)
-        weighed = weighing.base + weighing.factor * slope
-        plain = 1.0 / setting.eta[:, None]
-        weighed = jnp.where(number == 0, plain, jnp.maximum(weighed, 1e-6 * plain))
-        return weighed.T @ problem.block
+    offsets, last = weighing.offsets, weighing.offsets.shape[0]
 
     def going(carry):
-        _, _, number, move = carry
-        settled = (weighing.offsets[jnp.maximum(number - 2, 0)] <= weighing.offsets[-1]) & (
-            move < STILL
-        )
-        return (number <= last) & ~((number > 2) & settled)
+        _, number, move = carry
+        fallen = offsets[jnp.maximum(number - 2, 0)] <= offsets[-1]
+        return (number <= last) & ~((number > 2) & fallen & (move < STILL))
 
     def step(carry):
-        found, _, number, _ = carry
-        weighed = problem._replace(cost=costs(found.powers, number))
-        solved = solve_pairs(weighed, found.point, ROUGH)
-        powers = pair_powers(setting, solved.beams)
-        powers = jnp.where(jnp.isfinite(solved.upper), powers, found.powers)
-        move = jnp.sum(jnp.abs(powers - found.powers)) / jnp.maximum(jnp.sum(powers), 1e-300)
-        count = found.count + solved.count
-        history = record(found.history, number, setting, powers, solved.rank_gap)
-        return Rounds(powers, solved.point, count, history), powers, number + 1, move
+        found, number, _ = carry
+        new = take_round(setting, weighing, found, number)
+        move = jnp.sum(jnp.abs(new.powers - found.powers))
+        return new, number + 1, move / jnp.maximum(jnp.sum(new.powers), 1e-300)
 
     nothing = History(*([jnp.full(last + 1, jnp.nan)] * 3))
-    zero = jnp.zeros((), int)
-    begin = Rounds(jnp.ones_like(setting.pcomp), start(problem), zero, nothing)
-    found, *_ = jax.lax.while_loop(going, step, (begin, begin.powers, 0, jnp.asarray(jnp.inf)))
+    point = start(make_problem(setting, setting.allowed))
+    begin = Rounds(jnp.ones_like(setting.pcomp), point, jnp.zeros((), int), nothing)
+    found, *_ = jax.lax.while_loop(going, step, (begin, 0, jnp.asarray(jnp.inf)))
     return found
 
 

@@ -70,6 +70,49 @@ def bound_total(setting: Setting, tasking: Bool[Array, "N K"], point: Point) -> 
     return computing + jnp.maximum(jnp.max(lows), 0.0)
 
 
+def bound_changes(
+    setting: Setting,
+    best: Plan,
+    changes: Bool[Array, "M N K"],
+    tried: Bool[Array, " M"],
+    local: bool,
+) -> Float[Array, " M"]:
+    """Computes lower bounds of the totals of taskings; infinite for those that are out."""
+    taskings = (best.tasking[None] ^ changes) if local else changes
+    served = jnp.all(jnp.any(taskings, axis=1), axis=1)
+    inside = jnp.all(setting.allowed[None] | ~taskings, axis=(1, 2))
+    on = jnp.sum(changes & best.tasking[None], axis=(1, 2))
+    moved = (jnp.sum(changes, axis=(1, 2)) == 1) | (on == 1) | (not local)
+    lows = jax.vmap(lambda one: bound_total(setting, one, best.solved.point))(taskings)
+    return jnp.where(served & inside & moved & ~tried, lows, jnp.inf)
+
+
+def try_next(
+    setting: Setting,
+    best: Plan,
+    changes: Bool[Array, "M N K"],
+    tried: Bool[Array, " M"],
+    effort: Effort,
+    local: bool,
+) -> tuple[Plan, Bool[Array, " M"], Bool[Array, ""]]:
+    """Solves for the tasking of the lowest bound, if that is below the best total so far.
+
+    Returns:
+      The best plan, the taskings tried, and if there was one left to hope for.
+    """
+    lows = bound_changes(setting, best, changes, tried, local)
+    at = jnp.argmin(lows)
+    hopeful = lows[at] < best.total * (1.0 - BETTER)
+    tasking = (best.tasking ^ changes[at]) if local else changes[at]
+    point = start(make_problem(setting, tasking))._replace(u=best.solved.point.u)
+    cutoff = jnp.where(hopeful, best.total, -jnp.inf)
+    new = attempt(setting, tasking, point, effort, cutoff)
+    better = hopeful & (new.total < best.total * (1.0 - BETTER))
+    tried = tried.at[at].set(True)
+    tried = tried & ~better if local else tried
+    return choose(better, new, best)._replace(count=best.count + new.count), tried, hopeful
+
+
 @functools.partial(jax.jit, static_argnames="local")
 def search(
     setting: Setting,
@@ -89,32 +132,13 @@ def search(
       local: if candidates are neighbours of the best tasking so far.
     """
 
-    def bounds(best, tried):
-        taskings = (best.tasking[None] ^ changes) if local else changes
-        served = jnp.all(jnp.any(taskings, axis=1), axis=1)
-        inside = jnp.all(setting.allowed[None] | ~taskings, axis=(1, 2))
-        on = jnp.sum(changes & best.tasking[None], axis=(1, 2))
-        moved = (jnp.sum(changes, axis=(1, 2)) == 1) | (on == 1) | (not local)
-        lows = jax.vmap(lambda one: bound_total(setting, one, best.solved.point))(taskings)
-        return jnp.where(served & inside & moved & ~tried, lows, jnp.inf)
-
     def going(carry):
         best, _, left = carry
         return (left > 0) & jnp.isfinite(best.total)
 
     def step(carry):
         best, tried, left = carry
-        lows = bounds(best, tried)
-        at = jnp.argmin(lows)
-        hopeful = lows[at] < best.total * (1.0 - BETTER)
-        tasking = (best.tasking ^ changes[at]) if local else changes[at]
-        point = start(make_problem(setting, tasking))._replace(u=best.solved.point.u)
-        cutoff = jnp.where(hopeful, best.total, -jnp.inf)
-        new = attempt(setting, tasking, point, effort, cutoff)
-        better = hopeful & (new.total < best.total * (1.0 - BETTER))
-        tried = tried.at[at].set(True)
-        tried = tried & ~better if local else tried
-        best = choose(better, new, best)._replace(count=best.count + new.count)
+        best, tried, hopeful = try_next(setting, best, changes, tried, effort, local)
         return best, tried, jnp.where(hopeful, left - 1, 0)
 
     tried = jnp.zeros(changes.shape[0], bool)

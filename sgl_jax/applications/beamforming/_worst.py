@@ -114,8 +114,15 @@ def _secular(w, b):
     inside = (w[0] > tiny) & (jnp.sum((size / jnp.maximum(w, tiny)) ** 2) <= 1.0)
     t = jnp.where(inside, 0.0, t)
     x = jnp.where(w + t > tiny, -b / jnp.maximum(w + t, tiny), 0.0)
-    # What is missing to the sphere goes along the least eigenvector: the hard case, or rounding.
-    missing = jnp.where(inside, 0.0, 1.0 - jnp.sum(jnp.abs(x) ** 2))
+    return jnp.where(inside, x, _on_sphere(x)), t
+
+
+def _on_sphere(x):
+    """Moves a point in the ball to the sphere along the least eigenvector.
+
+    Nothing is missing but in the hard case of the trust region, or by rounding.
+    """
+    missing = 1.0 - jnp.sum(jnp.abs(x) ** 2)
     first = jnp.abs(x[0])
     phase = jnp.where(first > 0, x[0] / jnp.where(first > 0, first, 1.0), 1.0)
-    return x.at[0].set(phase * jnp.sqrt(jnp.maximum(first**2 + missing, 0.0))), t
+    return x.at[0].set(phase * jnp.sqrt(jnp.maximum(first**2 + missing, 0.0)))
