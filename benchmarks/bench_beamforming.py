@@ -1,11 +1,13 @@
 """Seconds of beamforming for many channels at once, beside a loop of conic solves.
 
-Every batch is one call under ``jax.vmap``, timed after a first one that compiles: reweighting for
-perfect channels, certified robust beams for all pairs, reweighting with DC end to end, and all of
-it with the local search. Where cvxpy and Clarabel are installed, the conic programs of the first
-channels are solved one by one in the same run; the ratio is that of seconds per channel. With
-``--table`` every method runs on the same channels, and its totals are compared with the best known
-of each. Draws are of settings of this library.
+Every batch is one call under ``jax.vmap``, timed after a first one that compiles: beams and
+reweighting for perfect channels, certified robust beams for all pairs, and reweighting with DC end
+to end. Where cvxpy and Clarabel are installed, the conic programs of the first channels are solved
+one by one in the same run; the ratio is that of seconds per channel.
+
+With ``--table`` nothing is timed: every method runs on the same channels, and its totals are
+compared with the best known of each; the powers on all pairs of the first channels are compared
+with the values of their conic programs. Draws are of settings of this library.
 
     python benchmarks/bench_beamforming.py [--lanes N] [--conic N] [--rounds N] [--table]
         [--sizes small,medium] [--results DIR]
@@ -88,23 +90,46 @@ def describe(out: bf.Solution) -> dict[str, Any]:
     }
 
 
-def time_conic(size: str, lanes: int, count: int) -> list[dict[str, Any]]:
-    """Solves the conic programs of the first feasible channels, one by one."""
-    nets, sets = draw_lanes(size, lanes)
+def time_conic(size: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Solves the conic programs of the first channels, one by one."""
     figures = []
     for name, robust in (("perfect channels", False), ("robust", True)):
-        times, values = [], []
-        for lane in range(count):
-            net, own = jax.tree.map(lambda leaf, at=lane: np.asarray(leaf[at]), (nets, sets))
-            if robust:
-                value, seconds = _conic.time_relaxation(net, own.center, own.root)
-            else:
-                value, seconds = _conic.time_perfect(net, own.center)
-            times.append(seconds)
-            values.append(value)
-        mean = statistics.mean(times)
-        figure = {"size": size, "job": f"{name}, one cvxpy solve", "lanes": count}
-        figures.append(figure | {"s_per_channel": mean, "values_w": values})
+        found = [
+            _conic.time_program(*one, robust=robust)
+            for one in take_lanes(size, options, options.conic)
+        ]
+        mean = statistics.mean(seconds for _, seconds in found)
+        figure = {"size": size, "job": f"{name}, one cvxpy solve", "lanes": options.conic}
+        figures.append(figure | {"s_per_channel": mean})
+        print(figures[-1], flush=True)
+    return figures
+
+
+def take_lanes(size: str, options: argparse.Namespace, count: int) -> list[tuple[Any, Any]]:
+    """Takes the first networks of a batch and their sets, as arrays of NumPy."""
+    lanes = draw_lanes(size, options.lanes)
+    return [jax.tree.map(lambda leaf, at=at: np.asarray(leaf[at]), lanes) for at in range(count)]
+
+
+def compare_conic(size: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Compares powers and bounds on all pairs with the values of conic programs."""
+    figures = []
+    for name, robust in (("perfect channels", False), ("robust", True)):
+        out = make_job(robust, {"method": "all_on"})(*draw_lanes(size, options.lanes))
+        found = take_lanes(size, options, options.conic)
+        values = np.array([_conic.time_program(*one, robust=robust)[0] for one in found])
+        count = len(values)
+        met, known = np.asarray(out.feasible)[:count], np.isfinite(values)
+        both = met & known
+        transmit, lower = (np.asarray(x)[:count] for x in (out.transmit_power, out.lower_bound))
+        figures.append(
+            {"size": size, "job": f"{name}, all pairs", "compared": int(both.sum())}
+            | {"both_infeasible": int(np.sum(~met & np.isposinf(values)))}
+            | {"unsolved_by_cvxpy": int(np.sum(np.isnan(values)))}
+            | {"other_verdicts": int(np.sum((met != known) & ~np.isnan(values)))}
+            | {"power_apart": [float(x) for x in (transmit / values - 1.0)[both]]}
+            | {"bound_apart": [float(x) for x in (lower / values - 1.0)[both]]}
+        )
         print(figures[-1], flush=True)
     return figures
 
@@ -123,20 +148,18 @@ def run_jobs(size: str, options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def run_table(size: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Runs every method on the same channels, and compares it with the best known of each."""
-    lanes, rows = draw_lanes(size, options.lanes), []
+    lanes, outs = draw_lanes(size, options.lanes), {}
     for name, given in TABLE.items():
-        out, _, later = time_job(make_job(True, given), lanes, 1)
-        rows.append((name, out, later))
-        print(f"{size} {name}: {later:.2f} s", flush=True)
-    totals = np.array([np.where(out.feasible, out.total_power, np.inf) for _, out, _ in rows])
-    best = totals.min(axis=0)
+        outs[name] = jax.block_until_ready(make_job(True, given)(*lanes))
+        print(f"{size} {name}", flush=True)
+    totals = np.array([np.where(out.feasible, out.total_power, np.inf) for out in outs.values()])
     solved = np.isfinite(totals).all(axis=0)
+    ratios = totals[:, solved] / totals[:, solved].min(axis=0)
     figures = []
-    for (name, out, later), total in zip(rows, totals, strict=True):
-        ratio = total[solved] / best[solved]
-        figure = {"size": size, "method": name, "lanes": options.lanes, "seconds": round(later, 3)}
-        figure |= {"compared": int(solved.sum()), "to_best_mean": float(ratio.mean())}
-        figure |= {"to_best_worst": float(ratio.max()), "best_in": int(np.sum(ratio <= 1.0001))}
+    for (name, out), ratio in zip(outs.items(), ratios, strict=True):
+        figure = {"size": size, "method": name, "lanes": options.lanes, "compared": ratio.size}
+        figure |= {"to_best_mean": float(ratio.mean()), "to_best_worst": float(ratio.max())}
+        figure |= {"best_in": int(np.sum(ratio <= 1.0001))}
         pairs = np.asarray(out.tasking).sum(axis=(1, 2))[solved]
         figures.append(figure | {"pairs_mean": float(pairs.mean())} | describe(out))
         print(figures[-1], flush=True)
@@ -148,19 +171,21 @@ def main() -> None:
     many = 100 if jax.default_backend() == "cpu" else 10_000
     parser.add_argument("--lanes", type=int, default=many, help="channels of a batch")
     parser.add_argument("--conic", type=int, default=5, help="conic solves to compare with (5)")
-    parser.add_argument("--rounds", type=int, default=3, help="timed calls of a batch (3)")
-    parser.add_argument("--table", action="store_true", help="compare all methods, too")
+    parser.add_argument("--rounds", type=int, default=2, help="timed calls of a batch (2)")
+    parser.add_argument("--table", action="store_true", help="compare methods, and time nothing")
     parser.add_argument("--sizes", default="small,medium", help="sizes of networks, by commas")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the record")
     options = parser.parse_args()
-    config = {"lanes": options.lanes, "rounds": options.rounds, "conic": options.conic}
+    config = {"lanes": options.lanes, "conic": options.conic}
+    config |= {} if options.table else {"rounds": options.rounds}
+    name = "beamforming_methods" if options.table else "beamforming"
+    measure, conic = (run_table, compare_conic) if options.table else (run_jobs, time_conic)
     figures: list[dict[str, Any]] = []
     for size in options.sizes.split(","):
-        figures += run_jobs(size, options)
-        figures += time_conic(size, options.lanes, options.conic) if _conic.HAVE else []
-        figures += run_table(size, options) if options.table else []
-        save("beamforming", config, figures, options.results)
-    print(save("beamforming", config, figures, options.results))
+        figures += measure(size, options)
+        figures += conic(size, options) if _conic.HAVE else []
+        saved = save(name, config, figures, options.results)
+    print(saved)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 import functools
 import itertools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jax.custom_batching import sequential_vmap
+from jaxtyping import Array, Bool, Float, Int
 
 from sgl_jax.applications.beamforming._engine import Effort
 from sgl_jax.applications.beamforming._problem import Point
@@ -70,47 +72,71 @@ def bound_total(setting: Setting, tasking: Bool[Array, "N K"], point: Point) -> 
     return computing + jnp.maximum(jnp.max(lows), 0.0)
 
 
-def bound_changes(
+class Progress(NamedTuple):
+    """A search under way.
+
+    Attributes:
+      best: the best plan so far.
+      tried: the changes that are of no use to it, (M,).
+      lows: lower bounds of the totals of all taskings, from the channels of the best plan, (M,).
+      stale: if the bounds are those of an earlier plan.
+      left: taskings that may still be solved for.
+    """
+
+    best: Plan
+    tried: Bool[Array, " M"]
+    lows: Float[Array, " M"]
+    stale: Bool[Array, ""]
+    left: Int[Array, ""]
+
+
+@sequential_vmap
+def refresh(
     setting: Setting,
-    best: Plan,
-    changes: Bool[Array, "M N K"],
-    tried: Bool[Array, " M"],
-    local: bool,
+    taskings: Bool[Array, "M N K"],
+    point: Point,
+    lows: Float[Array, " M"],
+    stale: Bool[Array, ""],
 ) -> Float[Array, " M"]:
-    """Computes lower bounds of the totals of taskings; infinite for those that are out."""
+    """Computes all bounds anew where a better plan was found; lanes take turns."""
+    again = lambda: jax.vmap(lambda one: bound_total(setting, one, point))(taskings)  # noqa: E731
+    return jax.lax.cond(stale, again, lambda: lows)
+
+
+def may_be_on(
+    setting: Setting, best: Plan, changes: Bool[Array, "M N K"], local: bool
+) -> tuple[Bool[Array, "M N K"], Bool[Array, " M"]]:
+    """Makes the taskings of all changes, and tells which of them are allowed."""
     taskings = (best.tasking[None] ^ changes) if local else changes
     served = jnp.all(jnp.any(taskings, axis=1), axis=1)
     inside = jnp.all(setting.allowed[None] | ~taskings, axis=(1, 2))
     on = jnp.sum(changes & best.tasking[None], axis=(1, 2))
     moved = (jnp.sum(changes, axis=(1, 2)) == 1) | (on == 1) | (not local)
-    lows = jax.vmap(lambda one: bound_total(setting, one, best.solved.point))(taskings)
-    return jnp.where(served & inside & moved & ~tried, lows, jnp.inf)
+    return taskings, served & inside & moved
 
 
 def try_next(
     setting: Setting,
-    best: Plan,
+    progress: Progress,
     changes: Bool[Array, "M N K"],
-    tried: Bool[Array, " M"],
     effort: Effort,
     local: bool,
-) -> tuple[Plan, Bool[Array, " M"], Bool[Array, ""]]:
-    """Solves for the tasking of the lowest bound, if that is below the best total so far.
-
-    Returns:
-      The best plan, the taskings tried, and if there was one left to hope for.
-    """
-    lows = bound_changes(setting, best, changes, tried, local)
-    at = jnp.argmin(lows)
-    hopeful = lows[at] < best.total * (1.0 - BETTER)
-    tasking = (best.tasking ^ changes[at]) if local else changes[at]
-    point = start(make_problem(setting, tasking))._replace(u=best.solved.point.u)
+) -> Progress:
+    """Solves for the tasking of the lowest bound, if that is below the best total so far."""
+    best, tried = progress.best, progress.tried
+    taskings, allowed = may_be_on(setting, best, changes, local)
+    lows = refresh(setting, taskings, best.solved.point, progress.lows, progress.stale)
+    open_lows = jnp.where(allowed & ~tried, lows, jnp.inf)
+    at = jnp.argmin(open_lows)
+    hopeful = open_lows[at] < best.total * (1.0 - BETTER)
+    point = start(make_problem(setting, taskings[at]))._replace(u=best.solved.point.u)
     cutoff = jnp.where(hopeful, best.total, -jnp.inf)
-    new = attempt(setting, tasking, point, effort, cutoff)
+    new = attempt(setting, taskings[at], point, effort, cutoff)
     better = hopeful & (new.total < best.total * (1.0 - BETTER))
     tried = tried.at[at].set(True)
     tried = tried & ~better if local else tried
-    return choose(better, new, best)._replace(count=best.count + new.count), tried, hopeful
+    best = choose(better, new, best)._replace(count=best.count + new.count)
+    return Progress(best, tried, lows, better, jnp.where(hopeful, progress.left - 1, 0))
 
 
 @functools.partial(jax.jit, static_argnames="local")
@@ -131,15 +157,8 @@ def search(
       effort: what a solution may cost.
       local: if candidates are neighbours of the best tasking so far.
     """
-
-    def going(carry):
-        best, _, left = carry
-        return (left > 0) & jnp.isfinite(best.total)
-
-    def step(carry):
-        best, tried, left = carry
-        best, tried, hopeful = try_next(setting, best, changes, tried, effort, local)
-        return best, tried, jnp.where(hopeful, left - 1, 0)
-
-    tried = jnp.zeros(changes.shape[0], bool)
-    return jax.lax.while_loop(going, step, (plan, tried, MOST))[0]
+    nothing = jnp.zeros(changes.shape[0])
+    begin = Progress(plan, nothing > 0, nothing, jnp.asarray(True), jnp.asarray(MOST))
+    going = lambda now: (now.left > 0) & jnp.isfinite(now.best.total)  # noqa: E731
+    step = lambda now: try_next(setting, now, changes, effort, local)  # noqa: E731
+    return jax.lax.while_loop(going, step, begin).best
