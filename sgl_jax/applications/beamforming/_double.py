@@ -41,7 +41,8 @@ def in_double(function: Callable[P, R]) -> Callable[P, R]:
 
 def _is_staged(tree: Any) -> bool:
     """True in a function that JAX compiles or differentiates; under ``vmap`` numbers are there."""
-    for leaf in [jnp.zeros(()), *jax.tree.leaves(tree)]:
+    leaves: list[Any] = [jnp.zeros(()), *jax.tree.leaves(tree)]
+    for leaf in leaves:
         while type(leaf).__name__ == "BatchTracer":  # which JAX does not export
             leaf = leaf.val
         if isinstance(leaf, jax.core.Tracer):

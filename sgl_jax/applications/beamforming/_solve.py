@@ -73,10 +73,18 @@ def solve(
 
     Beams for given pairs are certified: an iteration between beams and worst channels gives a
     bound and beams at every step, and an interior-point method for the relaxation of rank one
-    takes over where these do not meet. The arithmetic is in float64, whatever the flag of JAX
-    says, and so are the results; NumPy reads them, and JAX computes with them under
-    ``jax.enable_x64(True)``. The function can be mapped by ``jax.vmap``, compiled, and its powers
-    and margins differentiated in the targets and the sets, for the tasking that it finds.
+    takes over where these do not meet. If its relaxation is not of rank one, a difference of
+    convex functions leads it there, to beams that may cost more than the bound; both are reported.
+
+    The arithmetic is in float64, whatever the flag of JAX says, and so are the results; NumPy reads
+    them, and JAX computes with them under ``jax.enable_x64(True)``. ``jax.vmap`` needs no flag;
+    ``jax.jit``, ``jax.grad`` and the like around the function need it.
+
+    Derivatives are those for the tasking that is found. The powers have them in all numbers of the
+    network and the sets: by the envelope theorem, from the multipliers of targets and limits, they
+    are those of the least power, where the worst channels are unique (of the bound, where the rank
+    gap is not 0). The margins have them at fixed beams. Beams, tasking, bound, rank gap and counts
+    are constant to differentiation, and so is the choice of pairs.
 
     Args:
       net: the network.
@@ -88,7 +96,8 @@ def solve(
       tasking: pairs that may be on, (N, K); all by default. With ``"all_on"`` they are on.
 
     Raises:
-      ValueError: a shape does not fit, or a name or a penalty is unknown.
+      ValueError: a shape does not fit, a name or a penalty is unknown, or the function is compiled
+        or differentiated without 64-bit types.
 
     References:
       Yang, Shi, Yu and Ding, Energy-efficient processing and robust wireless cooperative
