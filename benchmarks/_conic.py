@@ -28,7 +28,7 @@ def time_program(net: Any, sets: Any, *, robust: bool) -> tuple[float, float]:
     mask = np.ones(np.shape(net.pcomp), bool)
     began = time.perf_counter()
     if robust:
-        value = conic.solve(conic.relaxed_program(net, sets, mask))
+        value, _ = conic.solve(conic.relaxed_program(net, sets, mask))
     else:
-        value = conic.solve(conic.perfect_program(net, sets.center, mask))
+        value, _ = conic.solve(conic.perfect_program(net, sets.center, mask))
     return value, time.perf_counter() - began

@@ -53,16 +53,33 @@ def perfect_program(net, channels, mask):
 
 
 def solve(problem):
-    """Solves a program; returns its value in W, infinite if it is infeasible, NaN if unsolved."""
+    """Solves a program.
+
+    Returns:
+      Its value in W, infinite if it is infeasible, NaN if it is unsolved, and how far the solution
+      may be from the optimum, by its violations of constraints times their multipliers.
+    """
     import cvxpy
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Clarabel calls most of these solutions inaccurate
+        warnings.simplefilter("ignore")  # of solutions that Clarabel itself calls inaccurate
         try:
             problem.solve(solver=cvxpy.CLARABEL)
         except cvxpy.SolverError:
-            return np.nan
-    return np.inf if problem.value is None else float(problem.value) * UNIT
+            return np.nan, np.inf
+    if problem.value is None or not np.isfinite(problem.value):
+        return np.inf, np.inf
+    error = sum(map(_effect, problem.constraints))
+    return float(problem.value) * UNIT, float(error) * UNIT
+
+
+def _effect(constraint):
+    """Bounds what the violation of a constraint changes in the value, to first order."""
+    violation = np.max(np.abs(constraint.violation()))
+    multiplier = constraint.dual_value
+    if np.ndim(multiplier) == 2:
+        return violation * np.trace(multiplier).real
+    return violation * sum(np.sum(np.abs(part)) for part in np.atleast_1d(multiplier))
 
 
 def _weight(net):

@@ -10,8 +10,6 @@ from sgl_jax.applications import beamforming as bf
 
 pytest.importorskip("cvxpy", reason="cvxpy is not installed")
 
-DRAWS = range(20)
-
 
 def draw(seed):
     """Draws a network, every fourth of them a medium one, its sets, and pairs of it at random."""
@@ -21,28 +19,24 @@ def draw(seed):
     return found.network, bf.learn_ellipsoids(found.samples), mask
 
 
+def agrees(out, program, tolerance):
+    """Tells if power and bound are the value of a program, as far as that is accurate."""
+    value, error = conic.solve(program)
+    if not np.isfinite(value):
+        return np.isnan(value) or not bool(out.feasible)
+    within = max(tolerance * value, error)
+    found = np.array([out.transmit_power, out.lower_bound])
+    return bool(out.feasible) and bool(np.all(np.abs(found - value) <= within))
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("seed", DRAWS)
-def test_robust_power_is_that_of_the_conic_program(seed):
+@pytest.mark.parametrize("seed", range(20))
+def test_power_on_given_pairs_is_that_of_the_conic_program(seed):
     net, sets, mask = draw(seed)
     out = bf.solve(net, sets, method="all_on", tasking=mask)
-    value = conic.solve(conic.relaxed_program(net, sets, mask))
-    assert bool(out.feasible) == np.isfinite(value)
-    if np.isfinite(value):
+    if bool(out.feasible):
         beams.check(net, sets, out)
-        assert float(out.transmit_power) == pytest.approx(value, rel=1e-5)
-        assert float(out.lower_bound) == pytest.approx(value, rel=1e-5)
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("seed", DRAWS)
-def test_power_for_perfect_channels_is_that_of_the_conic_program(seed):
-    net, sets, mask = draw(seed)
+    assert agrees(out, conic.relaxed_program(net, sets, mask), 1e-5)
     out = bf.solve(net, bf.perfect(sets.center), method="all_on", tasking=mask)
-    value = conic.solve(conic.perfect_program(net, sets.center, mask))
-    assert bool(out.feasible) == np.isfinite(value)
-    if np.isfinite(value):
-        assert float(out.transmit_power) == pytest.approx(value, rel=1e-6)
-        assert float(out.lower_bound) == pytest.approx(value, rel=1e-6)
+    assert agrees(out, conic.perfect_program(net, sets.center, mask), 1e-6)
