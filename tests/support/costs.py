@@ -206,6 +206,19 @@ def of_binarised() -> Rows:
     return rows
 
 
+def of_beamforming_methods() -> Rows:
+    """Total powers of the methods of beamforming, to the best known on the same channels."""
+    heads = ["method", "networks", "channels", "to best", "worst", "best in", "pairs"]
+    figures = [row for row in record("beamforming_methods")["figures"] if "method" in row]
+    rows = [heads]
+    for row in figures:
+        method, comma, search = row["method"].partition(",")
+        ratios = [f"{row[name]:.3f}" for name in ("to_best_mean", "to_best_worst")]
+        cells = [row["size"], f"{row['compared']}", *ratios, f"{row['best_in']}"]
+        rows.append([f"`{method}`{comma}{search}", *cells, f"{row['pairs_mean']:.1f}"])
+    return rows
+
+
 def of_networks() -> Rows:
     """Milliseconds of a step by compiler options, and as ratios to PyTorch's."""
     figures = record("networks")["figures"]
@@ -234,5 +247,6 @@ def of_costs() -> list[Rows]:
         of_many_on_a_cpu(),
         of_networks(),
         of_binarised(),
+        of_beamforming_methods(),
         *of_trainings(),
     ]
