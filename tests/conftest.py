@@ -36,7 +36,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Moves every other case of a test that has many into the second tier."""
+    """Moves most cases of a test that has many into later tiers."""
     thin(items)
 
 

@@ -12,28 +12,27 @@ TIERS = "not slow", "slow and not exhaustive"
 """The expressions of marks that select the first tier and the second."""
 
 MANY = 4
-"""Cases of a test from which on a tier leaves every other one to the next."""
+"""Cases of a test from which on a tier leaves some to the next: the first every other one."""
 
 VERY_MANY = 6
-"""Cases from which on the first tier keeps every third."""
+"""Cases from which on the first tier keeps every fourth."""
 
 
 def thin(items: Iterable[pytest.Item]) -> None:
     """Marks cases of tests with many as slow, but for the tests of documents.
 
-    Of tests with many slow cases every other one of these is exhaustive, too. Which of some
+    Of tests with many slow cases two of three of these are exhaustive, too. Which of some
     neighbours stays depends on the name of the test: so an entry of a catalogue meets some of the
     contracts in a tier, and a contract some of the entries.
     """
     every = [item for item in items if "documents" not in item.nodeid]
     first = [item for item in every if not item.get_closest_marker("slow")]
-    _leave(first, "slow", lambda count: 3 if count >= VERY_MANY else 2)
-    _leave([item for item in every if item.get_closest_marker("slow")], "exhaustive")
+    _leave(first, "slow", lambda count: 4 if count >= VERY_MANY else 2)
+    slow = [item for item in every if item.get_closest_marker("slow")]
+    _leave(slow, "exhaustive", lambda count: 3)
 
 
-def _leave(
-    items: Iterable[pytest.Item], mark: str, stride: Callable[[int], int] = lambda count: 2
-) -> None:
+def _leave(items: Iterable[pytest.Item], mark: str, stride: Callable[[int], int]) -> None:
     """Marks cases of tests with many, but for one of every stride."""
     for test, group in itertools.groupby(items, lambda item: item.nodeid.partition("[")[0]):
         cases = list(group)
