@@ -206,6 +206,20 @@ def of_binarised() -> Rows:
     return rows
 
 
+def of_scoring() -> Rows:
+    """Seconds of sparse optimal scoring, beside dense discriminant analysis."""
+    heads = ["data", "samples, features, classes", "path, s", "its CV, s", "dense, s", "its CV, s"]
+    rows = [heads]
+    for row in record("scoring")["figures"]:
+        sizes = ", ".join(f"{row[key]:,}" for key in ("samples", "features", "classes"))
+        times = [
+            starred(row[key], row.get(f"limit_{key}"), 2) if key in row else ""
+            for key in ("path_s", "cv_s", "lda_s", "lda_cv_s")
+        ]
+        rows.append([f"`{row['data']}`", sizes, *times])
+    return rows
+
+
 def of_beamforming_methods() -> Rows:
     """Total powers of the methods of beamforming, to the best known on the same channels."""
     heads = ["method", "networks", "channels", "to best", "worst", "best in", "pairs"]
@@ -247,6 +261,7 @@ def of_costs() -> list[Rows]:
         of_many_on_a_cpu(),
         of_networks(),
         of_binarised(),
+        of_scoring(),
         of_beamforming_methods(),
         *of_trainings(),
     ]
