@@ -4,7 +4,7 @@ Access points run inference tasks and beam the results to users, at little power
 and transmission, such that every user meets its target on all channels of a set. In the order in
 which data flow:
 
-- ``_double``, ``_tree``: float64 for a call, and values that are pytrees.
+- ``_double``: float64 for a call.
 - ``_units``, ``_network``: decibels at the edges; costs, limits and targets.
 - ``_order``, ``_ellipsoids``, ``_draws``: sets of channels, learned from samples; random networks.
 - ``_worst``: the worst channel of an ellipsoid for given beams, exactly.

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Num
 
+from sgl_jax.applications._trees import value_tree
 from sgl_jax.applications.beamforming._double import ArrayLike, in_double
 from sgl_jax.applications.beamforming._network import is_known
 from sgl_jax.applications.beamforming._order import find_order
-from sgl_jax.applications.beamforming._tree import value_tree
 
 
 __all__ = ["SHAPES", "Ellipsoids", "from_shapes", "learn_ellipsoids", "perfect"]

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.custom_batching import sequential_vmap
 from jaxtyping import Array, Bool, Complex, Float, Int
 
+from sgl_jax.applications._trees import choose
 from sgl_jax.applications.beamforming._problem import Point, Problem
 from sgl_jax.applications.beamforming._relaxation import Relaxed, relax
 from sgl_jax.applications.beamforming._saddle import iterate
@@ -156,7 +157,7 @@ def _lead(problem: Problem, rounds: Rounds, effort: Effort) -> Rounds:
         upper=jnp.minimum(found.upper, best.upper),
         count=best.count + 1,
     )
-    solved = jax.tree.map(lambda a, b: jnp.where(first, a, b), _bounded(solved, found), solved)
+    solved = choose(first, _bounded(solved, found), solved)
     apart = found.rank_gap > RANK_ONE
     weight = jnp.where(apart & ~first, GROWTH, 1.0) * rounds.weight
     moving = apart | (~first & (found.upper < best.upper * (1.0 - SETTLED)))

@@ -1,20 +1,32 @@
 """Networks: costs, limits and targets, and the checks of what a user gives."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sgl_jax.applications._trees import value_tree
 from sgl_jax.applications.beamforming._double import in_double
-from sgl_jax.applications.beamforming._tree import value_tree
 
 
 __all__ = ["Network", "is_known"]
 
-IMPLAUSIBLE_TARGET = 100.0  # 20 dB
-IMPLAUSIBLE_LIMIT = 20.0  # W; 20 dBm would be 0.1 W
+RANGES: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
+    "pcomp": (lambda x: x >= 0, "at least 0 W"),
+    "eta": (lambda x: (x > 0) & (x <= 1), "above 0 and at most 1"),
+    "pmax": (lambda x: x > 0, "above 0 W; dBm are converted by from_dbm"),
+    "gamma": (lambda x: x > 0, "above 0, as ratios; decibels are converted by from_db"),
+}
+"""Admissible numbers, and how an error says so, by attribute."""
+
+IMPLAUSIBLE = {
+    "gamma": (100.0, "target above 100 (20 dB)", "decibels, convert it by from_db"),
+    "pmax": (20.0, "limit above 20 W", "dBm, convert it by from_dbm"),
+}
+"""Largest usual numbers, and how a warning says so; 20 dBm would be 0.1 W."""
 
 
 def is_known(x: Any) -> bool:
@@ -102,25 +114,11 @@ def with_arrays(network: Network) -> None:
 
 def check_range(name: str, given: np.ndarray) -> None:
     """Refuses numbers out of their range, and warns of such as look like decibels."""
-    if name == "pcomp":
-        good, needed = given >= 0, "at least 0 W"
-    elif name == "eta":
-        good, needed = (given > 0) & (given <= 1), "above 0 and at most 1"
-    elif name == "pmax":
-        good, needed = given > 0, "above 0 W; dBm are converted by from_dbm"
-    else:
-        good, needed = given > 0, "above 0, as ratios; decibels are converted by from_db"
-    if not (np.all(good) and np.all(np.isfinite(given))):
+    is_good, needed = RANGES[name]
+    if not (np.all(is_good(given)) and np.all(np.isfinite(given))):
         raise ValueError(f"A network needs {name} {needed}, got {given.tolist()}.")
-    if name == "gamma" and np.any(given > IMPLAUSIBLE_TARGET):
+    most, what, advice = IMPLAUSIBLE.get(name, (np.inf, "", ""))
+    if np.any(given > most):
         warnings.warn(
-            f"A target above {IMPLAUSIBLE_TARGET:.0f} (20 dB) is unusual, got {np.max(given):g}: "
-            "if it is in decibels, convert it by from_db.",
-            stacklevel=6,
-        )
-    if name == "pmax" and np.any(given > IMPLAUSIBLE_LIMIT):
-        warnings.warn(
-            f"A limit above {IMPLAUSIBLE_LIMIT:.0f} W is unusual, got {np.max(given):g}: if it is "
-            "in dBm, convert it by from_dbm.",
-            stacklevel=6,
+            f"A {what} is unusual, got {np.max(given):g}: if it is in {advice}.", stacklevel=6
         )

@@ -10,7 +10,7 @@ from sgl_jax.applications.beamforming._duality import scale_powers
 from sgl_jax.applications.beamforming._worst import channels_at, find_worst
 
 
-__all__ = ["Point", "Problem", "find_loads", "price_of", "repair"]
+__all__ = ["Point", "Problem", "find_loads", "pattern_of", "price_of", "repair"]
 
 REPAIRS = 4
 SLACK = 5e-7  # of the limits, relative
@@ -50,6 +50,11 @@ class Point(NamedTuple):
     u: Complex[Array, "K m"]
     prices: Float[Array, " K"]
     limits: Float[Array, " N"]
+
+
+def pattern_of(problem: Problem) -> Float[Array, "K n n"]:
+    """Marks the entries of the lifted beams of pairs that are on by 1."""
+    return problem.mask[:, :, None] * problem.mask[:, None]
 
 
 def price_of(problem: Problem, beams: Complex[Array, "K n"]) -> Float[Array, ""]:

@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float
 
+from sgl_jax.applications._trees import choose
 from sgl_jax.applications.beamforming._cone import Iterate, Lifted, hermitian, inner, spread
 from sgl_jax.applications.beamforming._linear import invert_lower
 from sgl_jax.applications.beamforming._newton import gap_of, residuals, take_step
-from sgl_jax.applications.beamforming._problem import Problem, repair
+from sgl_jax.applications.beamforming._problem import Problem, pattern_of, repair
 from sgl_jax.applications.beamforming._saddle import serve, start
 from sgl_jax.applications.beamforming._worst import signs
 
@@ -66,7 +67,7 @@ def lift(problem: Problem, pull: Complex[Array, "K n n"]) -> tuple[Lifted, Array
     scaled = problem.root / rho[:, None, None]
     maps = jnp.concatenate([scaled, problem.center[:, :, None]], axis=2) * jnp.sqrt(power)
     turn = jnp.concatenate([jnp.ones_like(problem.center.real), -(rho**2)[:, None]], axis=1)
-    pattern = problem.mask[:, :, None] * problem.mask[:, None]
+    pattern = pattern_of(problem)
     diagonal = jnp.where(problem.mask > 0, problem.cost / price, 1.0)
     cost = diagonal[:, :, None] * jnp.eye(n)[None] + pull * pattern / price
     data = Lifted(
@@ -121,7 +122,7 @@ def interior(data: Lifted, tolerance: Any) -> tuple[Iterate, Bool[Array, ""]]:
         at, kept, best, steps, _ = carry
         new = take_step(data, at)
         error = error_of(data, new)
-        kept = jax.tree.map(lambda a, b: jnp.where(error < best, a, b), new, kept)
+        kept = choose(error < best, new, kept)
         return new, kept, jnp.minimum(error, best), steps + 1, error
 
     at = first(data)
@@ -148,7 +149,7 @@ def needed_prices(
     prices: Float[Array, " K"],
 ) -> Float[Array, " K"]:
     """Computes the prices at which every user would just meet its target on its mixture."""
-    pattern = problem.mask[:, :, None] * problem.mask[:, None]
+    pattern = pattern_of(problem)
     others = (1.0 - jnp.eye(len(prices))) * prices[None]
     interference = jnp.einsum("kl,lij->kij", others, spread_y) * pattern
     factor = jnp.linalg.cholesky(hermitian(interference + jax.vmap(jnp.diag)(metric)))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 import sgl_jax as sgl
+from sgl_jax.applications._trees import choose
 from sgl_jax.applications.beamforming._engine import ROUGH, Effort, solve_pairs
 from sgl_jax.applications.beamforming._problem import Point
 from sgl_jax.applications.beamforming._saddle import start
@@ -14,7 +15,6 @@ from sgl_jax.applications.beamforming._setting import (
     Plan,
     Setting,
     attempt,
-    choose,
     make_problem,
     pair_powers,
 )

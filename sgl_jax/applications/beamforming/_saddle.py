@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int
 
+from sgl_jax.applications._trees import choose
 from sgl_jax.applications.beamforming._duality import (
     Uplink,
     ascend,
@@ -95,7 +96,7 @@ def move(problem: Problem, point: Point) -> Point:
     new = Point(u, prices, limits)
     good = jnp.all(jnp.isfinite(prices)) & jnp.all(jnp.isfinite(limits))
     good = good & jnp.all(jnp.isfinite(jnp.abs(u)))
-    return jax.tree.map(lambda a, b: jnp.where(good, a, b), new, point)
+    return choose(good, new, point)
 
 
 def certify(problem: Problem, state: Certified) -> Certified:
@@ -111,7 +112,7 @@ def certify(problem: Problem, state: Certified) -> Certified:
     halved = (upper - lower) < 0.5 * gap
     return Certified(
         point,
-        jax.tree.map(lambda a, b: jnp.where(higher, a, b), point, state.best),
+        choose(higher, point, state.best),
         jnp.where(better, beams, state.beams),
         upper,
         lower,

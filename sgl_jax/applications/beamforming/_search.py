@@ -10,6 +10,7 @@ import numpy as np
 from jax.custom_batching import sequential_vmap
 from jaxtyping import Array, Bool, Float, Int
 
+from sgl_jax.applications._trees import choose
 from sgl_jax.applications.beamforming._engine import Effort
 from sgl_jax.applications.beamforming._problem import Point
 from sgl_jax.applications.beamforming._saddle import bound, serve, start
@@ -17,7 +18,6 @@ from sgl_jax.applications.beamforming._setting import (
     Plan,
     Setting,
     attempt,
-    choose,
     make_problem,
 )
 

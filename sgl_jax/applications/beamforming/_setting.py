@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int
 
@@ -81,8 +80,3 @@ def attempt(
     computing = jnp.sum(jnp.where(tasking, setting.pcomp, 0.0))
     solved = solve_pairs(make_problem(setting, tasking), point, effort, cutoff - computing)
     return Plan(tasking, solved, solved.upper + computing, solved.count)
-
-
-def choose(flag: Bool[Array, ""], new, old):
-    """Takes one of two trees."""
-    return jax.tree.map(lambda a, b: jnp.where(flag, a, b), new, old)

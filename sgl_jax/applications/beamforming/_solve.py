@@ -8,14 +8,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 import sgl_jax as sgl
+from sgl_jax.applications._trees import value_tree
 from sgl_jax.applications.beamforming._double import ArrayLike, in_double
 from sgl_jax.applications.beamforming._ellipsoids import Ellipsoids
 from sgl_jax.applications.beamforming._methods import METHODS, REWEIGHTED, improve, slope_weighing
 from sgl_jax.applications.beamforming._network import Network, is_known
-from sgl_jax.applications.beamforming._problem import find_loads
+from sgl_jax.applications.beamforming._problem import find_loads, price_of
 from sgl_jax.applications.beamforming._rounds import History, reweigh
-from sgl_jax.applications.beamforming._setting import Plan, Setting, make_setting
-from sgl_jax.applications.beamforming._tree import value_tree
+from sgl_jax.applications.beamforming._setting import Plan, Setting, make_problem, make_setting
 from sgl_jax.applications.beamforming._worst import find_worst, signs
 
 
@@ -114,13 +114,12 @@ def solve(
       >>> print(f"{float(out.transmit_power):.4f} W, bound {float(out.lower_bound):.4f} W")
       2.0632 W, bound 2.0632 W
     """
-    allowed = check(net, sets, method, penalty, tasking)
-    penalty = sgl.LogSum(1.0, gamma=1e-4) if penalty is None else penalty
-    setting = jax.lax.stop_gradient(make_setting(net, sets, allowed))
-    plan = METHODS[method](setting, penalty)
+    setting, penalty = prepare(net, sets, method, penalty, tasking)
+    constant = jax.lax.stop_gradient(setting)
+    plan = METHODS[method](constant, penalty)
     if local_search:
-        plan = improve(setting, plan, method)
-    return report(make_setting(net, sets, allowed), plan)
+        plan = improve(constant, plan, method)
+    return report(setting, plan)
 
 
 @in_double
@@ -140,10 +139,18 @@ def history(net: Network, sets: Ellipsoids, *, penalty: Any = None) -> History:
       >>> rounds.pairs.shape
       (17,)
     """
-    allowed = check(net, sets, "reweighted", penalty, None)
-    penalty = sgl.LogSum(1.0, gamma=1e-4) if penalty is None else penalty
-    setting = jax.lax.stop_gradient(make_setting(net, sets, allowed))
+    setting, penalty = prepare(net, sets, "reweighted", penalty, None)
+    setting = jax.lax.stop_gradient(setting)
     return reweigh(setting, slope_weighing(setting, penalty)).history
+
+
+def prepare(
+    net: Network, sets: Ellipsoids, method: str, penalty: Any, tasking: Any
+) -> tuple[Setting, Any]:
+    """Checks what a user gives; returns the setting and the penalty."""
+    allowed = check(net, sets, method, penalty, tasking)
+    penalty = sgl.LogSum(1.0, gamma=1e-4) if penalty is None else penalty
+    return make_setting(net, sets, allowed), penalty
 
 
 def check_method(method: str, penalty: Any) -> None:
@@ -189,12 +196,11 @@ def report(setting: Setting, plan: Plan) -> Solution:
     """Computes all figures from the beams, with the derivatives of the powers and margins."""
     problem, solved = setting.problem, jax.lax.stop_gradient(plan.solved)
     known = jnp.isfinite(plan.total)
-    mask = plan.tasking.T.astype(float) @ problem.block
-    beams = jnp.where(known, solved.beams, 0.0) * mask
+    beams = jnp.where(known, solved.beams, 0.0) * make_problem(setting, plan.tasking).mask
     margin = find_worst(problem.center, problem.root, beams, problem.gamma).margin
     loads = find_loads(problem, beams)
     held = jnp.all(margin >= 1.0 - TOLERANCE) & jnp.all(loads <= problem.pmax * (1.0 + TOLERANCE))
-    transmit = jnp.sum(problem.cost * jnp.abs(beams) ** 2)
+    transmit = price_of(problem, beams)
     change = lagrangian(setting, solved, beams)
     transmit = jax.lax.stop_gradient(transmit) + change - jax.lax.stop_gradient(change)
     computing = jnp.sum(jnp.where(plan.tasking, setting.pcomp, 0.0))
@@ -218,7 +224,10 @@ def lagrangian(setting: Setting, solved: Any, beams: Complex[Array, "K n"]) -> F
     received = jnp.einsum("kia,li->kal", maps.conj(), beams)
     powers = jnp.einsum("kal,kab,kbl->kl", received.conj(), solved.mixture, received).real
     margins = jnp.sum(signs(problem.gamma) * powers, axis=1)
-    over = jnp.sum(jnp.abs(beams) ** 2 @ problem.block.T, axis=0) - problem.pmax
-    cost = jnp.sum(problem.cost * jnp.abs(beams) ** 2)
-    total = cost + jnp.sum(solved.prices * (1.0 - margins)) + jnp.sum(solved.limits * over)
+    over = find_loads(problem, beams) - problem.pmax
+    total = (
+        price_of(problem, beams)
+        + jnp.sum(solved.prices * (1.0 - margins))
+        + jnp.sum(solved.limits * over)
+    )
     return jnp.where(jnp.isfinite(solved.upper), total, 0.0)

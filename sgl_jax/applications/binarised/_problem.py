@@ -1,9 +1,8 @@
 """The contract of a problem: arrays with or without lanes, and a coarse gradient."""
 
 import abc
-import dataclasses
 import math
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -12,29 +11,7 @@ from jaxtyping import Array, Float
 from sgl_jax.applications.binarised._forms import form_of
 
 
-__all__ = ["Problem", "check_filter", "check_numbers", "problem"]
-
-T = TypeVar("T")
-
-
-@dataclass_transform(frozen_default=True)
-def problem(cls: type[T]) -> type[T]:
-    """Makes a class a frozen dataclass, and a pytree of the arrays that ``ranks`` names."""
-    cls = dataclasses.dataclass(frozen=True)(cls)
-    arrays = tuple(cls.ranks)  # pyrefly: ignore
-    static = [f.name for f in dataclasses.fields(cls) if f.name not in arrays]  # pyrefly: ignore
-
-    def flatten(tree):
-        return tuple(tuple(getattr(tree, name) for name in names) for names in (arrays, static))
-
-    def unflatten(values, leaves):
-        tree = object.__new__(cls)
-        for name, value in zip((*arrays, *static), (*leaves, *values), strict=True):
-            object.__setattr__(tree, name, value)
-        return tree
-
-    jax.tree_util.register_pytree_node(cls, flatten, unflatten)
-    return cls
+__all__ = ["Problem", "check_filter", "check_numbers"]
 
 
 class Problem(abc.ABC):

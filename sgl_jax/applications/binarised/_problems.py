@@ -5,15 +5,16 @@ from typing import Any, ClassVar
 import jax
 from jaxtyping import Array, Float, Key
 
+from sgl_jax.applications._trees import value_tree
 from sgl_jax.applications.binarised import _population
 from sgl_jax.applications.binarised._network import coarse_gradient, draw, squared_loss
-from sgl_jax.applications.binarised._problem import Problem, check_filter, check_numbers, problem
+from sgl_jax.applications.binarised._problem import Problem, check_filter, check_numbers
 
 
 __all__ = ["Batches", "Population", "Sample"]
 
 
-@problem
+@value_tree(static=("k", "proxy", "factor"), kw_only=False)
 class Population(Problem):
     r"""The population: all that Gaussian inputs say about a true filter.
 
@@ -79,7 +80,7 @@ class Population(Problem):
         return _population.potential(w, self.w_star, self.k, self.proxy, self.factor)
 
 
-@problem
+@value_tree(static=("proxy", "factor"), kw_only=False)
 class Sample(Problem):
     """A sample that stays: every update takes the coarse gradient over all of it.
 
@@ -137,7 +138,7 @@ class Sample(Problem):
         return coarse_gradient(w, self.x, self.y, self.proxy, self.factor)
 
 
-@problem
+@value_tree(static=("n", "k", "proxy", "factor"), kw_only=False)
 class Batches(Problem):
     """Batches that are drawn anew for every update.
 
