@@ -3,10 +3,11 @@
 Beside them is scikit-learn's linear discriminant analysis with automatic shrinkage, which has no
 zeros: one fit, and its cross-validation on the same folds up to 1,000 features. ``limit`` is the
 time of a prototype of the same path in NumPy, where there is one: one start for each discriminant,
-while here all starts are tried. The data sets are those that scikit-learn ships and, with
-``--data``, files ``NAME.npz`` of a folder, with arrays ``X_train`` and ``y_train``; the published
-ones of spectra and heartbeats have limits. The last row has 100,000 features of 200 samples, and
-the memory of its path as a multiple of that of the samples.
+as in ``one_start_path_s`` and ``one_start_cv_s``, while all starts are tried by default. The data
+sets are those that scikit-learn ships and, with ``--data``, files ``NAME.npz`` of a folder, with
+arrays ``X_train`` and ``y_train``; the published ones of spectra and heartbeats have limits. The
+last row has 100,000 features of 200 samples, and the memory of its path as a multiple of that of
+the samples.
 
     python benchmarks/bench_scoring.py [--rounds N] [--data FOLDER] [--only NAME]
 """
@@ -27,7 +28,11 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sgl_jax.applications.scoring import SparseOptimalScoringCV, scoring_path
+from sgl_jax.applications.scoring import (
+    SparseOptimalScoring,
+    SparseOptimalScoringCV,
+    scoring_path,
+)
 
 
 FOLDS = {"oliveoil": 4}
@@ -95,6 +100,8 @@ def measure(name: str, samples: Samples, rounds: int) -> dict[str, Any]:
     calls = {
         "path_s": lambda: scoring_path(x, y),
         "cv_s": lambda: SparseOptimalScoringCV(cv=folds).fit(x, y),
+        "one_start_path_s": lambda: scoring_path(x, y, SparseOptimalScoring(n_starts=1)),
+        "one_start_cv_s": lambda: SparseOptimalScoringCV(n_starts=1, cv=folds).fit(x, y),
         "lda_s": lambda: dense.fit(x, y),
     }
     if x.shape[1] <= SMALL:

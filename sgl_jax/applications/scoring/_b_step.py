@@ -120,6 +120,26 @@ def respond(
         near = np.union1d(near, find_live(problem, terms, x, NEAR))
 
 
+class Point(NamedTuple):
+    """A residual of Newton's method, with the coefficients there.
+
+    Attributes:
+      residual: the residual.
+      x: the correlations of the columns with it, times 2 / n.
+      live: the nonzero entries, ascending.
+      coefficients: their values.
+      columns: the columns of the derivative; see :class:`Curvature`.
+      gap: difference of the two sides of the equation.
+    """
+
+    residual: Float[np.ndarray, "r"]
+    x: Float[np.ndarray, "p"]
+    live: Int[np.ndarray, "k"]
+    coefficients: Float[np.ndarray, "k"]
+    columns: Float[np.ndarray, "r m"]
+    gap: Float[np.ndarray, "r"]
+
+
 def _respond(
     problem: Problem,
     terms: Terms,
@@ -129,19 +149,32 @@ def _respond(
 ) -> Response:
     """Solves for the residual by Newton's method."""
     enough, before, steps = ACCURACY * np.abs(target).max(initial=1.0), np.inf, 0
+    point = _visit(problem, terms, target, residual, x)
     while True:
-        live, coefficients, fitted, columns = _linearise(problem, terms, x)
-        curvature = _factorise(columns, problem.n * problem.gamma)
-        gap = residual + fitted - target
-        worst = np.abs(gap).max(initial=0.0)
+        curvature = _factorise(point.columns, problem.n * problem.gamma)
+        worst = np.abs(point.gap).max(initial=0.0)
         rounding = worst <= 1e4 * enough and worst >= 0.5 * before
         if worst <= enough or rounding or steps == STEPS:
-            return Response(residual, live, coefficients, curvature)
+            return Response(point.residual, point.live, point.coefficients, curvature)
         before, steps = worst, steps + 1
-        step = -curvature.solve(gap)
+        step = -curvature.solve(point.gap)
         moved = 2.0 / problem.n * (problem.x.T @ step)
-        size = _search(problem, terms, (residual - target, step), (x, moved), gap @ step)
-        residual, x = residual + size * step, x + size * moved
+        full = _visit(problem, terms, target, point.residual + step, point.x + moved)
+        size = _search(problem, terms, target, point, (step, moved), full.gap @ step)
+        ahead = point.residual + size * step, point.x + size * moved
+        point = full if size == 1.0 else _visit(problem, terms, target, *ahead)
+
+
+def _visit(
+    problem: Problem,
+    terms: Terms,
+    target: Float[np.ndarray, "r"],
+    residual: Float[np.ndarray, "r"],
+    x: Float[np.ndarray, "p"],
+) -> Point:
+    """Computes the coefficients at a residual, and the difference of the two sides."""
+    live, coefficients, fitted, columns = _linearise(problem, terms, x)
+    return Point(residual, x, live, coefficients, columns, residual + fitted - target)
 
 
 def _linearise(
@@ -150,7 +183,7 @@ def _linearise(
     """Finds the nonzero coefficients, what they add up to, and the columns of their derivative."""
     b = soft(x, terms.entry)
     if terms.group is None:
-        live = np.flatnonzero(b)
+        live = b.nonzero()[0]
         coefficients, columns = b[live] / (2.0 * problem.gamma), problem.x[:, live]
         return live, coefficients, columns @ coefficients, columns
     norms = group_norms(b, problem.starts)
@@ -175,15 +208,25 @@ def _factorise(columns: Float[np.ndarray, "r m"], scale: float) -> Curvature:
     return Curvature(columns, dpotrf(gram.T, lower=1, overwrite_a=1)[0] if count else gram, scale)
 
 
-def _search(problem, terms, residuals, x, slope) -> float:
-    """Finds a step at which the slope of the convex function along a line is nearly zero."""
-    (rest, step), (start, moved) = residuals, x
+def _search(problem, terms, target, point, moves, at_full) -> float:
+    """Finds a step at which the slope of the convex function along a line is nearly zero.
+
+    Args:
+      problem: the data.
+      terms: the weights of the penalty.
+      target: the scores of the samples.
+      point: where the line starts.
+      moves: the whole step of the residual, and that of the correlations.
+      at_full: the slope after the whole step.
+    """
+    (step, moved), rest = moves, point.residual - target
 
     def slope_at(size):
-        b = shrink(problem, terms, start + size * moved)
+        b = shrink(problem, terms, point.x + size * moved)
         return step @ (rest + size * step) + 0.5 * problem.n * (moved @ b)
 
-    low, at_low, high, at_high = 0.0, slope, 1.0, slope_at(1.0)
+    slope = point.gap @ step
+    low, at_low, high, at_high = 0.0, slope, 1.0, at_full
     while at_high < 0.5 * slope:
         low, at_low, high = high, at_high, 2.0 * high
         at_high = slope_at(high)

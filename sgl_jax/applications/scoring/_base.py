@@ -27,6 +27,7 @@ from sgl_jax.applications.scoring._settings import (
     find_groups,
     find_penalty,
     find_priors,
+    find_starts,
 )
 from sgl_jax.applications.scoring._strength import Strength
 
@@ -46,6 +47,7 @@ class Prepared(NamedTuple):
       labels: the group of each column; ``None`` without groups.
       problem: the data as the solver has them.
       count: number of discriminants.
+      n_starts: how many fixed starts each discriminant has at most; ``None`` for all.
     """
 
     x: np.ndarray
@@ -56,6 +58,7 @@ class Prepared(NamedTuple):
     labels: Int[np.ndarray, "p"] | None
     problem: Problem
     count: int
+    n_starts: int | None
 
 
 class Discriminants(
@@ -153,7 +156,8 @@ class Discriminants(
             starts = np.searchsorted(labels[order], np.arange(labels.max() + 1))
         columns = measure_columns(x, self.standardize)
         problem = make_problem(x, codes, columns, order, starts, float(self.gamma))
-        return Prepared(x, classes, codes, columns, order, labels, problem, count)
+        most = find_starts(self.n_starts)
+        return Prepared(x, classes, codes, columns, order, labels, problem, count, most)
 
     def _adopt(self, prepared: Prepared, found: list[Discriminant]) -> None:
         """Takes over the discriminants that were found."""

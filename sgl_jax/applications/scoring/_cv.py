@@ -33,6 +33,7 @@ class SparseOptimalScoringCV(Discriminants):
       prediction: ``"lda"`` or ``"centroid"``.
       priors: probabilities of the classes for ``"lda"``.
       standardize: divide each feature by its standard deviation.
+      n_starts: how many scores each search starts from at most; all by default.
       tol: a larger ``kkt_`` gives a ``ConvergenceWarning``.
       fractions: how many strengths there are, or themselves, as fractions of the largest.
       smallest: the last one of so many.
@@ -73,6 +74,7 @@ class SparseOptimalScoringCV(Discriminants):
         prediction="lda",
         priors=None,
         standardize=True,
+        n_starts=None,
         tol=1e-8,
         fractions=20,
         smallest=0.01,
@@ -88,6 +90,7 @@ class SparseOptimalScoringCV(Discriminants):
         self.prediction = prediction
         self.priors = priors
         self.standardize = standardize
+        self.n_starts = n_starts
         self.tol = tol
         self.fractions = fractions
         self.smallest = smallest
@@ -117,8 +120,9 @@ class SparseOptimalScoringCV(Discriminants):
         largest = find_largest(prepared.problem, relative_strength(self))
         strength = relative_strength(self).times(largest * self.fraction_)
         self.lam_, self.group_lam_ = strength.lam, strength.group_lam
+        model = strength.model(prepared.problem)
         self._adopt(
-            prepared, fit(prepared.problem, strength.model(prepared.problem), prepared.count)
+            prepared, fit(prepared.problem, model, prepared.count, n_starts=prepared.n_starts)
         )
         self._warn()
         return self

@@ -41,6 +41,9 @@ class SparseOptimalScoring(Discriminants):
         the nearest centroid, which has no probabilities.
       priors: probabilities of the classes for ``"lda"``; their shares of the samples by default.
       standardize: divide each feature by its standard deviation. Means are always subtracted.
+      n_starts: how many scores the search of a discriminant starts from at most: eigenvectors of
+        the ridge, the strongest first, then the strongest feature and group; all by default. Along
+        a path the scores of the strength before are one more.
       tol: a larger ``kkt_`` gives a ``ConvergenceWarning``.
 
     Attributes:
@@ -88,6 +91,7 @@ class SparseOptimalScoring(Discriminants):
         prediction="lda",
         priors=None,
         standardize=True,
+        n_starts=None,
         tol=1e-8,
     ):
         self.n_components = n_components
@@ -99,6 +103,7 @@ class SparseOptimalScoring(Discriminants):
         self.prediction = prediction
         self.priors = priors
         self.standardize = standardize
+        self.n_starts = n_starts
         self.tol = tol
 
     def fit(self, X: Any, y: Any) -> "SparseOptimalScoring":
@@ -114,7 +119,8 @@ class SparseOptimalScoring(Discriminants):
         x, y = self._validate(X, y)
         prepared = self._prepare(x, y)
         strength = self._strength()
-        found = fit(prepared.problem, strength.model(prepared.problem), prepared.count)
+        model = strength.model(prepared.problem)
+        found = fit(prepared.problem, model, prepared.count, n_starts=prepared.n_starts)
         self._adopt(prepared, found)
         self._warn()
         return self

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from sgl_jax.applications.scoring._models import Model
 from sgl_jax.applications.scoring._problem import Problem
 from sgl_jax.applications.scoring._refine import find_violation, refine
-from sgl_jax.applications.scoring._starts import list_starts, ridge_matrix
+from sgl_jax.applications.scoring._starts import list_starts
 from sgl_jax.applications.scoring._theta_step import Point, complement, evaluate, full
 
 
@@ -58,7 +58,11 @@ class Discriminant(NamedTuple):
 
 
 def fit(
-    problem: Problem, model: Model, count: int, before: list[Discriminant] | None = None
+    problem: Problem,
+    model: Model,
+    count: int,
+    before: list[Discriminant] | None = None,
+    n_starts: int | None = None,
 ) -> list[Discriminant]:
     """Finds the discriminants, each given those before it.
 
@@ -66,14 +70,15 @@ def fit(
       problem: the data.
       model: the penalty.
       count: number of discriminants.
-      before: the discriminants of a strength nearby, to start from.
+      before: the discriminants of a strength nearby, to start from, too.
+      n_starts: how many fixed starts each discriminant has at most; all by default.
     """
     root = np.sqrt(problem.shares)
     basis = complement(root) / root[:, None]
-    ridge, found = ridge_matrix(problem), []
+    found = []
     for k in range(count):
         known = before[k].starts if before is not None else []
-        begun = _begin(problem, model, basis, list_starts(problem, ridge, basis), known)
+        begun = _begin(problem, model, basis, list_starts(problem, basis, n_starts), known)
         ends, steps = _climb(problem, model, problem.y @ basis, begun)
         best = ends[0]
         for end in ends[1:]:
@@ -81,7 +86,8 @@ def fit(
         done = _finish(problem, model, basis, best)
         starts = [Start(basis @ point.z, point.response.residual) for point in begun]
         starts = [*starts[: len(starts) - (len(known) > 1)], Start(*_end(basis, best))]
-        found.append(done._replace(steps=steps, starts=starts if len(begun) > 1 else starts[-1:]))
+        starts = starts if basis.shape[1] > 1 else starts[-1:]
+        found.append(done._replace(steps=steps, starts=starts))
         basis = basis @ complement(best.z)
     return found
 

@@ -99,7 +99,7 @@ def follow(
     blank.n_features_in_ = prepared.x.shape[1]
     for fraction in fractions:
         one, here = copy.copy(blank), strength.times(largest * float(fraction))
-        found = fit(problem, here.model(problem), prepared.count, found)
+        found = fit(problem, here.model(problem), prepared.count, found, prepared.n_starts)
         one.lam, one.group_lam = here.lam, here.group_lam
         one._adopt(prepared, found)
         fitted.append(one)

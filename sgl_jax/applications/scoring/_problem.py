@@ -40,6 +40,8 @@ class Problem(NamedTuple):
       pull: :math:`W`.
       n: number of samples.
       gamma: strength of the ridge, > 0.
+      ridge: the matrix of the quadratic form in :math:`\theta` that is 1 minus the least objective
+        without a penalty but the ridge.
       starts: where each group begins; without groups every column is one.
     """
 
@@ -49,6 +51,7 @@ class Problem(NamedTuple):
     pull: Float[np.ndarray, "p K"]
     n: int
     gamma: float
+    ridge: Float[np.ndarray, "K K"]
     starts: Int[np.ndarray, "G"]
 
     @property
@@ -110,4 +113,12 @@ def make_problem(
         standard, reduced = np.asfortranarray(triangle), basis.T @ indicator
     else:
         reduced = indicator
-    return Problem(standard, reduced, indicator.mean(0), pull, n, gamma, starts)
+    ridge = _ridge_matrix(standard, reduced, n, gamma)
+    return Problem(standard, reduced, indicator.mean(0), pull, n, gamma, ridge, starts)
+
+
+def _ridge_matrix(x, y, n, gamma) -> Float[np.ndarray, "K K"]:
+    gram = x @ x.T
+    fitted = gram @ np.linalg.solve(gram + n * gamma * np.eye(len(gram)), y)
+    matrix = y.T @ fitted / n
+    return 0.5 * (matrix + matrix.T)

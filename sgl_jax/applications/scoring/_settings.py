@@ -18,6 +18,7 @@ __all__ = [
     "find_groups",
     "find_penalty",
     "find_priors",
+    "find_starts",
 ]
 
 RANGES = {
@@ -64,6 +65,16 @@ def find_count(n_components: Any, classes: int) -> int:
             f"classes, got {n_components!r}."
         )
     return int(n_components)
+
+
+def find_starts(n_starts: Any) -> int | None:
+    """Finds the most starts of a discriminant; ``None`` stands for all."""
+    if n_starts is None:
+        return None
+    whole = isinstance(n_starts, int | np.integer) and not isinstance(n_starts, bool)
+    if not whole or n_starts < 1:
+        raise ValueError(f"n_starts has to be an integer >= 1, or None for all, got {n_starts!r}.")
+    return int(n_starts)
 
 
 def find_penalty(penalty: Any) -> sgl.NormPenalty:

@@ -6,16 +6,7 @@ from jaxtyping import Float
 from sgl_jax.applications.scoring._problem import Problem
 
 
-__all__ = ["list_starts", "pull_norms", "ridge_matrix"]
-
-
-def ridge_matrix(problem: Problem) -> Float[np.ndarray, "K K"]:
-    """Computes the matrix whose quadratic form is ``h`` without a penalty but the ridge."""
-    scale = problem.n * problem.gamma
-    gram = problem.x @ problem.x.T
-    fitted = gram @ np.linalg.solve(gram + scale * np.eye(len(gram)), problem.y)
-    matrix = problem.y.T @ fitted / problem.n
-    return 0.5 * (matrix + matrix.T)
+__all__ = ["list_starts", "pull_norms"]
 
 
 def pull_norms(
@@ -41,18 +32,18 @@ def pull_norms(
 
 
 def list_starts(
-    problem: Problem, ridge: Float[np.ndarray, "K K"], basis: Float[np.ndarray, "K m"]
+    problem: Problem, basis: Float[np.ndarray, "K m"], most: int | None = None
 ) -> list[Float[np.ndarray, "m"]]:
     """Lists all eigenvectors of the ridge, the strongest first, and the strongest feature or group.
 
     Args:
       problem: the data.
-      ridge: the result of :func:`ridge_matrix`.
       basis: the free scores.
+      most: how many of them count; all by default.
     """
     if basis.shape[1] == 1:
         return [np.ones(1)]
-    vectors = np.linalg.eigh(basis.T @ ridge @ basis)[1]
+    vectors = np.linalg.eigh(basis.T @ problem.ridge @ basis)[1]
     grouped = len(problem.starts) < problem.x.shape[1]
     blocks = [problem.ungrouped, problem] if grouped else [problem]
     found = [*vectors.T[::-1]]
@@ -60,4 +51,4 @@ def list_starts(
         norms, directions = pull_norms(block, basis)
         best = directions[np.argmax(norms)]
         found += [best] if best.any() else []
-    return found
+    return found[:most]

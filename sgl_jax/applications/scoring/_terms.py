@@ -68,7 +68,7 @@ def find_live(
 ) -> Int[np.ndarray, "k"]:
     """Finds the entries, or all of the groups, that have coefficients by a share of the weights."""
     if terms.group is None:
-        return np.flatnonzero(np.abs(x) > share * terms.entry)
+        return (np.abs(x) > share * terms.entry).nonzero()[0]
     norms = group_norms(soft(x, share * terms.entry), problem.starts)
     return np.flatnonzero(np.repeat(norms > share * terms.group, problem.sizes))
 

@@ -14,6 +14,7 @@ with the curvature :math:`H` of the step of the coefficients, so that Newton's m
 takes over where alternation is slow.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -63,11 +64,20 @@ class Point(NamedTuple):
     steps: int
 
     @property
+    def is_pulled(self) -> bool:
+        """True if the coefficients prefer some scores to others that are free.
+
+        False in one dimension, where scores differ by the sign alone, and for coefficients that are
+        zero, or mere rounding.
+        """
+        return len(self.z) > 1 and len(self.response.live) > 0 and bool(self.pull.any())
+
+    @property
     def gap(self) -> float:
         """Distance of the scores from those that are optimal for the coefficients."""
-        if len(self.z) == 1 or not len(self.response.live):
-            return 0.0  # two scores that differ by the sign, or any
-        return float(np.linalg.norm(_normalised(self.pull) - self.z))
+        if not self.is_pulled:
+            return 0.0
+        return _length(_normalised(self.pull) - self.z)
 
 
 def complement(z: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m m-1"]:
@@ -129,17 +139,17 @@ def ascend(
       close: length of a step of Newton's method after which the search ends.
     """
     radius = LONGEST
-    while len(point.z) > 1 and len(point.response.live) and point.steps < STEPS:
+    while point.is_pulled and point.steps < STEPS:
         solved = point.response.curvature.solve(free)
         step, concave = _newton(problem, point, free, solved)
         power = _normalised(point.pull) - point.z
-        length = float(np.linalg.norm(step))
+        length = _length(step)
         shortened = step * min(1.0, radius / length) if length > 0 else step
-        safe = radius <= np.linalg.norm(power)
+        safe = radius <= _length(power)
         goal = _normalised(point.z + (power if safe else shortened))
         ahead = point.response.residual + solved @ (goal - point.z)
         tried = evaluate(problem, terms, free, goal, ahead, point.steps + 1)
-        moved = float(np.linalg.norm(goal - point.z))
+        moved = _length(goal - point.z)
         if not safe and not _is_better(tried, point):
             if concave and moved <= TINY:
                 break
@@ -158,7 +168,11 @@ def _is_better(tried: Point, point: Point) -> bool:
 
 
 def _normalised(z: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
-    return z / np.linalg.norm(z)
+    return z / _length(z)
+
+
+def _length(z: Float[np.ndarray, "m"]) -> float:
+    return math.sqrt(z @ z)
 
 
 def _newton(

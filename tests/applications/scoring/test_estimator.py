@@ -159,6 +159,8 @@ REFUSED = {
     "gamma": ({"gamma": 0}, "gamma has to be a finite number > 0, got 0"),
     "text": ({"lam": "much"}, "lam has to be a finite number >= 0, got 'much'"),
     "components": ({"n_components": 3}, "n_components has to be an integer from 1 to 2"),
+    "starts": ({"n_starts": 0}, "n_starts has to be an integer >= 1, or None for all, got 0"),
+    "many starts": ({"n_starts": True}, "n_starts has to be an integer >= 1, or None for all"),
     "penalty": ({"penalty": "scadd"}, "penalty has to be one of capped_l1"),
     "convex": ({"penalty": sgl.ElasticNet(1.0)}, "concave in the magnitude, got"),
     "prediction": ({"prediction": "qda"}, "prediction has to be one of centroid, lda, got 'qda'"),

@@ -31,6 +31,24 @@ def test_path_is_as_good_as_single_fits():
         assert one.kkt_.max() < 1e-10
 
 
+def test_fewer_starts_are_stationary_and_no_better():
+    x, y = oracle.load("iris")
+    paths = {
+        most: scoring_path(x, y, SparseOptimalScoring(gamma=0.01, n_starts=most), fractions=12)
+        for most in (1, 2, None)
+    }
+    for one in paths[1].estimators:
+        assert one.kkt_.max() <= 1e-8
+    firsts = {
+        most: np.array([one.objective_[0] for one in path.estimators])
+        for most, path in paths.items()
+    }
+    assert np.all(firsts[2] <= firsts[1] + 1e-10)
+    assert np.all(firsts[None] <= firsts[2] + 1e-10)
+    tried = {most: sum(e.n_iter_[0] for e in path.estimators) for most, path in paths.items()}
+    assert tried[1] < tried[2] < tried[None]
+
+
 def test_path_starts_at_nothing_and_counts_features_and_groups():
     labels = np.arange(13) % 4
     settings = SparseOptimalScoring(lam=0, group_lam=1, groups=labels)
