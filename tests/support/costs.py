@@ -1,19 +1,14 @@
 """The tables of ``benchmarks/README.md``, from the records in ``benchmarks/results``."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
-from support.measured import RESULTS, Record, Rows, record
+from support.application_costs import of_applications
+from support.measured import RESULTS, Record, Rows, record, starred
 from support.trainings import of_trainings
 
 
 NETWORKS = {"resnet56_projection": "ResNet-56", "wrn28_10": "WRN-28-10", "vgg16": "VGG-16"}
-
-
-def starred(value: float, limit: float | None, digits: int) -> str:
-    """A figure, with a star if it is over its limit."""
-    return f"{value:.{digits}f}{'*' if value > (limit or math.inf) else ''}"
 
 
 def selected(figures: Iterable[Record], **values: Any) -> list[Record]:
@@ -196,43 +191,6 @@ def of_many_on_a_cpu() -> Rows:
     return rows
 
 
-def of_binarised() -> Rows:
-    """Seconds of many runs of the binarised network, beside NumPy."""
-    rows = [["many runs of the binarised network", "runs", "seconds", "ratio"]]
-    names = {"fit": "`fit`, one call", "loop": "NumPy, a loop", "arrays": "NumPy, all at once"}
-    for row in record("binarised")["figures"]:
-        cells = [f"{row['lanes']:,}", f"{row['median_s']:.2f}", f"{row['ratio']:.1f}"]
-        rows.append([names[row["candidate"]], *cells])
-    return rows
-
-
-def of_scoring() -> Rows:
-    """Seconds of sparse optimal scoring, beside dense discriminant analysis."""
-    both = ["path, s", "its CV, s"]
-    keys = ("path_s", "cv_s", "one_start_path_s", "one_start_cv_s", "lda_s", "lda_cv_s")
-    heads = [*both, *(f"one start: {head}" for head in both), "dense, s", "its CV, s"]
-    rows = [["data", "samples, features, classes", *heads]]
-    for row in record("scoring")["figures"]:
-        sizes = ", ".join(f"{row[key]:,}" for key in ("samples", "features", "classes"))
-        limits = {f"one_start_{key}": row.get(f"limit_{key}") for key in ("path_s", "cv_s")}
-        times = [starred(row[key], limits.get(key), 2) if key in row else "" for key in keys]
-        rows.append([f"`{row['data']}`", sizes, *times])
-    return rows
-
-
-def of_beamforming_methods() -> Rows:
-    """Total powers of the methods of beamforming, to the best known on the same channels."""
-    heads = ["method", "networks", "channels", "to best", "worst", "best in", "pairs"]
-    figures = [row for row in record("beamforming_methods")["figures"] if "method" in row]
-    rows = [heads]
-    for row in figures:
-        method, comma, search = row["method"].partition(",")
-        ratios = [f"{row[name]:.3f}" for name in ("to_best_mean", "to_best_worst")]
-        cells = [row["size"], f"{row['compared']}", *ratios, f"{row['best_in']}"]
-        rows.append([f"`{method}`{comma}{search}", *cells, f"{row['pairs_mean']:.1f}"])
-    return rows
-
-
 def of_networks() -> Rows:
     """Milliseconds of a step by compiler options, and as ratios to PyTorch's."""
     figures = record("networks")["figures"]
@@ -260,8 +218,6 @@ def of_costs() -> list[Rows]:
         of_many(),
         of_many_on_a_cpu(),
         of_networks(),
-        of_binarised(),
-        of_scoring(),
-        of_beamforming_methods(),
+        *of_applications(),
         *of_trainings(),
     ]
