@@ -27,6 +27,23 @@ def of_scoring() -> Rows:
     return rows
 
 
+def of_beamforming() -> Rows:
+    """Seconds of beamforming for many channels in one call, beside conic programs one by one."""
+    figures = record("beamforming")["figures"]
+    conic = {
+        (row["size"], row["job"].partition(",")[0]): row["s_per_channel"]
+        for row in figures
+        if "cvxpy" in row["job"]
+    }
+    rows = [["networks", "job", "channels", "seconds", "a channel, ms", "conic, ms", "ratio"]]
+    for row in (row for row in figures if "cvxpy" not in row["job"]):
+        each = row["s_per_channel"]
+        other = conic[row["size"], row["job"].partition(",")[0]]
+        times = [f"{row['seconds']:.2f}", f"{1e3 * each:.2f}", f"{1e3 * other:.1f}"]
+        rows.append([row["size"], row["job"], f"{row['lanes']}", *times, f"{other / each:.0f}"])
+    return rows
+
+
 def of_beamforming_methods() -> Rows:
     """Total powers of the methods of beamforming, to the best known on the same channels."""
     heads = ["method", "networks", "channels", "to best", "worst", "best in", "pairs"]
@@ -42,4 +59,4 @@ def of_beamforming_methods() -> Rows:
 
 def of_applications() -> list[Rows]:
     """Every table of applications."""
-    return [of_binarised(), of_scoring(), of_beamforming_methods()]
+    return [of_binarised(), of_scoring(), of_beamforming_methods(), of_beamforming()]

@@ -128,8 +128,9 @@ def _finish(problem: Problem, model: Model, basis, point: Point) -> Discriminant
     """Fixes the last digits, the sign and the certificate."""
     theta = basis @ point.z
     terms = model.terms(problem, full(problem, point.response))
-    b = refine(problem, terms, problem.y @ theta, point.response)
-    kkt, _ = find_violation(problem, model.terms(problem, b), problem.y @ theta, b)
+    b, kkt = refine(problem, terms, problem.y @ theta, point.response)
+    if not model.convex:  # the convex penalty that touches it has moved
+        kkt, _ = find_violation(problem, model.terms(problem, b), problem.y @ theta, b)
     largest = np.argmax(np.abs(b))
     sign = np.copysign(1.0, b[largest] if b[largest] != 0.0 else theta[0])
     is_global = model.convex and len(point.z) == 1

@@ -14,10 +14,13 @@ __all__ = ["find_violation", "refine"]
 STEPS = 4
 """Most steps of Newton's method on the support."""
 
+ROUNDING = 1e-14
+"""Violation below which no step is taken."""
+
 
 def refine(
     problem: Problem, terms: Terms, target: Float[np.ndarray, "r"], response: Response
-) -> Float[np.ndarray, "p"]:
+) -> tuple[Float[np.ndarray, "p"], float]:
     """Takes Newton steps on the support as long as they make the violation smaller.
 
     Args:
@@ -27,17 +30,19 @@ def refine(
       response: the coefficients, but for rounding.
 
     Returns:
-      The coefficients of all columns.
+      The coefficients of all columns, and their violation.
     """
     b = full(problem, response)
     kkt, left = find_violation(problem, terms, target, b)
     for _ in range(STEPS):
+        if kkt <= ROUNDING:
+            break
         moved = b + _newton(problem, terms, response, b, left)
         better, rest = find_violation(problem, terms, target, moved)
         if not better < kkt or np.any((moved == 0.0) != (b == 0.0)):
             break
         b, kkt, left = moved, better, rest
-    return b
+    return b, kkt
 
 
 def find_violation(
