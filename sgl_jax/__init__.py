@@ -40,7 +40,13 @@ from sgl_jax.groups import (
     by_neuron as by_neuron,
     by_tree as by_tree,
 )
-from sgl_jax.metrics import live_groups as live_groups, objective as objective, sparsity as sparsity
+from sgl_jax.metrics import (
+    live_groups as live_groups,
+    objective as objective,
+    read_levels as read_levels,
+    sparsity as sparsity,
+    storage as storage,
+)
 from sgl_jax.penalties import *
 from sgl_jax.regularizers import (
     Regularizer as Regularizer,
@@ -109,12 +115,14 @@ __all__ = [
     "prox",
     "proximal",
     "ramp",
+    "read_levels",
     "save_compact",
     "scale_strengths",
     "sgl_transform",
     "sparse_params",
     "sparsity",
     "splitting_gap",
+    "storage",
     "warmup",
 ]
 __all__ += algorithms.__all__

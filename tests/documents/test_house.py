@@ -64,6 +64,7 @@ WINGS = (
     "cli",
     "compaction",
     "data",
+    "metrics",
     "models",
     "runs",
     "train",

@@ -1,9 +1,4 @@
-r"""Metrics: exact counts of zeros and of live groups, and the objective.
-
-A zero is a number that equals zero. The paper's own code calls a weight zero if its magnitude is
-under :math:`10^{-5}`, and a neuron dead if its mean magnitude is at most that; those figures are
-reported beside the exact ones, never instead of them.
-"""
+"""Exact counts of zeros and of live groups, and the objective."""
 
 import functools
 from collections.abc import Sequence

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sgl_jax as sgl
-from sgl_jax.metrics import _count
+from sgl_jax.metrics._zeros import _count
 
 
 KERNEL = np.ones((2, 1, 2, 3), np.float32)
