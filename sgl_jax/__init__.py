@@ -18,6 +18,7 @@ from sgl_jax.compaction import (
 from sgl_jax.compaction.artifacts import (
     EXPORTERS as EXPORTERS,
     export as export,
+    load_archive as load_archive,
     load_compact as load_compact,
     save_compact as save_compact,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "keep_support",
     "lam_max",
     "live_groups",
+    "load_archive",
     "load_compact",
     "objective",
     "optimality",

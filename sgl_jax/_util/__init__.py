@@ -2,6 +2,7 @@
 
 - ``typing``: names of the types in signatures;
 - ``pytree``: frozen dataclasses as pytrees, and one normalised name per leaf;
+- ``levels``: arrays whose entries are integers times one interval, as these integers;
 - ``numerics``: arithmetic that several proximal operators share;
 - ``xla``: ways to write arithmetic of which XLA makes fewer passes over memory;
 - ``docstrings``: first lines and descriptions of parameters, read off docstrings;

@@ -5,11 +5,10 @@ under :math:`10^{-5}`, and a neuron dead if its mean magnitude is at most that; 
 reported beside the exact ones, never instead of them.
 
 - ``_zeros``: counts of zeros and of live groups, and the objective;
-- ``_levels``: interval and codes of arrays whose entries are on levels;
 - ``_storage``: the storage of a network, by every definition in use.
 """
 
-from sgl_jax.metrics._levels import Codes as Codes, read_levels as read_levels
+from sgl_jax._util.levels import Codes as Codes, read_levels as read_levels
 from sgl_jax.metrics._storage import Storage as Storage, storage as storage
 from sgl_jax.metrics._zeros import (
     PAPER_TOLERANCE as PAPER_TOLERANCE,

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from sgl_jax._util.levels import read_levels
 from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.typing import Params, Path
-from sgl_jax.metrics._levels import read_levels
 
 
 __all__ = ["Storage", "storage"]
@@ -45,7 +45,7 @@ class Storage(NamedTuple):
 
     @property
     def rates(self) -> dict[str, float]:
-        """How many times smaller, by each definition: the figures that must not be mixed."""
+        """The factors by which it is smaller, by definition: figures that must not be mixed."""
         bits = 32 * self.weights
         sizes = {
             "weights, before compaction": (self.weights, self.kept_before),

@@ -30,7 +30,17 @@ def run_safetensors(path, apply, params, x):
     return found.apply(found.params, x)
 
 
-RUN = {"stablehlo": run_stablehlo, "onnx": run_onnx, "safetensors": run_safetensors}
+def run_sgl(path, apply, params, x):
+    small = sgl.compact(apply, params, x[:1])
+    return small.apply(sgl.load_archive(path, small.params), x)
+
+
+RUN = {
+    "stablehlo": run_stablehlo,
+    "onnx": run_onnx,
+    "safetensors": run_safetensors,
+    "sgl": run_sgl,
+}
 
 
 def needs(name):
@@ -98,7 +108,9 @@ def test_an_onnx_model_with_other_answers_is_refused(tmp_path, networks):
 @pytest.mark.parametrize("ending", ["", ".pt", ".ONNX"])
 def test_an_unknown_ending_is_refused(tmp_path, networks, ending):
     path = tmp_path / f"small{ending}"
-    with pytest.raises(ValueError, match=r"\.onnx, \.safetensors, \.stablehlo, got") as error:
+    with pytest.raises(
+        ValueError, match=r"\.onnx, \.safetensors, \.sgl, \.stablehlo, got"
+    ) as error:
         sgl.export(path, networks["float32"][3])
     assert_sentence(error, path)
     assert snapshot(tmp_path) == {}

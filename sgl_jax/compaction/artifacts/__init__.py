@@ -9,6 +9,7 @@ from typing import Any
 
 from sgl_jax._util.safetensors import import_safetensors
 from sgl_jax.compaction import Compacted
+from sgl_jax.compaction.artifacts._biases import round_biases as round_biases
 from sgl_jax.compaction.artifacts._folder import (
     load_compact as load_compact,
     make_write_error as make_write_error,
@@ -22,6 +23,11 @@ from sgl_jax.compaction.artifacts.safetensors import (
     export_safetensors as export_safetensors,
     load_safetensors as load_safetensors,
 )
+from sgl_jax.compaction.artifacts.sgl import (
+    export_sgl as export_sgl,
+    load_archive as load_archive,
+    measure_archive as measure_archive,
+)
 from sgl_jax.compaction.artifacts.stablehlo import (
     export_stablehlo as export_stablehlo,
     import_stablehlo,
@@ -34,16 +40,21 @@ __all__ = [
     "export",
     "export_onnx",
     "export_safetensors",
+    "export_sgl",
     "export_stablehlo",
+    "load_archive",
     "load_compact",
     "load_safetensors",
     "make_write_error",
+    "measure_archive",
+    "round_biases",
     "save_compact",
 ]
 
 EXPORTERS: dict[str, Callable[[Path, Compacted], None]] = {
     "onnx": export_onnx,
     "safetensors": export_safetensors,
+    "sgl": export_sgl,
     "stablehlo": export_stablehlo,
 }
 """Formats by name, which is the ending of their files."""
@@ -51,6 +62,7 @@ EXPORTERS: dict[str, Callable[[Path, Compacted], None]] = {
 PACKAGES: dict[str, Callable[[], Any]] = {
     "onnx": import_onnx,
     "safetensors": import_safetensors,
+    "sgl": lambda: None,
     "stablehlo": import_stablehlo,
 }
 """Imports the packages of a format, by its name."""
@@ -75,6 +87,8 @@ def export(path: str | Path, network: Compacted) -> None:
       ``onnxruntime.InferenceSession(path).run(None, {"input0": images})``.
     - ``.safetensors`` has the parameters by path; :func:`load_safetensors` makes a network of
       them again.
+    - ``.sgl`` has the parameters by path, those on levels in very few bytes;
+      :func:`~sgl_jax.load_archive` reads them.
 
     Args:
       path: of the file; one that is there is replaced.

@@ -10,7 +10,8 @@ In the order in which data flow:
   for those that left;
 - ``_attempts``: makes narrow modules and compares them with the full one;
 - ``_keeping``: the fewest arrays that have to stay where a narrow module does not work;
-- ``_compact_module``: :func:`compact_module`, which takes these steps.
+- ``_compact_module``: :func:`compact_module`, which takes these steps;
+- ``_filling``: :func:`fill_module`, a module with arrays that were stored, such as narrow ones.
 """
 
 from sgl_jax.compaction.flax._compact_module import (
@@ -18,7 +19,8 @@ from sgl_jax.compaction.flax._compact_module import (
     compact_module as compact_module,
     narrow_module as narrow_module,
 )
+from sgl_jax.compaction.flax._filling import fill_module as fill_module
 from sgl_jax.compaction.flax._sizes import SIZES as SIZES, resize as resize
 
 
-__all__ = ["SIZES", "CompactedModule", "compact_module", "narrow_module", "resize"]
+__all__ = ["SIZES", "CompactedModule", "compact_module", "fill_module", "narrow_module", "resize"]

@@ -8,9 +8,9 @@ import numpy as np
 from sgl_jax._util.typing import ArrayLike
 
 
-__all__ = ["LARGEST", "Codes", "read_levels"]
+__all__ = ["LARGEST_CODE", "Codes", "read_levels"]
 
-LARGEST = 1 << 10
+LARGEST_CODE = 1 << 10
 """Largest magnitude of a code."""
 
 
@@ -72,7 +72,7 @@ def read_levels(array: ArrayLike) -> Codes | None:
     values = np.unique(np.abs(exact[exact != 0]))
     if not len(values):
         return Codes(np.float32(1.0), np.zeros(entries.shape, np.int32))
-    if len(values) > LARGEST or not np.isfinite(values[-1]):
+    if len(values) > LARGEST_CODE or not np.isfinite(values[-1]):
         return None
     interval = _find_interval(values, entries.dtype)
     if interval is None:
@@ -97,7 +97,7 @@ def _find_interval(values: np.ndarray, dtype: np.dtype) -> np.float32 | None:
 
 def _fits(interval: np.float32, values: np.ndarray, dtype: np.dtype) -> bool:
     codes = np.rint(values / np.float64(interval))
-    if codes[-1] > LARGEST:
+    if codes[-1] > LARGEST_CODE:
         return False
     return np.array_equal(_multiply(interval, codes).astype(dtype).astype(np.float64), values)
 
@@ -109,7 +109,7 @@ def _find_ranges(values: np.ndarray, dtype: np.dtype) -> tuple[np.ndarray, np.nd
     every other magnitude narrows by the code that is nearest, or empties.
     """
     half = _half_spacings(values, dtype)
-    codes = np.arange(1.0, np.floor(LARGEST * values[0] / values[-1]) + 1)
+    codes = np.arange(1.0, np.floor(LARGEST_CODE * values[0] / values[-1]) + 1)
     low, high = (values[0] - half[0]) / codes, (values[0] + half[0]) / codes
     for value, error in zip(values[1:], half[1:], strict=True):
         nearest = np.rint(value / ((low + high) / 2))
