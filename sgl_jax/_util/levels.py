@@ -13,6 +13,9 @@ __all__ = ["LARGEST_CODE", "Codes", "read_levels"]
 LARGEST_CODE = 1 << 10
 """Largest magnitude of a code."""
 
+SOME = 16 * LARGEST_CODE
+"""Entries to look at first."""
+
 
 class Codes(NamedTuple):
     """An array on levels: the interval times a code, at every entry.
@@ -68,6 +71,8 @@ def read_levels(array: ArrayLike) -> Codes | None:
     entries = np.asarray(array)
     if not jnp.issubdtype(entries.dtype, jnp.floating):
         return None
+    if len(np.unique(np.abs(entries.ravel()[:SOME]))) > LARGEST_CODE + 1:
+        return None  # known from a few entries, where there are many
     exact = entries.astype(np.float64)
     values = np.unique(np.abs(exact[exact != 0]))
     if not len(values):

@@ -25,6 +25,11 @@ def _show_number(found: Moments, seeds: int) -> str:
     return f"{found.mean:,.0f}"
 
 
+def _show_rate(found: Moments, seeds: int) -> str:
+    del seeds
+    return f"{found.mean:,.1f}"
+
+
 COLUMNS: dict[str, tuple[str, Callable[[Moments, int], str]]] = {
     "error": ("error %", _show_error),
     "sparse_error": ("of copy %", _show_error),
@@ -34,6 +39,11 @@ COLUMNS: dict[str, tuple[str, Callable[[Moments, int], str]]] = {
     "groups_paper": ("<1e-5 %", _show_percent),
     "flops": ("FLOPs %", _show_percent),
     "bytes": ("bytes", _show_number),
+    "kept_rate": ("weights ×", _show_rate),
+    "data_rate": ("data ×", _show_rate),
+    "indexed_rate": ("indexed ×", _show_rate),
+    "file_bytes": ("file bytes", _show_number),
+    "file_rate": ("file ×", _show_rate),
     "seconds": ("s", _show_number),
 }
 """Title and form of the figures, by name."""
@@ -43,6 +53,13 @@ CAPTION = (
     "splitting, which has the zeros. 0: exactly zero in the copy, or in the weights where there is "
     "none; <1e-5: in the trained weights. FLOPs and bytes: left without dead channels."
 )
+
+ON_LEVELS = (
+    " Of networks on levels, without dead channels and as factors of float32: weights ×: all "
+    "weights over those kept; data ×: bits of the values of the kept weights alone; indexed ×: "
+    "with a relative index for each; file: an archive with everything in it, biases too."
+)
+"""Added to the caption of a table that has these columns."""
 
 
 SHORT = ("error", "weights", "groups", "flops")
@@ -70,7 +87,8 @@ def _tabulate(task: str, summaries: Sequence[Summary], shown: Iterable[str]) -> 
     few, many = (pick(each.seeds for each in summaries) for pick in (min, max))
     over = f"{few} to {many} runs" if few < many else f"{many} runs" if many > 1 else "1 run"
     columns = ("method", "setting", *(COLUMNS[name][0] for name in names))
-    return Grid(task, columns, rows, f"Mean ± standard deviation over {over}. {CAPTION}")
+    more = ON_LEVELS if "file_bytes" in names else ""
+    return Grid(task, columns, rows, f"Mean ± standard deviation over {over}. {CAPTION}{more}")
 
 
 def _show(summary: Summary, name: str) -> str:
@@ -127,6 +145,7 @@ SPECIAL: Mapping[str, str] = {
     **{char: rf"\{char}" for char in "&%$#_{}"},
     "<": "$<$",
     "±": r"$\pm$",
+    "×": r"$\times$",
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",

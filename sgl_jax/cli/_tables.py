@@ -7,11 +7,19 @@ from rich.table import Table
 from rich.text import Text
 
 from sgl_jax.compaction import Report
+from sgl_jax.metrics import Storage
 from sgl_jax.runs.costs import Cost
 from sgl_jax.runs.records import Record
 
 
-__all__ = ["PENALISED", "add_share", "tabulate_compaction", "tabulate_costs", "tabulate_records"]
+__all__ = [
+    "PENALISED",
+    "add_share",
+    "tabulate_compaction",
+    "tabulate_costs",
+    "tabulate_records",
+    "tabulate_storage",
+]
 
 
 PENALISED = "penalised"
@@ -134,3 +142,34 @@ def tabulate_compaction(report: Report) -> Group:
     for change in report.changes:
         table.add_row(*change)
     return Group(*([table] if report.changes else []), *map(Text, report.notes))
+
+
+def tabulate_storage(storage: Storage | None) -> Group:
+    """Tabulates the storage of a network on levels by every definition; nothing for another.
+
+    Args:
+      storage: the storage.
+    """
+    if storage is None:
+        return Group()
+    table = Table(title="Storage on levels")
+    for title in ("", "size", "times smaller"):
+        table.add_column(title, justify="right" if title else "left", no_wrap=True)
+    sizes = {
+        "weights, before compaction": (storage.kept_before, "{:,}"),
+        "weights": (storage.kept, "{:,}"),
+        "data of weights": (storage.data_bits / 8, "{:,.0f} bytes"),
+        "weights with indices": (storage.indexed_bits / 8, "{:,.0f} bytes"),
+        "file": (storage.file_bytes, "{:,} bytes"),
+    }
+    for name, (size, form) in sizes.items():
+        if size is not None:
+            rate = storage.rates.get(name)
+            table.add_row(name, form.format(size), "-" if rate is None else f"{rate:,.1f}")
+    table.caption = (
+        f"of {storage.weights:,} weights, {storage.dense_bytes / 1000:,.1f} kB with biases as "
+        "float32\n"
+        "data: bits of the values of the kept weights alone; indices: of each, relative to the last"
+        "\nfile: an archive with everything in it, biases too"
+    )
+    return Group(table)

@@ -15,7 +15,12 @@ from sgl_jax.cli._events import open_events
 from sgl_jax.cli._given import UNSET, Given, drop_unset
 from sgl_jax.cli._names import check_name, make_name, name_kind
 from sgl_jax.cli._progress import add_bar, hint_at_resuming, make_bars, show_messages
-from sgl_jax.cli._tables import PENALISED, tabulate_costs, tabulate_records
+from sgl_jax.cli._tables import (
+    PENALISED,
+    tabulate_costs,
+    tabulate_records,
+    tabulate_storage,
+)
 from sgl_jax.runs.compaction import compact_run
 from sgl_jax.runs.config import Config
 from sgl_jax.runs.experiment import Run, find_penalised
@@ -182,10 +187,11 @@ def _tabulate_compact(folder: RunFolder, runs: Mapping[str, Run]) -> list[Any]:
         found = compact_run(folder, runs["sparse"])
     except ValueError as error:
         return [Text(f"The network keeps its dead channels: {error}")]
+    after = tabulate_storage(found.storage)
     if "dense" not in runs:
-        return [tabulate_costs({"full": found.full, "compact": found.compact})]
+        return [tabulate_costs({"full": found.full, "compact": found.compact}), after]
     dense = found.full._replace(error=runs["dense"].records[-1].error)
-    return [tabulate_costs({"dense": dense, "sparse": found.compact})]
+    return [tabulate_costs({"dense": dense, "sparse": found.compact}), after]
 
 
 def _describe(run: Run) -> str:

@@ -1,14 +1,15 @@
 """Storage of a sparse network on levels, counted in the four ways that are in use."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from sgl_jax._util.levels import read_levels
 from sgl_jax._util.pytree import flatten_by_path
-from sgl_jax._util.typing import Params, Path
+from sgl_jax._util.typing import Params
 
 
 __all__ = ["Storage", "storage"]
@@ -26,7 +27,8 @@ class Storage(NamedTuple):
     Attributes:
       weights: weights of the original network.
       dense_bytes: bytes of all real numbers of the original network, as float32.
-      kept_before: nonzero weights of the sparse network with its dead channels.
+      kept_before: nonzero weights of the sparse network with its dead channels; ``None`` if not
+        known.
       kept: nonzero weights without them.
       data_bits: bits of the values of the nonzero weights alone, without positions.
       indexed_bits: the same with a relative index for each, and for each filler.
@@ -36,7 +38,7 @@ class Storage(NamedTuple):
 
     weights: int
     dense_bytes: int
-    kept_before: int
+    kept_before: int | None
     kept: int
     data_bits: int
     indexed_bits: int
@@ -95,8 +97,8 @@ def storage(
 
     Args:
       params: the network as it is stored: sparse, and usually without its dead channels.
-      before: the sparse network with its dead channels, of the original shapes; ``params`` without
-        it.
+      before: the sparse network with its dead channels, of the original shapes, or these shapes
+        alone; ``params`` without it.
       index_bits: p, from 1 to 16; without it the one that takes fewest bits, leaf by leaf.
       file_bytes: bytes of the file.
 
@@ -114,20 +116,21 @@ def storage(
         raise ValueError(
             f"A relative index needs 1 to {WIDEST_INDEX} bits, got index_bits={index_bits}."
         )
-    stored, whole = (_read(tree) for tree in (params, params if before is None else before))
-    data = indexed = levels = 0
-    for leaf in _weights(stored).values():
+    stored, whole = (_find_real(tree) for tree in (params, params if before is None else before))
+    kept = data = indexed = levels = 0
+    for leaf in map(np.asarray, _find_weights(stored)):
         found = read_levels(leaf)
         bits = 8 * leaf.itemsize if found is None else (2 * found.largest - 1).bit_length()
-        kept = int(np.count_nonzero(leaf))
-        levels += 0 if found is None else kept
-        data += bits * kept
+        nonzero = int(np.count_nonzero(leaf))
+        kept += nonzero
+        levels += 0 if found is None else nonzero
+        data += bits * nonzero
         indexed += _count_indexed(leaf, bits, index_bits)
     return Storage(
-        sum(leaf.size for leaf in _weights(whole).values()),
-        4 * sum(leaf.size for leaf in whole.values()),
+        sum(leaf.size for leaf in _find_weights(whole)),
+        4 * sum(leaf.size for leaf in whole),
         _count_nonzero(whole),
-        _count_nonzero(stored),
+        kept,
         data,
         indexed,
         levels,
@@ -135,20 +138,21 @@ def storage(
     )
 
 
-def _read(tree: Params) -> dict[Path, np.ndarray]:
-    """Reads the real leaves of a tree."""
-    leaves = flatten_by_path(tree)[0].items()
-    return {
-        path: np.asarray(leaf) for path, leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)
-    }
+def _find_real(tree: Params) -> list[Any]:
+    """Finds the leaves of real numbers."""
+    leaves = flatten_by_path(tree)[0].values()
+    return [leaf for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
 
 
-def _weights(leaves: Mapping[Path, np.ndarray]) -> dict[Path, np.ndarray]:
-    return {path: leaf for path, leaf in leaves.items() if leaf.ndim >= 2}
+def _find_weights(leaves: Iterable[Any]) -> list[Any]:
+    return [leaf for leaf in leaves if leaf.ndim >= 2]
 
 
-def _count_nonzero(leaves: Mapping[Path, np.ndarray]) -> int:
-    return sum(int(np.count_nonzero(leaf)) for leaf in _weights(leaves).values())
+def _count_nonzero(leaves: Sequence[Any]) -> int | None:
+    """Counts the nonzero weights; ``None`` if their shapes alone are there."""
+    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves):
+        return None
+    return sum(int(np.count_nonzero(leaf)) for leaf in _find_weights(leaves))
 
 
 def _count_indexed(leaf: np.ndarray, bits: int, index_bits: int | None) -> int:

@@ -26,6 +26,7 @@ In the order in which data flow:
 - ``folder``: :class:`~.folder.RunFolder`, a run on disk, which goes on after any interruption;
 - ``costs``: error, size and latency of a network, with its dead channels and without;
 - ``compaction``: the ``compact/`` of a run folder, made once a run is finished;
+- ``archives``: networks in archives, tested on images;
 - ``results``: the result of a finished run, which outlives its folder;
 - ``recipes``: runs in stages, each of which begins with the weights of the one before;
 - ``sweeps``: many runs that are compared, and means over their seeds.

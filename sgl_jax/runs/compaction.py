@@ -1,7 +1,7 @@
 """Compaction of a finished run: the network without its dead channels, in ``compact/``.
 
-The subfolder is that of :func:`~sgl_jax.save_compact`; exports stand in it, too, and in
-``timing.json`` the latencies, which depend on the clock.
+The subfolder is that of :func:`~sgl_jax.save_compact`; exports stand in it, too, what a network on
+levels takes in ``storage.json``, and in ``timing.json`` the latencies, which depend on the clock.
 """
 
 import contextlib
@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 from sgl_jax._util.files import replace_folder, write_whole
 from sgl_jax._util.signals import raise_if_stopped
+from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Report
 from sgl_jax.compaction.artifacts import export, load_compact, make_write_error, save_compact
 from sgl_jax.data import Dataset
+from sgl_jax.metrics import Storage
 from sgl_jax.runs.costs import (
     Cost,
     Latencies,
@@ -24,6 +26,7 @@ from sgl_jax.runs.costs import (
     make_predictor,
     measure_error,
     measure_latencies,
+    measure_storage,
 )
 from sgl_jax.runs.experiment import Run
 from sgl_jax.runs.folder import RunFolder
@@ -44,12 +47,15 @@ class CompactionResult(NamedTuple):
       full: costs of the sparse network with its dead channels.
       compact: costs without them, of the network as it was saved.
       files: the exported files.
+      storage: storage of a network with weights on levels, with the bytes of its archive; ``None``
+        for another.
     """
 
     report: Report
     full: Cost
     compact: Cost
     files: list[Path]
+    storage: Storage | None
 
 
 def compact_run(
@@ -58,6 +64,7 @@ def compact_run(
     formats: Sequence[str] = (),
     anew: bool = False,
     fastest: bool = False,
+    bias_bits: int | None = None,
 ) -> CompactionResult:
     """Compacts a run, saves and exports the compact network, loads it again and tests it.
 
@@ -67,13 +74,14 @@ def compact_run(
       formats: formats to export to, names of ``EXPORTERS``.
       anew: compact again a run that has been compacted.
       fastest: round the numbers of channels up to those with which the network is quickest.
+      bias_bits: bits to round the biases of the compact network to, as of :func:`round_biases`.
 
     Raises:
       ImportError: a package is missing.
       OSError: the folder cannot be written.
       ValueError: the network cannot be compacted or exported, or the saved network is damaged.
     """
-    return run_on_first(lambda: _compact_run(folder, run, formats, anew, fastest))
+    return run_on_first(lambda: _compact_run(folder, run, formats, anew, fastest, bias_bits))
 
 
 def is_compacted(folder: RunFolder) -> bool:
@@ -82,13 +90,18 @@ def is_compacted(folder: RunFolder) -> bool:
 
 
 def _compact_run(
-    folder: RunFolder, run: Run, formats: Sequence[str], anew: bool, fastest: bool
+    folder: RunFolder,
+    run: Run,
+    formats: Sequence[str],
+    anew: bool,
+    fastest: bool,
+    bias_bits: int | None,
 ) -> CompactionResult:
     path, data, full = _compact_path(folder), run.experiment.data, make_predictor(run)
     if anew or not is_compacted(folder):
         logger.info("Removing the dead channels.")
         with _replace_compact(path) as new:
-            save_compact(new, compact_network(run, fastest))
+            save_compact(new, compact_network(run, fastest, bias_bits))
             _export(new, full, formats)
     else:
         _export(path, full, formats)
@@ -99,7 +112,8 @@ def _compact_run(
     sizes = {"full": small.report.before, "compact": small.report.after}
     costs = {n: Cost(measure_error(networks[n], data), sizes[n], *latencies[n]) for n in networks}
     files = [_name_export(path, name) for name in formats]
-    return CompactionResult(small.report, **costs, files=files)
+    storage = _read_or_measure_storage(path / "storage.json", full[1], small.params)
+    return CompactionResult(small.report, **costs, files=files, storage=storage)
 
 
 @contextlib.contextmanager
@@ -146,6 +160,16 @@ def _read_or_measure_latencies(
         name: Latencies(_by_batch(medians), _by_batch(found.get("options", {}).get(name, {})))
         for name, medians in found["seconds"].items()
     }
+
+
+def _read_or_measure_storage(path: Path, full: Params, small: Params) -> Storage | None:
+    """Reads the storage from the file; measures and writes it if there is none."""
+    if path.exists():
+        return Storage.from_json(json.loads(path.read_text(encoding="utf-8")))
+    measured = measure_storage(full, small)
+    if measured is not None:
+        write_whole(path, json.dumps(measured.to_json()) + "\n")
+    return measured
 
 
 def _by_batch(found: Mapping[str, Any]) -> dict[int, Any]:

@@ -1,5 +1,6 @@
 """Costs of a network, in bytes, FLOPs and seconds, with its dead channels and without them."""
 
+import dataclasses
 import statistics
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -10,7 +11,9 @@ from sgl_jax._util.compilation import compile_quickest
 from sgl_jax._util.timing import time_in_turn
 from sgl_jax._util.typing import Params
 from sgl_jax.compaction import Compacted, Size, compact
+from sgl_jax.compaction.artifacts import measure_archive, round_biases
 from sgl_jax.data import Dataset
+from sgl_jax.metrics import Storage, storage
 from sgl_jax.runs.experiment import Run, get_sparse_params, take_images
 from sgl_jax.train import evaluate
 
@@ -25,6 +28,7 @@ __all__ = [
     "measure_costs",
     "measure_error",
     "measure_latencies",
+    "measure_storage",
 ]
 
 BATCHES = (1, 256)
@@ -69,22 +73,37 @@ def make_predictor(run: Run) -> Predictor:
     return experiment.full.apply, tuple(map(experiment.widen, variables))
 
 
-def compact_network(run: Run, fastest: bool = False) -> Compacted:
+def compact_network(run: Run, fastest: bool = False, bias_bits: int | None = None) -> Compacted:
     """Removes the dead channels from the sparse network of a run.
 
     Args:
       run: a run with its state whole on one device.
       fastest: round the numbers of channels up to those with which the largest batch of
         :data:`BATCHES` is quickest.
+      bias_bits: bits to round the biases to, once dead channels have left; as they are without it.
 
     Raises:
-      ValueError: the network cannot be compacted.
+      ValueError: the network cannot be compacted, or ``bias_bits`` is out of its range.
     """
     arguments, data = make_predictor(run), run.experiment.data
-    if not fastest:
-        return compact(*arguments, take_images(data, 1))
-    many = (take_images(data, max(BATCHES)),)
-    return compact(*arguments, take_images(data, 1), round_to="fastest", timed=many)
+    options: dict[str, Any] = {}
+    if fastest:
+        options = {"round_to": "fastest", "timed": (take_images(data, max(BATCHES)),)}
+    found = compact(*arguments, take_images(data, 1), **options)
+    if bias_bits is None:
+        return found
+    return dataclasses.replace(found, params=round_biases(found.params, bias_bits))
+
+
+def measure_storage(full: Params, small: Params) -> Storage | None:
+    """Measures the storage of a network with weights on levels; ``None`` of another.
+
+    Args:
+      full: the sparse network with its dead channels.
+      small: the same without them.
+    """
+    found = storage(small, full)
+    return found._replace(file_bytes=measure_archive(small)) if found.levels else None
 
 
 def measure_costs(dense: Run, sparse: Mapping[str, Run]) -> dict[str, Cost]:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from sgl_jax.compaction import Report, Size
+from sgl_jax.metrics import Storage
 from sgl_jax.runs.folder import RunFolder
 from sgl_jax.runs.records import Record
 
@@ -27,6 +28,7 @@ class Result(NamedTuple):
       before: size of the network; ``None`` if it cannot be compacted.
       after: size without its dead channels, likewise.
       group: group of the method, such as ``paper`` or ``ours``; empty for none.
+      storage: storage of a network with weights on levels; ``None`` for another.
     """
 
     run: str
@@ -37,6 +39,7 @@ class Result(NamedTuple):
     before: Size | None = None
     after: Size | None = None
     group: str = ""
+    storage: Storage | None = None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -47,6 +50,8 @@ class Result(NamedTuple):
         """Converts the result to JSON's own types."""
         found = {"run": self.run, "method": self.method, "group": self.group, **self.about}
         found |= {"seconds": round(self.seconds), "last": self.last.to_json()}
+        if self.storage is not None:
+            found["storage"] = self.storage.to_json()
         if self.before is None or self.after is None:
             return found
         return found | {"compact": {"before": asdict(self.before), "after": asdict(self.after)}}
@@ -60,7 +65,8 @@ class Result(NamedTuple):
         """
         config, compact = found["config"], found.get("compact", {})
         sizes = {name: Size(**compact[name]) for name in ("before", "after") if compact}
-        parts = {"run", "method", "group", "seconds", "last", "compact", "twin"}
+        stored = found.get("storage")
+        parts = {"run", "method", "group", "seconds", "last", "compact", "storage", "twin"}
         return cls(
             found["run"],
             found.get("method", name_method(config)),
@@ -68,6 +74,7 @@ class Result(NamedTuple):
             found["seconds"],
             Record.from_json(found["last"]),
             group=found.get("group", ""),
+            storage=None if stored is None else Storage.from_json(stored),
             **sizes,
         )
 
@@ -97,6 +104,7 @@ def read_result(
     method: str,
     group: str = "",
     report: Report | None = None,
+    storage: Storage | None = None,
 ) -> Result:
     """Reads the result of a finished run from its folder, or from those of its stages.
 
@@ -106,6 +114,7 @@ def read_result(
       method: name of its method.
       group: group of the method.
       report: report of the compaction of its network, if there was one.
+      storage: storage of its network, if it has weights on levels.
 
     Raises:
       OSError: there is no run.
@@ -118,4 +127,4 @@ def read_result(
     about["config"]["epochs"] = len(lines)
     before, after = (None, None) if report is None else (report.before, report.after)
     last = folders[-1].read_records()[-1]
-    return Result(name, method, about, seconds, last, before, after, group)
+    return Result(name, method, about, seconds, last, before, after, group, storage)

@@ -1,5 +1,6 @@
 """Storage is what is counted by hand, by every definition."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -57,6 +58,13 @@ def test_weights_on_no_levels_take_all_their_bits():
     for dtype, bits in (("float32", 32), ("bfloat16", 16)):
         found = sgl.storage({"w": jnp.asarray(drawn, dtype)})
         assert (found.levels, found.data_bits) == (0, 1000 * bits)
+
+
+def test_shapes_alone_are_no_weights_kept():
+    shapes = jax.eval_shape(lambda: PARAMS)
+    found = sgl.storage(PARAMS, shapes)
+    assert found == sgl.storage(PARAMS)._replace(kept_before=None)
+    assert "weights, before compaction" not in found.rates
 
 
 def test_a_network_of_zeros_has_no_rate_of_weights():

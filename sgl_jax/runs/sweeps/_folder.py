@@ -103,7 +103,7 @@ class SweepFolder:
             run, folders = train_planned(path, planned, partial(on_epoch, name), prepare)
         except (ArithmeticError, ValueError) as error:
             return Failure(name, error)
-        result = read_result(folders, name, planned.method, group, try_to_compact(run))
+        result = read_result(folders, name, planned.method, group, *try_to_compact(run))
         try:
             append_json(self._results, result.to_json())
         except OSError as error:

@@ -17,6 +17,11 @@ def _measure_flops(result: Result) -> float | None:
     return result.after.flops / result.before.flops
 
 
+def _measure_rate(name: str) -> Callable[[Result], float | None]:
+    """Makes a figure of a rate of storage, which runs on no levels do not have."""
+    return lambda result: None if result.storage is None else result.storage.rates.get(name)
+
+
 FIGURES: dict[str, Callable[[Result], float | None]] = {
     "error": lambda result: result.last.error,
     "sparse_error": lambda result: result.last.sparse_error,
@@ -26,11 +31,17 @@ FIGURES: dict[str, Callable[[Result], float | None]] = {
     "groups_paper": lambda result: float(result.last.w_sparsity.groups_paper),
     "flops": _measure_flops,
     "bytes": lambda result: None if result.after is None else result.after.bytes,
+    "kept_rate": _measure_rate("weights"),
+    "data_rate": _measure_rate("data of weights"),
+    "indexed_rate": _measure_rate("weights with indices"),
+    "file_bytes": lambda result: None if result.storage is None else result.storage.file_bytes,
+    "file_rate": _measure_rate("file"),
     "seconds": lambda result: result.seconds,
 }
 """Figures of a run by name: test errors of the trained weights and of their sparse copy; shares of
 weights and groups that are exactly zero in the copy, or less than 1e-5 in the trained weights; what
-is left of the FLOPs, and the bytes, without dead channels; seconds of training."""
+is left of the FLOPs, and the bytes, without dead channels; of networks on levels the rates of
+:class:`~sgl_jax.metrics.Storage` and the bytes of an archive; seconds of training."""
 
 
 class Moments(NamedTuple):

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from sgl_jax._util.signals import raise_if_stopped
 from sgl_jax.compaction import Report
+from sgl_jax.metrics import Storage
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.costs import compact_network
+from sgl_jax.runs.costs import compact_network, make_predictor, measure_storage
 from sgl_jax.runs.experiment import Experiment, Prepare, Run, check_stages, prepare, reseed
 from sgl_jax.runs.folder import RunFolder
 from sgl_jax.runs.lanes import train_lanes
@@ -172,13 +173,18 @@ def train_side_by_side(
         began = time.perf_counter()
 
 
-def try_to_compact(run: Run) -> Report | None:
-    """Compacts the network of a run; ``None`` if it cannot be.
+def try_to_compact(run: Run) -> tuple[Report | None, Storage | None]:
+    """Compacts the network of a run.
 
     Args:
       run: the run, to its end.
+
+    Returns:
+      The report, ``None`` if it cannot be compacted, and its storage, ``None`` unless it can and
+      has weights on levels.
     """
     try:
-        return compact_network(run).report
+        found = compact_network(run)
     except ValueError:
-        return None
+        return None, None
+    return found.report, measure_storage(make_predictor(run)[1], found.params)
