@@ -15,6 +15,7 @@ from sgl_jax.compaction.artifacts._folder import (
     make_write_error as make_write_error,
     save_compact as save_compact,
 )
+from sgl_jax.compaction.artifacts._qwix import to_qwix as to_qwix
 from sgl_jax.compaction.artifacts.onnx import (
     export_onnx as export_onnx,
     import_onnx,
@@ -49,6 +50,7 @@ __all__ = [
     "measure_archive",
     "round_biases",
     "save_compact",
+    "to_qwix",
 ]
 
 EXPORTERS: dict[str, Callable[[Path, Compacted], None]] = {
