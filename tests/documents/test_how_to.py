@@ -12,6 +12,14 @@ def zeros(tree):
     return sum(int(jnp.sum(leaf == 0)) for leaf in jax.tree.leaves(tree))
 
 
+def check_archives(names, said):
+    assert names["module"].widths == (6, 13, 27)
+    assert names["levels"].largest <= 4
+    found = names["found"]
+    assert found.levels == found.kept < found.kept_before
+    assert said.count("times smaller") == len(found.rates) == 5
+
+
 def check_budgets(names, said):
     assert names["share"](names["params"]) == pytest.approx(0.25, rel=0.02)
     assert names["small"].report.after.flops == pytest.approx(0.25 * names["whole"], rel=0.02)
@@ -67,6 +75,7 @@ def check_trees(names, said):
 
 
 CHECKS = {
+    "how_to/archives": check_archives,
     "how_to/budgets": check_budgets,
     "how_to/compact": check_compact,
     "how_to/devices": check_devices,
