@@ -9,7 +9,7 @@ from support.archives import lenet, same, small
 from support.idx_files import assert_sentence
 
 import sgl_jax as sgl
-from sgl_jax.compaction.artifacts import _archive
+from sgl_jax.compaction.artifacts import _archive_head
 from sgl_jax.compaction.artifacts._archive import decode, encode
 
 
@@ -108,11 +108,11 @@ def test_random_bytes_behind_the_head_do_no_harm(whole):
 
 
 def number(value):
-    return _archive._number(value)
+    return _archive_head._number(value)
 
 
 def archive(*parts, names=(b"w",), version=1):
-    listed = _archive._deflate(b"".join(name + b"\0" for name in names))
+    listed = _archive_head._deflate(b"".join(name + b"\0" for name in names))
     head = [b"SGL", bytes([version]), number(len(names)), number(len(listed)), listed]
     return signed(b"".join([*head, *parts]))
 
