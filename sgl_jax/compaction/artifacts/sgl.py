@@ -5,14 +5,14 @@ of them. An archive stores, array by array, the gaps between nonzero entries and
 written by an adaptive binary range coder: as it writes, it counts how often each bit was one, and a
 bit costs the less the better it is guessed by these counts.
 
-Of a dozen codings, measured on a LeNet-5 with 4,432 weights on 3 bits, this one is the shortest but
-for 0.1 %. A mask with codes took 29,004 bytes, relative indices 6,201 to 14,023, zlib 5,614, zstd
-5,335, brotli 5,193, static range coders with their tables 5,096 or more, this one 5,012, where
-the entropy of positions and levels is 5,013. Contexts by row and column took 5,007, at a cost per
-position in the place of a cost per weight: given the layer, the places of what magnitude or ADMM
-leaves are as good as random. And it needs no package, no tables, and integers alone, by which it
-decodes to the same bits everywhere; coders that are fed with odds in floating point do not promise
-that.
+Of a dozen codings of one LeNet-5, with 4,432 weights on 3 bits, this one was the shortest but for
+0.1 %. A mask with codes took 29,004 bytes, relative indices 6,201 to 14,023, zlib 5,614, zstd
+5,335, brotli 5,193, static range coders with their tables 5,096 or more, gaps and codes in an
+adaptive binary range coder 5,012, where the entropy of positions and levels was 5,013. Contexts by
+row and column took 5,007, at a cost per position in the place of a cost per weight: given the
+layer, the places of what magnitude leaves are as good as random. (The file adds its head and the
+biases.) And it needs no package, no tables, and integers alone, by which it decodes to the same
+bits everywhere; coders that are fed with odds in floating point do not promise that.
 
 What is on no levels is stored as it is: biases in float32 are a quarter of a small archive.
 :func:`round_biases` puts them on levels first, so that errors are measured with the biases that
