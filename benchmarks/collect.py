@@ -1,6 +1,9 @@
 """Collects run folders into one record: config, provenance, last epoch, time, size, dense twin.
 
-python benchmarks/collect.py NAME RUN [RUN ...]
+    python benchmarks/collect.py NAME RUN [RUN ...] [--add]
+
+A run is a run folder, or the folder of a sweep, whose finished runs all count. ``sgl-jax report``
+takes the record as it takes a sweep.
 """
 
 import argparse
@@ -13,6 +16,12 @@ from _record import RESULTS
 from sgl_jax.compaction import LeafPlan
 from sgl_jax.runs.folder import RunFolder
 from sgl_jax.runs.results import name_method, read_result
+
+
+def collect(run: Path) -> list[dict[str, Any]]:
+    """Collects a run, or the finished runs of a sweep."""
+    lines = run / "results.jsonl"
+    return [json.loads(line) for line in lines.open()] if lines.exists() else [collect_run(run)]
 
 
 def collect_run(run: Path) -> dict[str, Any]:
@@ -42,10 +51,12 @@ def collect_compact(plan: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", help="of the record in benchmarks/results")
-    parser.add_argument("runs", nargs="+", type=Path, help="run folders")
+    parser.add_argument("runs", nargs="+", type=Path, help="run folders, and folders of sweeps")
+    parser.add_argument("--add", action="store_true", help="keep the runs that the record has")
     options = parser.parse_args()
-    runs = [collect_run(run) for run in options.runs]
     path = RESULTS / f"{options.name}.json"
+    runs = json.loads(path.read_text())["runs"] if options.add else []
+    runs += [one for run in options.runs for one in collect(run)]
     path.write_text(json.dumps({"name": options.name, "runs": runs}, indent=1) + "\n")
     print(path)
 

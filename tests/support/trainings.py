@@ -2,6 +2,9 @@
 
 from support.measured import Record, Rows, record
 
+from sgl_jax.runs.results import Result
+from sgl_jax.runs.sweeps import Summary, find_dominated, summarize
+
 
 def of_mnist() -> Rows:
     """Errors and zeros of LeNet-5 on MNIST."""
@@ -22,6 +25,31 @@ def of_mnist() -> Rows:
             ]
         )
     return rows
+
+
+def of_methods() -> Rows:
+    """Errors and zeros of every method on MNIST, and what dominates the points of the paper's."""
+    points = summarize(map(Result.from_json, record("mnist_methods")["runs"]))
+    paper, ours = ([each for each in points if each.group == name] for name in ("paper", "ours"))
+    better = {id(one): best for one, best in find_dominated(paper, ours)}
+    heads = ["method", "`--lam`", "seeds", "error", "weights", "groups", "FLOPs left"]
+    return [[*heads, "dominated by"]] + [
+        [*describe(point), describe_better(better[id(point)]) if id(point) in better else ""]
+        for point in points
+    ]
+
+
+def describe(point: Summary) -> list[str]:
+    """The figures of a method at one strength: the zeros of its trained weights, by 1e-5."""
+    lam, figures = point.results[0].config["lam"], point.figures
+    shares = [figures[name].mean for name in ("weights_paper", "groups_paper", "flops")]
+    numbers = [f"{lam:g}", f"{point.seeds}", f"{figures['error'].mean:.2%}"]
+    return [point.method, *numbers, *(f"{share:.1%}" for share in shares)]
+
+
+def describe_better(best: Summary | None) -> str:
+    """The point that dominates another one."""
+    return "none" if best is None else f"{best.method}, {best.results[0].config['lam']:g}"
 
 
 def of_channels() -> Rows:
@@ -73,4 +101,4 @@ def of_budgets() -> Rows:
 
 def of_trainings() -> list[Rows]:
     """Every table of trainings, in the order of the page."""
-    return [of_mnist(), of_channels(), of_budgets()]
+    return [of_mnist(), of_methods(), of_channels(), of_budgets()]
