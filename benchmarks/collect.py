@@ -21,7 +21,9 @@ from sgl_jax.runs.results import name_method, read_result
 def collect(run: Path) -> list[dict[str, Any]]:
     """Collects a run, or the finished runs of a sweep."""
     lines = run / "results.jsonl"
-    return [json.loads(line) for line in lines.open()] if lines.exists() else [collect_run(run)]
+    if lines.exists():
+        return [json.loads(line) for line in lines.read_text().splitlines()]
+    return [] if (run / "sweep.json").exists() else [collect_run(run)]
 
 
 def collect_run(run: Path) -> dict[str, Any]:
