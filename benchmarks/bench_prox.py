@@ -1,7 +1,7 @@
 """Costs of proximal operators beside a plain copy of the array.
 
 Ten million float32 entries, the kernel of a convolution: every penalty on its entries, on its
-filters, and sparse groups of both. Every row reads one array and writes another, donated one, as
+filters, and sparse groups of both; and rounding to levels of a given interval. Every row reads one array and writes another, donated one, as
 the copy does, which is the least that anything costs; all take turns within one process, so that
 the ratios of the medians hold on a noisy machine. ``limit`` is what a ratio should stay under.
 ``passes`` is how often the memory of the array is read or written, by XLA's own cost analysis of
@@ -102,6 +102,8 @@ def list_operators() -> Iterator[tuple[Row, Callable[[jax.Array], jax.Array]]]:
         lam = LAM if make.default_weight is None else GROUP_LAM
         yield Row(name, "group", limit=3), functools.partial(_prox, make(lam), FILTER)
     yield Row("lq, q = 2/3", "entry", limit=6), functools.partial(_prox, sgl.Lq(LAM, 2 / 3), ())
+    # A step of the copy in ADMM, between two fits of the interval, whose sort is for survivors only.
+    yield Row("levels", "entry", limit=2), lambda w: sgl.prox.project_levels(w, 4, interval=STEP)[0]
     for name, make in sgl.PENALTIES.items():
         row = Row(name, "sparse group", limit=150 if name in ROOTS else 60)
         both = sgl.SparseGroup(make(LAM), sgl.L1(GROUP_LAM), sgl.by_filter(), weight=None)

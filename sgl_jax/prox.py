@@ -10,7 +10,8 @@ itself and are odd, so that on norms they are the scalar half of a group operato
 the strengths are numbers or arrays that broadcast against ``w``; they are not checked here (the
 penalties check them once).
 
-That of a constraint is a projection, ``project_...``, for which there is no step size.
+That of a constraint is a projection, ``project_...``, for which there is no step size;
+:func:`project_levels` returns interval and codes, too.
 
 Arithmetic runs in float32 or the dtype of ``w``, whichever is wider, and the result has the dtype
 of ``w``, which is real: a complex array is refused. Derivatives exist wherever the operator has
@@ -27,6 +28,7 @@ from sgl_jax.penalties.geman import prox_geman as prox_geman
 from sgl_jax.penalties.l0 import prox_l0 as prox_l0
 from sgl_jax.penalties.l1 import prox_l1 as prox_l1
 from sgl_jax.penalties.l1_minus_l2 import prox_l1_minus_l2 as prox_l1_minus_l2
+from sgl_jax.penalties.levels import project_levels as project_levels
 from sgl_jax.penalties.log_sum import prox_log_sum as prox_log_sum
 from sgl_jax.penalties.lq import prox_lq as prox_lq
 from sgl_jax.penalties.mcp import prox_mcp as prox_mcp

@@ -8,6 +8,7 @@ from sgl_jax._util.catalogue import by_file as _by_file, exported as _exported
 from sgl_jax.penalties._base import Penalty as Penalty
 from sgl_jax.penalties._check import check_penalty as check_penalty
 from sgl_jax.penalties._constraint import Constraint as Constraint
+from sgl_jax.penalties._interval import Quantised as Quantised
 from sgl_jax.penalties._norm import NormPenalty as NormPenalty
 from sgl_jax.penalties._scalar import ScalarPenalty as ScalarPenalty
 from sgl_jax.penalties._spectral import Spectral as Spectral
@@ -21,6 +22,7 @@ from sgl_jax.penalties.geman import Geman as Geman
 from sgl_jax.penalties.l0 import L0 as L0
 from sgl_jax.penalties.l1 import L1 as L1
 from sgl_jax.penalties.l1_minus_l2 import L1MinusL2 as L1MinusL2
+from sgl_jax.penalties.levels import Levels as Levels
 from sgl_jax.penalties.log_sum import LogSum as LogSum
 from sgl_jax.penalties.lq import Lq as Lq
 from sgl_jax.penalties.mcp import MCP as MCP

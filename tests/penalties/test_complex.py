@@ -14,6 +14,7 @@ REFUSED = "needs real arrays, got complex64: keep real and imaginary parts along
 
 CONSTRAINTS = {
     "box": sgl.Box(0.0, 1.0),
+    "levels": sgl.Levels(1),
     "n_of_m": sgl.NofM(1, 2),
     "nonnegative": sgl.NonNegative(),
     "top_k": sgl.TopK(1),

@@ -9,6 +9,7 @@ import sgl_jax as sgl
 
 EXAMPLES = {
     "box": sgl.Box(-0.5, 1.0),
+    "levels": sgl.Levels(2, zero=True),
     "n_of_m": sgl.NofM(1, 2),
     "nonnegative": sgl.NonNegative(),
     "top_k": sgl.TopK(0.5),

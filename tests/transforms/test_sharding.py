@@ -111,6 +111,9 @@ def test_penalty_is_the_same_on_eight_devices(name, place):
 
 CONSTRAINTS = {
     "box": sgl.Regularizer(sgl.Box(-0.5, 0.25)),
+    "levels of a filter": sgl.Regularizer(sgl.Levels(3), sgl.by_filter()),
+    "levels of a layer": sgl.Regularizer(sgl.Levels(2, zero=True)),
+    "levels of the tree": sgl.Regularizer(sgl.Levels(2), sgl.by_tree()),
     "nonnegative": sgl.Regularizer(sgl.NonNegative()),
     "top_k of a layer": sgl.Regularizer(sgl.TopK(0.25)),
     "top_k of the tree": sgl.Regularizer(sgl.TopK(100), sgl.by_tree()),
