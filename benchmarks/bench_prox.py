@@ -1,11 +1,12 @@
 """Costs of proximal operators beside a plain copy of the array.
 
 Ten million float32 entries, the kernel of a convolution: every penalty on its entries, on its
-filters, and sparse groups of both; and rounding to levels of a given interval. Every row reads one array and writes another, donated one, as
-the copy does, which is the least that anything costs; all take turns within one process, so that
-the ratios of the medians hold on a noisy machine. ``limit`` is what a ratio should stay under.
-``passes`` is how often the memory of the array is read or written, by XLA's own cost analysis of
-the compiled program: 2 for the copy; the body of a loop counts once.
+filters, and sparse groups of both; and rounding to levels of a given interval. Every row reads one
+array and writes another, donated one, as the copy does, which is the least that anything costs; all
+take turns within one process, so that the ratios of the medians hold on a noisy machine. ``limit``
+is what a ratio should stay under. ``passes`` is how often the memory of the array is read or
+written, by XLA's own cost analysis of the compiled program: 2 for the copy; the body of a loop
+counts once.
 
 Other libraries run beside them, each as it is meant to be used, if they can be imported. They want
 an environment of their own, with Python 3.12 or newer, and scico one look away from its pins:
@@ -102,7 +103,7 @@ def list_operators() -> Iterator[tuple[Row, Callable[[jax.Array], jax.Array]]]:
         lam = LAM if make.default_weight is None else GROUP_LAM
         yield Row(name, "group", limit=3), functools.partial(_prox, make(lam), FILTER)
     yield Row("lq, q = 2/3", "entry", limit=6), functools.partial(_prox, sgl.Lq(LAM, 2 / 3), ())
-    # A step of the copy in ADMM, between two fits of the interval, whose sort is for survivors only.
+    # A step of the copy in ADMM between two fits of the interval, whose sort is for survivors.
     yield Row("levels", "entry", limit=2), lambda w: sgl.prox.project_levels(w, 4, interval=STEP)[0]
     for name, make in sgl.PENALTIES.items():
         row = Row(name, "sparse group", limit=150 if name in ROOTS else 60)

@@ -6,6 +6,7 @@ from sgl_jax.algorithms.admm import admm as admm
 from sgl_jax.algorithms.cges import cges as cges
 from sgl_jax.algorithms.fista import fista as fista
 from sgl_jax.algorithms.hspg import hspg as hspg
+from sgl_jax.algorithms.incremental import incremental as incremental
 from sgl_jax.algorithms.magnitude import magnitude as magnitude
 from sgl_jax.algorithms.prox_adam import prox_adam as prox_adam
 from sgl_jax.algorithms.prox_sgd import prox_sgd as prox_sgd
@@ -13,6 +14,7 @@ from sgl_jax.algorithms.rda import rda as rda
 from sgl_jax.algorithms.relaxed_splitting import relaxed_splitting as relaxed_splitting
 from sgl_jax.algorithms.schedule_free import schedule_free as schedule_free
 from sgl_jax.algorithms.splitting import splitting as splitting
+from sgl_jax.algorithms.straight_through import straight_through as straight_through
 from sgl_jax.algorithms.subgradient import subgradient as subgradient
 
 

@@ -108,7 +108,7 @@ class Levels(Constraint):
         codes = nearest_codes(parts, masks, family, interval, count, self.zero)
 
         def found(part: Array, code: Array, q: Array) -> Quantised:
-            level = (code * q).astype(part.dtype)
+            level = jnp.where(code == 0, 0.0, code * q).astype(part.dtype)
             finite = jnp.isfinite(part)
             return Quantised(jnp.where(finite, level, part), interval, code.astype(jnp.int32))
 

@@ -24,7 +24,7 @@ from sgl_jax.transforms.budgets import (
 from sgl_jax.transforms.gradient import add_penalty_gradient as add_penalty_gradient
 from sgl_jax.transforms.proximal import apply_prox as apply_prox, proximal as proximal
 from sgl_jax.transforms.splitting import sgl_transform as sgl_transform
-from sgl_jax.transforms.support import keep_support as keep_support
+from sgl_jax.transforms.support import hold_zeros as hold_zeros, keep_support as keep_support
 
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "add_penalty_gradient",
     "apply_prox",
     "check",
+    "hold_zeros",
     "keep_support",
     "penalty_value",
     "proximal",

@@ -41,7 +41,7 @@ AFTERWARDS = {
     "clip": lambda: optax.clip_by_global_norm(1e-3),
     "decay": lambda: optax.add_decayed_weights(-1e-3),
 }
-IN_THE_WEIGHTS = ("cges", "hspg", "magnitude", "prox_adam", "prox_sgd", "rda")
+IN_THE_WEIGHTS = ("cges", "hspg", "incremental", "magnitude", "prox_adam", "prox_sgd", "rda")
 BESIDE_AN_ITERATE = ("fista", "schedule_free")
 
 
@@ -69,11 +69,12 @@ def test_algorithm_stops_at_the_same_point_behind_wrappers(name):
 INSIDE_LOOKAHEAD = {
     "relaxed_splitting": (95, 1.47228),
     "splitting": (95, 1.47151),
+    "straight_through": (65, 313.9902),
     "subgradient": (0, 1.49521),
 }
 """Where those stop inside of lookahead that do not solve the lasso."""
 
-RESET = ("hspg", "magnitude")
+RESET = ("hspg", "incremental", "magnitude")
 """Whose zeros are to last, but lookahead puts the parameters back where they were none."""
 
 

@@ -69,6 +69,7 @@ PLAIN = {
 }
 
 REGULARIZER = sgl.Regularizer(sgl.L1(0.01), sgl.by_entry(only="kernel"), weight=None)
+LEVELS = sgl.Regularizer(sgl.Levels(2), sgl.by_layer(only="kernel"))
 OPTIONS = {
     "cges": (
         sgl.SparseGroup(
@@ -82,6 +83,8 @@ OPTIONS = {
     ),
     "magnitude": (sgl.Regularizer(sgl.TopK(0.5), sgl.by_entry(only="kernel")), {"steps": 40}),
     "rda": (REGULARIZER, {"power": 0.0}),
+    "incremental": (LEVELS, {"steps": 40}),
+    "straight_through": (LEVELS, {"refit": 0}),
 }
 GROUPED = {
     "rows": sgl.Regularizer(sgl.L1(0.01), sgl.by_filter(only="kernel"), weight=None),

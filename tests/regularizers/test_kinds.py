@@ -19,6 +19,9 @@ KINDS = {
     "a grouping": (sgl.by_entry(), "a Grouping: write Regularizer(L1(lam=0.1))"),
 }
 
+CONSTRAINED = ("incremental", "magnitude", "straight_through")
+"""Algorithms that take one constraint only."""
+
 OPTIONS = {"relaxed_splitting": {"period": 2}, "magnitude": {"steps": 3}}
 
 
@@ -77,7 +80,7 @@ def test_strengths_that_do_not_fit_their_groups_are_refused(call):
     )
 
 
-@pytest.mark.parametrize("name", [name for name in sgl.ALGORITHMS if name != "magnitude"])
+@pytest.mark.parametrize("name", [name for name in sgl.ALGORITHMS if name not in CONSTRAINED])
 def test_leaf_that_is_no_array_is_refused(name):
     params = {"activation": lambda x: x, "kernel": jnp.ones((2, 3))}
     entry = sgl.Exclusive(0.1) if name == "cges" else sgl.L1(0.1)

@@ -110,6 +110,23 @@ def magnitude(rate, density, factory):
     return factory(bound)(rate, regularizer)
 
 
+LEVELS = sgl.Regularizer(sgl.Levels(2, zero=True), sgl.by_layer(only="kernel"))
+
+
+def incremental(rate, number, factory):
+    def bound(rate, regularizer):
+        return sgl.incremental(rate, regularizer, shares=(0.5,), steps=6, base=optax.sgd)
+
+    return factory(bound)(rate, LEVELS)
+
+
+def straight_through(rate, number, factory):
+    def bound(rate, regularizer):
+        return sgl.straight_through(rate, regularizer, refit=3, base=optax.sgd)
+
+    return factory(bound)(rate, LEVELS)
+
+
 class Setup(NamedTuple):
     """An algorithm, set up.
 
@@ -153,6 +170,15 @@ SETUPS = {
         lambda: sgl.hspg(LASSO_RATE, L1, begin=500),
         options={"epsilon": 0.5},
     ),
+    "incremental": Setup(
+        Method(incremental, 0.5, ""),
+        lambda: sgl.incremental(
+            LASSO_RATE, sgl.Regularizer(sgl.Levels(2, zero=True)), steps=1000, base=optax.sgd
+        ),
+        (15, 18.0758),
+        LEVELS,
+        {"shares": (0.5,), "steps": 6},
+    ),
     "magnitude": Setup(
         Method(magnitude, 0.5, ""),
         lambda: sgl.magnitude(
@@ -194,6 +220,18 @@ SETUPS = {
             base=optax.sgd,
         ),
         (95, 1.47151),
+    ),
+    "straight_through": Setup(
+        Method(straight_through, 0.5, ""),
+        # Codes go to and fro until the rate is zero.
+        lambda: sgl.straight_through(
+            optax.piecewise_constant_schedule(LASSO_RATE, {60: 0.0}),
+            sgl.Regularizer(sgl.Levels(2, zero=True)),
+            base=optax.sgd,
+        ),
+        (65, 309.4842),
+        LEVELS,
+        {"refit": 3},
     ),
     "subgradient": Setup(
         Method(sparse_group(sgl.subgradient, base=optax.sgd), 0.3, "lam"),
