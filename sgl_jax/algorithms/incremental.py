@@ -79,7 +79,8 @@ def incremental(
       regularizer: ``Regularizer(Levels(count))``.
       shares: shares of the weights that are fixed, of every pass before the last, ascending in
         (0, 1); small steps at the end, where fixing costs most.
-      steps: updates of all passes together, as many for each, :math:`\ge 2` for each.
+      steps: updates of all passes together, as many for each, :math:`\ge 2`. Where these are not
+        two for each pass, only the last passes are made.
       base: factory of the base optimizer.
 
     Raises:
@@ -91,11 +92,12 @@ def incremental(
     """
     require_levels("incremental", regularizer)
     ascending = all(a < b for a, b in zip((0.0, *shares), (*shares, 1.0), strict=True))
-    if not ascending or steps < 2 * (len(shares) + 1):
+    if not ascending or steps < 2:
         raise ValueError(
-            "incremental needs ascending shares between 0 and 1, and two steps for each pass at "
-            f"least, got shares={shares} and steps={steps}."
+            f"incremental needs ascending shares between 0 and 1, and steps >= 2, got "
+            f"shares={shares} and steps={steps}."
         )
+    shares = (*shares, 1.0)[-(steps // 2) :]
     link = RegularizerLink(regularizer, {}, zeros="parameters")
     optimizer = optax.with_extra_args_support(base(learning_rate))
     starts = _plan(shares, steps)
@@ -115,7 +117,7 @@ def incremental(
         term, linked = advance(link, state.link)
         w = select(params, term.paths)
         values, codes = round_to_levels(term.regularizer, w, state.fit)
-        share = jnp.asarray((*shares, 1.0))[number]
+        share = jnp.asarray(shares)[number]
         fixed, _ = flatten_by_path(state.fixed)
         fix = lambda fixed: _fix(term.regularizer, w, values, state.fit, fixed, share)  # noqa: E731
         fixed = jax.lax.cond(due, fix, dict, fixed)
@@ -135,8 +137,7 @@ def incremental(
 
 def _plan(shares: Sequence[float], steps: int) -> np.ndarray:
     """Finds the update at which each pass starts."""
-    passes = len(shares) + 1
-    return np.asarray([steps * k // passes for k in range(passes)], np.int32)
+    return np.asarray([steps * k // len(shares) for k in range(len(shares))], np.int32)
 
 
 def _fix(

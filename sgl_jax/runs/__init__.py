@@ -9,6 +9,7 @@ In the order in which data flow:
 - ``config``: :class:`~.config.Config`, everything that a result depends on, as words and numbers;
 - ``option_files``: files with options, in TOML;
 - ``launch``: the devices, in one process or in several;
+- ``_constraining``: the shape of a penalty, and the leaves that a constraint takes;
 - ``_data``, ``_builders``: where words become objects: images; network, groups, optimizer;
 - ``_initial``, ``_pytorch``: weights to start from, in several formats, those of PyTorch converted;
 - ``records``: the record of an epoch, to and from JSON;

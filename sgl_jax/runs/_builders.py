@@ -13,10 +13,11 @@ from sgl_jax.groups import GroupingLike, by_neuron
 from sgl_jax.penalties import L1
 from sgl_jax.regularizers import Regularizer, RegularizerLike, SparseGroup
 from sgl_jax.reparametrizations import Reparametrization
-from sgl_jax.runs._needs import find_shapes
+from sgl_jax.runs._constraining import constrain, find_shape
 from sgl_jax.runs.config import Config, Strengths
 from sgl_jax.runs.optimizers import bind_accepted, staircase
 from sgl_jax.runs.parts import find_parts, is_regularized, takes
+from sgl_jax.transforms import hold_zeros
 from sgl_jax.transforms.schedules import warmup
 
 
@@ -124,7 +125,8 @@ def build_transformation(
             parts["optimizer"], momentum=config.momentum, weight_decay=config.weight_decay
         )
     make = bind_accepted(parts["algorithm"], **options)
-    return make(schedule(config.learning_rate), regularizer)
+    tx = make(schedule(config.learning_rate), regularizer)
+    return optax.chain(tx, hold_zeros()) if config.hold_zeros else tx
 
 
 def _build_betas(
@@ -176,9 +178,7 @@ def build_regularizer(
 
     if not is_regularized(vars(config)):
         return None
-    names = [] if config.shape is None else find_shapes(parts["penalty"])
-    shape = dict.fromkeys(names, config.shape)
-    entry = build("penalty", strengths.lam, **shape)
+    entry = build("penalty", strengths.lam, **find_shape(config, parts["penalty"]))
     group = build("group_penalty", strengths.group_lam)
     if entry is None and group is None:
         raise ValueError(
@@ -187,6 +187,8 @@ def build_regularizer(
         )
     if entry is None:
         return Regularizer(group, *groups)
+    if config.constrain != "groups":
+        return constrain(config.constrain, entry, params)
     if group is not None and (strengths.group_lam or takes(parts["algorithm"], "base")):
         return SparseGroup(entry, group, *groups)
     # Without a group penalty the entries need no joint prox, which not every penalty has.

@@ -1,6 +1,9 @@
 """The end of an epoch: errors and sparsity are measured, and the run goes to its next stage."""
 
 import math
+from typing import Any
+
+import optax
 
 from sgl_jax import train
 from sgl_jax._util.typing import Params
@@ -62,4 +65,11 @@ def measure(experiment: Experiment, state: train.TrainState, epoch: int, loss: f
         measure_shares(wide, groups) if gap else shares,
         shares,
         count_layers(wide, groups),
+        agreement=_read_agreement(state.opt_state),
     )
+
+
+def _read_agreement(opt_state: Any) -> dict[str, float] | None:
+    """Reads residuals and changes off the state of an algorithm that has them."""
+    found = {name: optax.tree.get(opt_state, name) for name in ("primal", "dual", "changed")}
+    return {n: float(value) for n, value in found.items() if value is not None} or None

@@ -6,15 +6,12 @@ from sgl_jax._util.typing import Params
 from sgl_jax.groups import GroupingLike, by_entry
 from sgl_jax.runs._builders import build_grouping, build_transformation
 from sgl_jax.runs._run import Experiment
+from sgl_jax.runs.parts import OF_AN_ITERATE
 from sgl_jax.train import TrainState
 from sgl_jax.transforms import keep_support
 
 
 __all__ = ["finish", "finished_experiment"]
-
-
-OF_AN_ITERATE = ("fista", "rda", "schedule_free")
-"""Algorithms that keep an iterate of their own without a regularizer, too: no plain optimizers."""
 
 
 def finish(

@@ -20,6 +20,7 @@ from sgl_jax._util.pytree import flatten_by_path
 from sgl_jax._util.safetensors import read_safetensors
 from sgl_jax._util.typing import Params
 from sgl_jax.runs._checkpoint import find_latest
+from sgl_jax.runs._plan_files import find_plan
 from sgl_jax.runs._pytorch import convert, is_from_pytorch
 
 
@@ -107,12 +108,19 @@ def _read(path: Path) -> Arrays:
 
 
 def _read_run(path: Path) -> Arrays:
-    """Reads the trained weights of a run, ``w``, after its newest epoch."""
+    """Reads the trained weights of a run, ``w``, after its newest epoch; zero where some left."""
     checkpoints = path / "checkpoints"
     epoch = find_latest(checkpoints)
     if not epoch:
         raise FileNotFoundError("no epoch is done")
-    return orbax.read_all(checkpoints / str(epoch))
+    arrays = orbax.read_all(checkpoints / str(epoch))
+    plan = find_plan(path / "shrinks", epoch)
+    parts = {} if plan is None else dict(plan.leaves)
+    return {
+        name: np.asarray(parts[inner].put(array)) if (inner := _normalise(name)) in parts else array
+        for name, array in arrays.items()
+        if name.partition("/")[0] not in STATE
+    }
 
 
 def _read_npz(path: Path) -> Arrays:

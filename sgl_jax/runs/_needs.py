@@ -4,7 +4,17 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from sgl_jax.runs._settings import find_parameters
-from sgl_jax.runs.parts import KINDS, Options, Parts, find_parts, is_regularized, takes
+from sgl_jax.runs.parts import (
+    KINDS,
+    OF_AN_ITERATE,
+    Options,
+    Parts,
+    find_parts,
+    holds_target,
+    is_constraint,
+    is_regularized,
+    takes,
+)
 
 
 __all__ = ["find_shapes", "find_unused", "refuse_unused"]
@@ -121,9 +131,10 @@ def _grows(options: Options, parts: Parts) -> bool:
 
 
 def _has_one_shape(options: Options, parts: Parts) -> bool:
-    """True if the penalty of single weights has one shape parameter."""
-    del options
-    return "penalty" in parts and len(find_shapes(parts["penalty"])) == 1
+    """True if the penalty of single weights has one shape parameter, which no target sets."""
+    return (
+        not holds_target(options) and "penalty" in parts and len(find_shapes(parts["penalty"])) == 1
+    )
 
 
 def find_shapes(penalty: Callable[..., Any]) -> list[str]:
@@ -168,7 +179,30 @@ NEEDS: dict[str, Need] = {
         )
         for name in ("target_flops", "target_params")
     },
-    "target_sparsity": Need("a penalty with a strength", ("penalty",), _has_strength),
+    "target_sparsity": Need(
+        "a penalty with a strength, or top_k",
+        ("penalty",),
+        lambda options, parts: holds_target(options) or _has_strength(options, parts),
+    ),
+    "bits": Need(
+        "a penalty with levels (levels)",
+        ("penalty",),
+        lambda options, parts: "penalty" in parts and takes(parts["penalty"], "count"),
+    ),
+    "constrain": Need(
+        "a constraint, and no penalty of groups",
+        ("penalty", "group_lam"),
+        lambda options, parts: (
+            "penalty" in parts and is_constraint(parts["penalty"]) and "group_penalty" not in parts
+        ),
+    ),
+    "hold_zeros": Need(
+        f"a regularizer, and another algorithm than {', '.join(OF_AN_ITERATE)}",
+        ("algorithm",),
+        lambda options, parts: (
+            is_regularized(options) and options["algorithm"] not in OF_AN_ITERATE
+        ),
+    ),
     "beta_growth": Need(
         "a coupling beta that grows at milestones",
         ("algorithm", "milestones"),

@@ -46,7 +46,7 @@ def begin_stages(run: Run) -> Run:
         budget = start_budget(run.experiment)
         return run._replace(budget=budget, state=set_strengths(run.experiment, run.state, budget))
     if config.finish_epochs < config.epochs:
-        return run
+        return _shrink_if_due(run) if config.hold_zeros else run
     return _shrink_if_due(_finish(run, run.state.params))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
 from sgl_jax.runs._needs import find_unused, refuse_unused
-from sgl_jax.runs.parts import select_settings
+from sgl_jax.runs.parts import holds_target, is_constrained, select_settings
 
 
 __all__ = ["Config", "Strengths"]
@@ -64,6 +64,11 @@ class Config:
         where several have one of that name, as in penalty.a=3; sgl-jax list NAME lists them.
       penalty: penalty or constraint of single weights: a name, none, or package.module:Name.
       shape: shape parameter of the penalty (a, gamma or alpha); its default without it.
+      bits: bits of a weight that is not zero under the penalty levels: 2^(bits - 1) levels of
+        either sign. Others by layer with --set penalty.count="('conv', 8), ('', 2)".
+      constrain: leaves that a constraint takes: those of groups, the kernels, the kernels together
+        as one group, so that layers share what top_k leaves, or all leaves, biases too.
+      hold_zeros: kernels keep the zeros of the weights to start from.
       lam: strength of the penalty of single weights, or of each weight that is drawn; divided by N.
       group_lam: strength of the penalty of groups; divided by N; that of lam without it, and no
         penalty of groups beside a constraint.
@@ -90,9 +95,11 @@ class Config:
         it is 0.4, and the target is reached before. 1 keeps the zeros of the weights to start from.
       target_flops: share of the FLOPs to be left; the strengths follow it.
       target_params: share of the parameters to be left, likewise.
-      target_sparsity: share of the weights to be zero, likewise.
+      target_sparsity: share of the weights to be zero, likewise; with the penalty top_k all but the
+        others are zero from the first epoch on.
       shrink_at: let dead channels leave during training, whenever the rest costs less than this
-        share of the FLOPs; what has left cannot come back.
+        share of the FLOPs; what has left cannot come back. With hold_zeros they leave at the start,
+        too.
       batch_size: images per step.
       seed: seed of the initial weights and of the order of the images.
       holdout: training images to hold out and to test on, instead of the test images.
@@ -111,6 +118,9 @@ class Config:
     settings: tuple[str, ...] = ()
     penalty: str = "l1"
     shape: float | None = None
+    bits: int | None = None
+    constrain: Literal["groups", "kernels", "network", "all"] = "groups"
+    hold_zeros: bool = False
     lam: float = 0.4
     group_lam: float | None = None
     groups: str = "neurons"
@@ -152,7 +162,7 @@ class Config:
           ValueError: an unknown name, or a setting that does not fit.
         """
         targets = [defaults for name, defaults in TARGETS.items() if given.get(name) is not None]
-        if not targets:
+        if not targets or is_constrained(vars(cls(**given))):
             return cls(**given)
         unused = find_unused(vars(cls(**{**targets[0], **given})))
         defaults = {name: value for name, value in targets[0].items() if name not in unused}
@@ -186,6 +196,7 @@ class Config:
         targets = [name for name in TARGETS if getattr(self, name) is not None]
         if len(targets) > 1:
             raise ValueError(f"A run needs one target at most, got {' and '.join(targets)}.")
+        self._require("bits", "between 1 and 16", lambda value: 1 <= value <= 16)
         for name in ("epochs", "batch_size"):
             self._require(name, ">= 1", lambda value: value >= 1)
         self._require(
@@ -215,12 +226,16 @@ class Config:
 
     @property
     def target_option(self) -> str | None:
-        """Name of the option that sets a target; ``None`` if none does."""
+        """Name of the option that sets a target which strengths follow; ``None`` if none does."""
+        if holds_target(vars(self)):
+            return None
         return next((name for name in TARGETS if getattr(self, name) is not None), None)
 
     @property
     def target(self) -> float | None:
         """Share of the network to be left, in the measure of the option; ``None`` without one."""
+        if self.target_option is None:
+            return None
         if self.target_sparsity is not None:
             return 1.0 - self.target_sparsity
         return self.target_flops if self.target_flops is not None else self.target_params

@@ -24,11 +24,15 @@ from sgl_jax.runs.optimizers import OPTIMIZERS, SCHEDULES
 
 __all__ = [
     "KINDS",
+    "OF_AN_ITERATE",
     "Kind",
     "Options",
     "Parts",
     "describe_parameters",
     "find_parts",
+    "holds_target",
+    "is_constrained",
+    "is_constraint",
     "is_regularized",
     "select_settings",
     "takes",
@@ -53,6 +57,10 @@ class Kind(NamedTuple):
     noun: str
     catalogue: Mapping[str, Callable[..., Any]]
     options: Mapping[str, str | None]
+
+
+OF_AN_ITERATE = ("fista", "rda", "schedule_free")
+"""Algorithms that keep an iterate of their own without a regularizer, too: no plain optimizers."""
 
 
 def no_penalty() -> None:
@@ -163,6 +171,41 @@ def is_regularized(options: Options) -> bool:
     return not options["dense"] and options["reparametrization"] == "none"
 
 
+def holds_target(options: Options) -> bool:
+    """True if a target is a number of weights that a constraint holds: no strength follows it.
+
+    Args:
+      options: the values of all options.
+    """
+    if options["target_sparsity"] is None or not is_regularized(options):
+        return False
+    return takes(_find_penalty(options), "k")
+
+
+def is_constrained(options: Options) -> bool:
+    """True if single weights are constrained.
+
+    Args:
+      options: the values of all options.
+    """
+    return is_regularized(options) and is_constraint(_find_penalty(options))
+
+
+def _find_penalty(options: Options) -> Callable[..., Any]:
+    kind = KINDS["penalty"]
+    return look_up_factory(kind.noun, kind.catalogue, options["penalty"])
+
+
+def is_constraint(make: Callable[..., Any]) -> bool:
+    """True if a factory, perhaps with settings bound to it, is a constraint.
+
+    Args:
+      make: a class or function.
+    """
+    make = getattr(make, "func", make)
+    return isinstance(make, type) and issubclass(make, Constraint)
+
+
 @lru_cache(maxsize=4096)  # a config asks a thousand times
 def takes(factory: Callable[..., Any], name: str) -> bool:
     """True if a factory has a parameter of this name.
@@ -219,9 +262,7 @@ def _train_plainly(learning_rate: Any, regularizer: None, *, base: Callable[...,
 
 def _is_constrained_alone(options: Options, parts: Parts) -> bool:
     """True if single weights are constrained and no strength of groups is given."""
-    penalty = parts["penalty"]
-    constrained = isinstance(penalty, type) and issubclass(penalty, Constraint)
-    return constrained and options["group_lam"] is None
+    return is_constraint(parts["penalty"]) and options["group_lam"] is None
 
 
 _ABSENT: dict[str, Callable[[Options, Parts], bool]] = {

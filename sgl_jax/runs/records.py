@@ -32,6 +32,9 @@ class Layer(NamedTuple):
 _KEYS = {"groups": "neurons", "groups_paper": "neurons_paper"}
 """Keys in files of those fields of :class:`Sparsity` that have another name there."""
 
+_OPTIONAL = ("budget", "agreement")
+"""Fields that a file has where they are not ``None``."""
+
 _FIELDS = {key: field for field, key in _KEYS.items()}
 
 
@@ -50,6 +53,8 @@ class Record(NamedTuple):
       layers: the sparse parameters, layer by layer, each by the path of its kernel.
       budget: the state of the budget that the run follows, after the epoch, and the share of the
         network that was ``measured``; ``None`` without a budget, and once it is reached.
+      agreement: of an algorithm with a copy or levels: the residuals ``primal`` and ``dual``, and
+        the number of codes, or signs, that are ``changed`` since its start; ``None`` for others.
     """
 
     epoch: int
@@ -62,12 +67,11 @@ class Record(NamedTuple):
     w_sparsity: Sparsity
     layers: dict[Path, Layer]
     budget: dict[str, Any] | None = None
+    agreement: dict[str, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Converts the record to JSON's own types."""
-        found = self._asdict()
-        if self.budget is None:
-            del found["budget"]
+        found = {n: v for n, v in self._asdict().items() if v is not None or n not in _OPTIONAL}
         return {
             **found,
             "sparsity": _rename(self.sparsity._asdict(), _KEYS),
@@ -80,8 +84,9 @@ class Record(NamedTuple):
         """Inverts :meth:`to_json`; keys that are no field of a record are left out."""
         layers = {path: Layer(**layer) for path, layer in found["layers"].items()}
         shares = {n: Sparsity(**_rename(found[n], _FIELDS)) for n in ("sparsity", "w_sparsity")}
-        known = {name: found[name] for name in cls._fields if name != "budget"}
-        known |= {"layers": layers, "budget": found.get("budget"), **shares}
+        known = {name: found[name] for name in cls._fields if name not in _OPTIONAL}
+        known |= {name: found.get(name) for name in _OPTIONAL}
+        known |= {"layers": layers, **shares}
         return cls(**known)
 
 

@@ -136,7 +136,7 @@ REFUSED = {
         lambda: sgl.incremental(0.1, REGULARIZER, shares=(0.5, 0.4)),
         "incremental needs ascending shares between 0 and 1",
     ),
-    "passes": (lambda: sgl.incremental(0.1, REGULARIZER, steps=8), "got shares="),
+    "passes": (lambda: sgl.incremental(0.1, REGULARIZER, steps=1), "and steps >= 2, got shares="),
     "refit": (lambda: sgl.straight_through(0.1, REGULARIZER, refit=-1), "refit >= 0, got refit=-1"),
     "penalty": (
         lambda: sgl.straight_through(0.1, sgl.Regularizer(sgl.L1(0.1))),

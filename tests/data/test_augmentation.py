@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sgl_jax.data import AUGMENTATIONS
-from sgl_jax.data._augmentation import crop_flip
+from sgl_jax.data._augmentation import crop_flip, shift
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
@@ -45,6 +45,24 @@ def test_without_a_border_images_are_at_most_mirrored():
     assert (same | mirrored).all()
     assert same.any()
     assert mirrored.any()
+
+
+def test_images_are_shifted_by_up_to_two_pixels_each_by_itself():
+    images = np.asarray(jax.random.uniform(jax.random.key(0), (400, 6, 5, 1), minval=0.5))
+    found = np.asarray(jax.jit(shift)(jax.random.key(1), images))
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    drawn = [
+        next(
+            (down, right)
+            for down in range(5)
+            for right in range(5)
+            if np.array_equal(padded[number, down : down + 6, right : right + 5], found[number])
+        )
+        for number in range(400)
+    ]
+    assert len(set(drawn)) == 25
+    with pytest.raises(ValueError, match="at most 0 pixels or more, got most=-1"):
+        shift(jax.random.key(1), images, most=-1)
 
 
 def test_negative_border_is_refused():

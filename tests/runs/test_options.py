@@ -25,6 +25,8 @@ TINY = Config(model="support.tiny:Tiny", epochs=3, batch_size=512)
 
 BASES = {name: dataclasses.replace(TINY, algorithm=name) for name in ALGORITHMS}
 BASES["magnitude"] = dataclasses.replace(BASES["magnitude"], penalty="top_k", shape=0.5)
+for _name in ("incremental", "straight_through"):
+    BASES[_name] = dataclasses.replace(BASES[_name], penalty="levels", bits=2)
 BASES["cges"] = dataclasses.replace(BASES["cges"], penalty="exclusive", group_weight="none")
 BASES["gates"] = dataclasses.replace(TINY, reparametrization="hard_concrete")
 BASES["dense prox_adam"] = BASES["prox_adam"].twin()
@@ -39,6 +41,9 @@ VALUES = {
     "settings": ("groups.skip=fc",),
     "penalty": "mcp",
     "shape": 0.25,
+    "bits": 3,
+    "constrain": "all",
+    "hold_zeros": True,
     "lam": 0.3,
     "group_lam": 0.3,
     "groups": "filters",
@@ -91,6 +96,9 @@ BESIDE = {
     "target_flops": {"groups": "channels"},
     "target_params": {"groups": "channels"},
     "shape": {"penalty": "mcp"},
+    "bits": {"penalty": "levels", "bits": 1},
+    "constrain": {"penalty": "box"},
+    "target_sparsity": {"penalty": "top_k"},
     "beta_growth": STEPS,
     "beta_growth_on": {**STEPS, "beta_growth": 1.5},
     "momentum": {"optimizer": "sgd"},
@@ -200,6 +208,12 @@ def another_value(parameter):
     return str(0.5 * default or 0.25) if isinstance(default, float) else "0.25"
 
 
+BESIDE_A_SETTING = {
+    ("admm", "refit"): {"penalty": "levels", "bits": 2},
+    ("admm", "steps"): {"settings": ("algorithm.rounds=3",)},
+}
+"""Options beside which a parameter of a part has an effect."""
+
 PARTS = [
     f"{kind} {name}"
     for kind in ("algorithm", "augment", "optimizer", "schedule")
@@ -217,14 +231,15 @@ def test_every_parameter_of_a_part_is_reached_by_a_setting(part):
     assert found or name in ("constant", "none", "staircase", "subgradient")
     for parameter in found.values():
         text = f"{kind}.{parameter.name}={another_value(parameter)}"
-        assert fingerprint(dataclasses.replace(base, settings=(text,))) != fingerprint(base)
+        beside = dataclasses.replace(base, **BESIDE_A_SETTING.get((name, parameter.name), {}))
+        changed = dataclasses.replace(beside, settings=(*beside.settings, text))
+        assert fingerprint(changed) != fingerprint(beside)
 
 
 def build_named(penalty, algorithm, **options):
     """Builds the step of a run with a penalty or constraint, of its defaults."""
     given = {"penalty": penalty, "algorithm": algorithm, **options}
-    if penalty == "top_k":
-        given["shape"] = 0.5
+    given |= {"top_k": {"shape": 0.5}, "levels": {"bits": 2}}.get(penalty, {})
     return fingerprint(dataclasses.replace(TINY, **given))
 
 

@@ -22,6 +22,6 @@ def test_kept_record_comes_back_as_it_is_but_for_keys_of_other_versions(name):
     record = Record.from_json(KEPT[name])
     written = json.loads(json.dumps(record.to_json()))
     assert written == {key: KEPT[name][key] for key in Record._fields if key in KEPT[name]}
-    assert written.keys() >= set(Record._fields) - {"budget"}
+    assert written.keys() >= set(Record._fields) - {"agreement", "budget"}
     assert record.sparsity.groups == KEPT[name]["sparsity"]["neurons"]
     assert record.w_sparsity.groups_paper == KEPT[name]["w_sparsity"]["neurons_paper"]
