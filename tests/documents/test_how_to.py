@@ -56,6 +56,18 @@ def check_optax(names, said):
     assert jax.tree.leaves(names["state"])
 
 
+def check_quantise(names, said):
+    assert names["net"] is not names["apply"]
+    levels = [
+        names["sgl"].prox.project_levels(leaf["kernel"], 4) for leaf in names["params"].values()
+    ]
+    for leaf, found in zip(names["params"].values(), levels, strict=True):
+        assert jnp.array_equal(leaf["kernel"], found.values)
+    assert "in True" in said
+    assert "out True" in said
+    assert names["loss"](names["params"]) < names["rounded"]
+
+
 def check_scoring(names, said):
     assert names["model"].cv_scores_.shape == (5, 5)
     assert (names["six"].components_ != 0).any(axis=0).sum() <= 6
@@ -82,6 +94,7 @@ CHECKS = {
     "how_to/grid": check_grid,
     "how_to/moving": check_moving,
     "how_to/optax": check_optax,
+    "how_to/quantise": check_quantise,
     "how_to/scoring": check_scoring,
     "how_to/shrink": check_shrink,
     "how_to/trees": check_trees,
