@@ -116,7 +116,8 @@ def admm(
             f"rounds={rounds}, steps={steps}, refit={refit}."
         )
     period = max(1, steps // rounds) if rounds else period
-    numbers = {"rho": rho if growth == 1 else _grow(rho, growth, period)}
+    constant = isinstance(growth, float | int) and growth == 1
+    numbers = {"rho": rho if constant else _grow(rho, growth, period)}
     link = RegularizerLink(regularizer, numbers, zeros="copy")
     return optax.chain(_agree(link, period, refit), base(learning_rate))
 

@@ -6,7 +6,6 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from support.tiers import usual
 from support.tiny import bits
 
 import sgl_jax as sgl
@@ -48,6 +47,7 @@ def count(params):
     return sum(np.count_nonzero(kernel) for kernel in kernels(params))
 
 
+@pytest.mark.slow
 def test_both_constraints_hold_exactly_at_the_end(whole):
     folder, _, last = whole
     sparse = get_sparse_params(last.experiment.config, last.state)
@@ -63,6 +63,7 @@ def test_both_constraints_hold_exactly_at_the_end(whole):
     assert folder.list_stages(read_recipe("admm-nn").plan(GIVEN))[-1].path.name == "7-fixed"
 
 
+@pytest.mark.slow
 def test_each_round_leaves_fewer_weights(whole):
     folder, stages, _ = whole
     records = [each.read_records()[-1] for each in folder.list_stages(stages)]
@@ -73,6 +74,7 @@ def test_each_round_leaves_fewer_weights(whole):
     assert agreements[3].keys() == agreements[5].keys() == {"primal", "dual", "changed"}
 
 
+@pytest.mark.slow
 def test_dead_channels_are_gone_before_levels_are_fitted(whole):
     folder, stages, last = whole
     retrained = folder.list_stages(stages)[4].read_records()[-1]
@@ -85,9 +87,8 @@ def test_dead_channels_are_gone_before_levels_are_fitted(whole):
 RIVAL = {"penalty": "levels", "bits": 2, "constrain": "all", "hold_zeros": True, "epochs": 2}
 
 
-@pytest.mark.parametrize(
-    "algorithm", usual(["straight_through", "incremental", "admm"], ["incremental"])
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["straight_through", "incremental", "admm"])
 def test_rivals_start_from_the_stage_after_compaction(whole, algorithm):
     folder, stages, _ = whole
     source = folder.list_stages(stages)[4]
