@@ -10,7 +10,7 @@ from sgl_jax.penalties import Penalty
 from sgl_jax.regularizers import Regularizer
 from sgl_jax.runs._needs import find_shapes
 from sgl_jax.runs.config import Config
-from sgl_jax.runs.parts import holds_target
+from sgl_jax.runs.parts import holds_target, read_bits
 
 
 __all__ = ["constrain", "find_shape"]
@@ -26,8 +26,9 @@ def find_shape(config: Config, penalty: Callable[..., Any]) -> dict[str, Any]:
       config: the config of the run.
       penalty: its penalty.
     """
-    if config.bits is not None:
-        return {"count": 2 ** (config.bits - 1)}
+    if config.bits:
+        counts = {pattern: 2 ** (bits - 1) for pattern, bits in read_bits(config.bits).items()}
+        return {"count": counts[""] if len(counts) == 1 and "" in counts else tuple(counts.items())}
     if config.target_sparsity is not None and holds_target(vars(config)):
         return {"k": round(1.0 - config.target_sparsity, DIGITS)}
     return {} if config.shape is None else dict.fromkeys(find_shapes(penalty), config.shape)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
 from sgl_jax.runs._needs import find_unused, refuse_unused
-from sgl_jax.runs.parts import holds_target, is_constrained, select_settings
+from sgl_jax.runs.parts import holds_target, is_constrained, read_bits, select_settings
 
 
 __all__ = ["Config", "Strengths"]
@@ -65,7 +65,8 @@ class Config:
       penalty: penalty or constraint of single weights: a name, none, or package.module:Name.
       shape: shape parameter of the penalty (a, gamma or alpha); its default without it.
       bits: bits of a weight that is not zero under the penalty levels: 2^(bits - 1) levels of
-        either sign. Others by layer with --set penalty.count="('conv', 8), ('', 2)".
+        either sign. Layers have others by PATTERN=BITS, for paths that have the pattern, a regular
+        expression: fc1=1 conv=4 3.
       constrain: leaves that a constraint takes: those of groups, the kernels, the kernels together
         as one group, so that layers share what top_k leaves, or all leaves, biases too.
       hold_zeros: kernels keep the zeros of the weights to start from.
@@ -118,7 +119,7 @@ class Config:
     settings: tuple[str, ...] = ()
     penalty: str = "l1"
     shape: float | None = None
-    bits: int | None = None
+    bits: tuple[str, ...] = ()
     constrain: Literal["groups", "kernels", "network", "all"] = "groups"
     hold_zeros: bool = False
     lam: float = 0.4
@@ -196,7 +197,7 @@ class Config:
         targets = [name for name in TARGETS if getattr(self, name) is not None]
         if len(targets) > 1:
             raise ValueError(f"A run needs one target at most, got {' and '.join(targets)}.")
-        self._require("bits", "between 1 and 16", lambda value: 1 <= value <= 16)
+        read_bits(self.bits)
         for name in ("epochs", "batch_size"):
             self._require(name, ">= 1", lambda value: value >= 1)
         self._require(

@@ -8,7 +8,9 @@ from support.documents import ROOT, fenced_blocks
 
 from sgl_jax import cli
 from sgl_jax.cli import _commands
+from sgl_jax.cli._given import drop_unset
 from sgl_jax.runs.config import Config
+from sgl_jax.runs.recipes import RECIPES, read_recipe
 
 
 def shown(page):
@@ -51,5 +53,7 @@ def test_there_are_commands():
 def test_command_is_taken(command, called, capsys):
     assert cli.main([STAND_INS.get(word, word) for word in command]) == 0, capsys.readouterr().err
     (arguments,) = called
-    if command[0] == "train":
+    if command[0] == "train" and arguments.get("recipe") in RECIPES:
+        read_recipe(arguments["recipe"]).plan(drop_unset(arguments["training"]))
+    elif command[0] == "train":
         Config.of(arguments["training"]).check()

@@ -113,7 +113,7 @@ def test_dense_twin_has_no_target():
         ({"target_sparsity": 0.9, "dense": True}, "target_sparsity"),
         ({"target_sparsity": 0.9, "lam_warmup": 1}, "every update evaluates anew"),
         (
-            {"target_sparsity": 0.9, "algorithm": "admm", "penalty": "levels", "bits": 2},
+            {"target_sparsity": 0.9, "algorithm": "admm", "penalty": "levels", "bits": ("2",)},
             "target_sparsity",
         ),
     ],

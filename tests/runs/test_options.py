@@ -26,7 +26,7 @@ TINY = Config(model="support.tiny:Tiny", epochs=3, batch_size=512)
 BASES = {name: dataclasses.replace(TINY, algorithm=name) for name in ALGORITHMS}
 BASES["magnitude"] = dataclasses.replace(BASES["magnitude"], penalty="top_k", shape=0.5)
 for _name in ("incremental", "straight_through"):
-    BASES[_name] = dataclasses.replace(BASES[_name], penalty="levels", bits=2)
+    BASES[_name] = dataclasses.replace(BASES[_name], penalty="levels", bits=("2",))
 BASES["cges"] = dataclasses.replace(BASES["cges"], penalty="exclusive", group_weight="none")
 BASES["gates"] = dataclasses.replace(TINY, reparametrization="hard_concrete")
 BASES["dense prox_adam"] = BASES["prox_adam"].twin()
@@ -41,7 +41,7 @@ VALUES = {
     "settings": ("groups.skip=fc",),
     "penalty": "mcp",
     "shape": 0.25,
-    "bits": 3,
+    "bits": ("fc=3", "1"),
     "constrain": "all",
     "hold_zeros": True,
     "lam": 0.3,
@@ -96,7 +96,7 @@ BESIDE = {
     "target_flops": {"groups": "channels"},
     "target_params": {"groups": "channels"},
     "shape": {"penalty": "mcp"},
-    "bits": {"penalty": "levels", "bits": 1},
+    "bits": {"penalty": "levels", "bits": ("1",)},
     "constrain": {"penalty": "box"},
     "target_sparsity": {"penalty": "top_k"},
     "beta_growth": STEPS,
@@ -209,7 +209,7 @@ def another_value(parameter):
 
 
 BESIDE_A_SETTING = {
-    ("admm", "refit"): {"penalty": "levels", "bits": 2},
+    ("admm", "refit"): {"penalty": "levels", "bits": ("2",)},
     ("admm", "steps"): {"settings": ("algorithm.rounds=3",)},
 }
 """Options beside which a parameter of a part has an effect."""
@@ -239,7 +239,7 @@ def test_every_parameter_of_a_part_is_reached_by_a_setting(part):
 def build_named(penalty, algorithm, **options):
     """Builds the step of a run with a penalty or constraint, of its defaults."""
     given = {"penalty": penalty, "algorithm": algorithm, **options}
-    given |= {"top_k": {"shape": 0.5}, "levels": {"bits": 2}}.get(penalty, {})
+    given |= {"top_k": {"shape": 0.5}, "levels": {"bits": ("2",)}}.get(penalty, {})
     return fingerprint(dataclasses.replace(TINY, **given))
 
 

@@ -24,7 +24,7 @@ GIVEN = {
     "batch_size": 256,
     "learning_rate": 0.02,
     "target_sparsity": 1 - LEFT,
-    "bits": 2,
+    "bits": ("2",),
     "epochs": 7,
 }
 COUNT = 2
@@ -84,7 +84,7 @@ def test_dead_channels_are_gone_before_levels_are_fitted(whole):
     assert (folder.list_stages(stages)[5].path / "shrinks").exists()
 
 
-RIVAL = {"penalty": "levels", "bits": 2, "constrain": "all", "hold_zeros": True, "epochs": 2}
+RIVAL = {"penalty": "levels", "bits": ("2",), "constrain": "all", "hold_zeros": True, "epochs": 2}
 
 
 @pytest.mark.slow
@@ -127,10 +127,21 @@ def test_an_interrupted_recipe_ends_on_the_same_weights(whole, tmp_path, stage):
     assert bits(folder.train(stages, "resume").state) == bits(last.state)
 
 
+def test_bits_are_levels_by_layer():
+    given = {"penalty": "levels", "algorithm": "admm", "constrain": "kernels", "epochs": 1}
+    found = {}
+    for bits_of_layers in (("3",), ("2", "conv=1"), ("conv=4", "fc=1")):
+        config = Config.of({**given, "model": GIVEN["model"], "bits": bits_of_layers})
+        config.check()
+        found[bits_of_layers] = prepare(config).regularizer.penalty.count
+    assert list(found.values()) == [4, (("conv", 1), ("", 2)), (("conv", 8), ("fc", 1))]
+    for wrong in (("0",), ("16",), ("three",), ("conv=",), ("2", "3")):
+        with pytest.raises(ValueError, match=f"from 1 to 15 and each once, got bits={wrong[0]}"):
+            Config(bits=wrong).check()
+
+
 def test_target_is_held_by_a_constraint_from_the_first_epoch():
-    config = Config.of(
-        {**GIVEN, "penalty": "top_k", "algorithm": "admm", "bits": None, "epochs": 1}
-    )
+    config = Config.of({**GIVEN, "penalty": "top_k", "algorithm": "admm", "bits": (), "epochs": 1})
     assert config.target is None
     assert config.finish_epochs == 0
     assert config.group_lam is None
