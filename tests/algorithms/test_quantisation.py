@@ -48,6 +48,14 @@ def test_weights_end_on_levels_and_zeros_stay(name):
         assert loss(found) < 0.9 * loss(rounded().values)
 
 
+def test_relaxed_splitting_takes_levels():
+    tx = sgl.relaxed_splitting(RATE, REGULARIZER, beta=0.1, period=20, base=optax.adam)
+    found, w, _ = train(optax.chain(tx, sgl.hold_zeros(sgl.by_entry())), 40)
+    assert_on_levels(found)
+    np.testing.assert_allclose(found, w, rtol=1e-12)  # as of the last update, the end of a period
+    np.testing.assert_array_equal(np.asarray(found) == 0, np.arange(correlated.SIZE) >= ZEROS.start)
+
+
 def test_strong_coupling_is_but_rounding():
     tx = sgl.admm(RATE, REGULARIZER, rho=1e3, period=20, refit=0)
     found, _, state = train(optax.chain(tx, sgl.hold_zeros(sgl.by_entry())), 100)
