@@ -186,10 +186,12 @@ OTHERS = (
     "cges",
     "fista",
     "hspg",
+    "incremental",
     "magnitude",
     "rda",
     "relaxed_splitting",
     "schedule_free",
+    "straight_through",
     "subgradient",
 )
 
