@@ -142,7 +142,8 @@ class _Job(NamedTuple):
             stages, self.mode, lambda stage, record: follow[stage](record), self.placement
         )
         total = sum(config.epochs for config in stages.values())
-        whole = next(iter(stages.values())).changed(epochs=total)
+        sparse = [config for config in stages.values() if not config.dense] or [*stages.values()]
+        whole = sparse[0].changed(epochs=total)
         return find_run_folder(self.path), run, whole
 
     def train_twin(self, config: Config) -> Run:
