@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
+from sgl_jax.runs._constraints import holds_target
 from sgl_jax.runs._settings import find_parameters
 from sgl_jax.runs.parts import (
     KINDS,
@@ -10,7 +11,6 @@ from sgl_jax.runs.parts import (
     Options,
     Parts,
     find_parts,
-    holds_target,
     is_constraint,
     is_regularized,
     takes,

@@ -1,12 +1,13 @@
 """The config of a run: everything that its result depends on."""
 
 import dataclasses
-import math
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
+from sgl_jax.runs._constraints import holds_target, is_constrained, read_bits
 from sgl_jax.runs._needs import find_unused, refuse_unused
-from sgl_jax.runs.parts import holds_target, is_constrained, read_bits, select_settings
+from sgl_jax.runs._ranges import refuse_outside
+from sgl_jax.runs.parts import select_settings
 
 
 __all__ = ["Config", "Strengths"]
@@ -178,16 +179,7 @@ class Config:
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
         if given is None:
             given = [name for name, value in vars(self).items() if value != defaults[name]]
-        for name, value in vars(self).items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"A run needs a finite {name}, got {name}={value}.")
-        for name in ("lam", "group_lam", "lam_warmup", "momentum", "weight_decay", "holdout"):
-            self._require(name, ">= 0", lambda value: value >= 0)
-        for name in ("beta", "beta_growth", "learning_rate", "decay"):
-            self._require(name, "> 0", lambda value: value > 0)
-        for name in ("shrink_at", *TARGETS):
-            self._require(name, "between 0 and 1", lambda value: 0 < value < 1)
-        self._require("finish", "> 0 and <= 1", lambda value: 0 < value <= 1)
+        refuse_outside(vars(self))
         most = self.epochs - (self.target_option is not None)
         if self.finish is not None and not 0 < self.finish_epochs <= most:
             raise ValueError(
@@ -198,24 +190,7 @@ class Config:
         if len(targets) > 1:
             raise ValueError(f"A run needs one target at most, got {' and '.join(targets)}.")
         read_bits(self.bits)
-        for name in ("epochs", "batch_size"):
-            self._require(name, ">= 1", lambda value: value >= 1)
-        self._require(
-            "image_shape",
-            "of a height and a width >= 1 and 1 or 3 channels",
-            lambda value: min(value) >= 1 and value[2] in (1, 3),
-        )
-        self._require(
-            "milestones",
-            "in ascending order from 1 on",
-            lambda value: list(value) == sorted(set(value)) and (not value or value[0] >= 1),
-        )
         refuse_unused(vars(self), given)
-
-    def _require(self, name: str, words: str, holds: Any) -> None:
-        value = getattr(self, name)
-        if value is not None and not holds(value):
-            raise ValueError(f"A run needs {name} {words}, got {name}={value}.")
 
     @property
     def finish_epochs(self) -> int:

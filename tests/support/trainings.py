@@ -1,9 +1,8 @@
 """The tables of ``benchmarks/README.md`` that show trainings, from the records of their runs."""
 
-from support.measured import Record, Rows, record
-
 from sgl_jax.runs.results import Result
 from sgl_jax.runs.sweeps import Summary, find_dominated, summarize
+from support.measured import Record, Rows, record
 
 
 def of_mnist() -> Rows:
