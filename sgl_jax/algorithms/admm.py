@@ -110,11 +110,10 @@ def admm(
       others, ADMM-NN, ASPLOS 2019.
     """
     check_sign("admm", positive=True, rho=rho, growth=growth)
-    if period < 1 or rounds < 0 or steps < 1 or refit < 0:
-        raise ValueError(
-            f"admm needs period >= 1, rounds >= 0, steps >= 1 and refit >= 0, got period={period}, "
-            f"rounds={rounds}, steps={steps}, refit={refit}."
-        )
+    least = {"period": (period, 1), "rounds": (rounds, 0), "steps": (steps, 1), "refit": (refit, 0)}
+    for name, (given, at_least) in least.items():
+        if given < at_least:
+            raise ValueError(f"admm needs {name} >= {at_least}, got {name}={given}.")
     period = max(1, steps // rounds) if rounds else period
     constant = isinstance(growth, float | int) and growth == 1
     numbers = {"rho": rho if constant else _grow(rho, growth, period)}

@@ -78,7 +78,8 @@ def assert_same_run(folder, whole):
 
 def test_config_says_what_was_trained_and_where(whole):
     found = json.loads((whole[0].path / "config.json").read_text())
-    assert found["config"] == {**dataclasses.asdict(CONFIG), "milestones": [], "settings": []}
+    lists = {"bits": [], "milestones": [], "settings": []}
+    assert found["config"] == {**dataclasses.asdict(CONFIG), **lists}
     strengths = {"lam": 2.0 / 1397, "group_lam": 2.0 / 1397, "beta": None}
     assert found["strengths"] == {**strengths, "divided_by": 1397}
     assert found["images"]["shape"] == [28, 28, 1]
