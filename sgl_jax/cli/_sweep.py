@@ -31,6 +31,7 @@ __all__ = ["sweep"]
 def sweep(
     axes: Annotated[GivenAxes, tyro.conf.OmitArgPrefixes] = UNSET,
     preset: str | None = None,
+    only: tuple[str, ...] = (),
     name: str = "sweep",
     runs: Path = Path("runs"),
     resume: bool = False,
@@ -48,6 +49,7 @@ def sweep(
       axes: the options of the runs.
       preset: name of a sweep that comes with the package (sgl-jax list), or the path of a .toml
         file.
+      only: methods of the preset to train, or groups of them, by name; all without it.
       name: name of the sweep.
       runs: folder of the run folders.
       resume: go on with the sweep of this name; without options, as it is.
@@ -61,7 +63,7 @@ def sweep(
         )
     mode: Mode = "resume" if resume else "overwrite" if overwrite else "new"
     folder, console = SweepFolder(runs / check_name(name)), Console()
-    chosen = _choose(folder, list_values(axes), preset, mode)
+    chosen = _choose(folder, list_values(axes), (preset, only), mode)
     with hint_at_resuming(folder.path, "sweep"), show_messages(console):
         results, failed = _train(folder, chosen, mode, console, lanes)
         raise_if_stopped()
@@ -75,10 +77,17 @@ def sweep(
         )
 
 
-def _choose(folder: SweepFolder, axes: Axes, preset: str | None, mode: Mode) -> Sweep:
+def _choose(
+    folder: SweepFolder, axes: Axes, source: tuple[str | None, tuple[str, ...]], mode: Mode
+) -> Sweep:
     """Chooses the runs: of a preset, of options, or on resuming those that are there."""
+    preset, only = source
     if preset is not None:
-        return read_sweep(preset, axes)
+        return read_sweep(preset, axes, only)
+    if only:
+        raise ValueError(
+            f"--only needs a --preset to choose methods from, got {' '.join(only)} and no preset."
+        )
     if axes:
         return make_sweep(axes)
     if mode == "resume":

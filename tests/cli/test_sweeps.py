@@ -124,6 +124,8 @@ def test_latex_has_no_special_characters_of_its_own(typed, swept, tmp_path):
         (["--lam", "0.1", "-1"], "A run needs lam >= 0, got lam=-1.0. (In the sweep: grid"),
         (["--preset", "mnist"], f"(did you mean mnist-table?); choose from {', '.join(PRESETS)}"),
         (["--preset", "missing.toml"], "missing.toml"),
+        (["--lam", "1", "2", "--only", "paper"], "--only needs a --preset"),
+        (["--preset", "mnist-table", "--only", "SGL9"], "got only='SGL9'"),
         (["--beta", "1", "2"], "got beta, which has none: leave it out"),
         (["--lam", "1", "--resume", "--overwrite"], "got both --resume and --overwrite"),
         (["--lam", "1", "--name", "../x"], "got ../x: give the folder by --runs"),

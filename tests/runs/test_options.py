@@ -182,8 +182,11 @@ def assert_acts_or_is_refused(base, option):
     else:
         assert sentence.endswith(".")
         assert "\n" not in sentence
-        # A part that does not go with the others is refused by one of them.
-        assert any(word in sentence for word in (f"{option}=", base.algorithm, "Exclusive"))
+        # A part that does not go with the others is refused by one of them, and a shape by the
+        # target that sets it.
+        words = [f"{option}=", base.algorithm, "Exclusive"]
+        words += ["shape="] if option == "target_sparsity" and base.shape is not None else []
+        assert any(word in sentence for word in words)
 
 
 @pytest.mark.parametrize("name", usual(list(BASES), ["prox_adam", "splitting", "dense splitting"]))

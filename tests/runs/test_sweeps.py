@@ -95,6 +95,22 @@ def test_options_replace_those_of_all_methods(file):
     assert [name for name in runs if name.startswith("SGL0")] == ["SGL0/beta=25", "SGL0/beta=50"]
 
 
+@pytest.mark.parametrize(
+    ("only", "found"),
+    [(["paper"], {"SGL0"}), (["ours"], {"ours"}), (["paper", "ours"], {"SGL0", "ours"})],
+)
+def test_methods_are_chosen_by_name_and_group(file, only, found):
+    everything = read_sweep(file(FILE), {})
+    some = read_sweep(file(FILE), {}, only)
+    assert {planned.method for planned in some.runs.values()} == found
+    assert some.runs.items() <= everything.runs.items()
+
+
+def test_an_unknown_method_is_refused(file):
+    with pytest.raises(ValueError, match=r"one of SGL0, paper, ours, got only='theirs'"):
+        read_sweep(file(FILE), {}, ["paper", "theirs"])
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_can_be_read(name):
     sweep = read_sweep(name, {})

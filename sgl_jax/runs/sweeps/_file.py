@@ -1,6 +1,6 @@
 """Sweeps as files: methods with their options, in TOML."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sgl_jax.runs.option_files import (
@@ -53,22 +53,24 @@ def make_sweep(given: Axes) -> Sweep:
     return Sweep("Grid", named, {})
 
 
-def read_sweep(source: str, given: Axes) -> Sweep:
+def read_sweep(source: str, given: Axes, only: Collection[str] = ()) -> Sweep:
     """Reads a sweep from a file.
 
     Args:
       source: name of a preset, or path of a ``.toml`` file.
       given: options that replace those of all its methods.
+      only: names of the methods that count, and of groups of them; all by default.
 
     Raises:
       OSError: there is no such file.
-      ValueError: the file is no sweep, or its values do not fit.
+      ValueError: the file is no sweep or has no such method, or its values do not fit.
     """
     found, where = load("sweep", PRESETS, source)
     check_keys(found, KEYS, where)
     methods = found.get("methods")
     if not isinstance(methods, Mapping) or not methods:
         raise ValueError(f"A sweep needs a table [methods.NAME] at least, got none in {where}.")
+    methods = _select(methods, only, where)
     common, groups = found.get("common", {}), found.get("groups", {})
     runs: dict[str, Planned] = {}
     for name, own in methods.items():
@@ -77,6 +79,21 @@ def read_sweep(source: str, given: Axes) -> Sweep:
     _check_used(given, runs)
     named = {name: own["group"] for name, own in methods.items() if "group" in own}
     return Sweep(found.get("title", source), runs, named)
+
+
+def _select(methods: Mapping[str, Any], only: Collection[str], where: str) -> Mapping[str, Any]:
+    """Selects methods by their names and groups."""
+    if not only:
+        return methods
+    names = {name: {name, own.get("group", name)} for name, own in methods.items()}
+    known = dict.fromkeys(each for both in names.values() for each in sorted(both))
+    for unknown in only:
+        if unknown not in known:
+            raise ValueError(
+                f"A sweep needs methods or groups that are in {where}, one of "
+                f"{', '.join(known)}, got only={unknown!r}."
+            )
+    return {name: own for name, own in methods.items() if names[name] & set(only)}
 
 
 def _read_method(
