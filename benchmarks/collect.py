@@ -16,14 +16,14 @@ from _record import RESULTS
 from sgl_jax.compaction import LeafPlan
 from sgl_jax.runs.folder import RunFolder
 from sgl_jax.runs.results import name_method, read_result
+from sgl_jax.runs.sweeps import SweepFolder
 
 
 def collect(run: Path) -> list[dict[str, Any]]:
     """Collects a run, or the finished runs of a sweep."""
-    lines = run / "results.jsonl"
-    if lines.exists():
-        return [json.loads(line) for line in lines.read_text().splitlines()]
-    return [] if (run / "sweep.json").exists() else [collect_run(run)]
+    if (run / "sweep.json").exists():
+        return [result.to_json() for result in SweepFolder(run).read_results()]
+    return [collect_run(run)]
 
 
 def collect_run(run: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from sgl_jax._util.narrowing import LeafPlan
 from sgl_jax._util.pytree import flatten_by_path, pytree_dataclass
-from sgl_jax._util.typing import Leaves, Path
+from sgl_jax._util.typing import ArrayLike, Leaves, Path
 from sgl_jax.groups import Groups, resolved_groups
 from sgl_jax.penalties import Levels, Quantised
 from sgl_jax.regularizers import Regularizer, RegularizerLike, require_regularizer
@@ -20,7 +20,7 @@ __all__ = [
     "Fit",
     "count_changes",
     "fit_levels",
-    "refit_levels",
+    "refit_levels_if",
     "require_levels",
     "round_to_levels",
     "signs",
@@ -97,10 +97,16 @@ def fit_levels(regularizer: RegularizerLike, leaves: Leaves) -> Fit | None:
     groups = resolved_groups(cast(Regularizer, regularizer).grouping)
     support = {path: leaf != 0 for path, leaf in leaves.items()}
     empty = tuple(jnp.ones(family.shape) for family in groups)
-    return refit_levels(regularizer, leaves, Fit(Intervals(groups, empty), support))
+    return _refit_levels(regularizer, leaves, Fit(Intervals(groups, empty), support))
 
 
-def refit_levels(regularizer: RegularizerLike, leaves: Leaves, fit: Fit) -> Fit:
+def refit_levels_if(due: ArrayLike, regularizer: RegularizerLike, leaves: Leaves, fit: Fit) -> Fit:
+    """Fits levels anew, on the same support, if that is due."""
+    again = lambda leaves, fit: _refit_levels(regularizer, leaves, fit)  # noqa: E731
+    return jax.lax.cond(due, again, lambda leaves, fit: fit, leaves, fit)
+
+
+def _refit_levels(regularizer: RegularizerLike, leaves: Leaves, fit: Fit) -> Fit:
     """Fits levels anew, on the same support."""
     support, _ = flatten_by_path(fit.support)
     levels, found = cast(Levels, cast(Regularizer, regularizer).penalty), []

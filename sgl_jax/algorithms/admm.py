@@ -13,7 +13,7 @@ from sgl_jax.algorithms._quantisation import (
     Fit,
     count_changes,
     fit_levels,
-    refit_levels,
+    refit_levels_if,
     round_to_levels,
     signs,
 )
@@ -188,8 +188,7 @@ def _project(
     if fit is None:
         z = link.regularizer.prox_leaves(at, 1.0 / link.numbers["rho"])
         return z, signs(z), None
-    again = lambda at, fit: refit_levels(link.regularizer, at, fit)  # noqa: E731
-    fit = jax.lax.cond(anew, again, lambda at, fit: fit, at, fit)
+    fit = refit_levels_if(anew, link.regularizer, at, fit)
     return *round_to_levels(link.regularizer, at, fit), fit
 
 

@@ -112,16 +112,9 @@ def incremental(
 
     def update(updates, state, params=None, **extra_args):
         params = required(params, "incremental")
-        number = jnp.sum(state.link.count >= starts, dtype=jnp.int32) - 1
-        due = jnp.any(state.link.count == starts)
         term, linked = advance(link, state.link)
         w = select(params, term.paths)
-        values, codes = round_to_levels(term.regularizer, w, state.fit)
-        share = jnp.asarray(shares)[number]
-        fixed, _ = flatten_by_path(state.fixed)
-        fix = lambda fixed: _fix(term.regularizer, w, values, state.fit, fixed, share)  # noqa: E731
-        fixed = jax.lax.cond(due, fix, dict, fixed)
-        changed = jnp.where(due, count_changes(codes, state.start), state.changed)
+        values, fixed, changed = _take_pass(term.regularizer, w, state, shares, starts)
         inner = _masked(state.base, params, fixed)
         updates = _masked(updates, updates, fixed)
         updates, inner = optimizer.update(updates, inner, params, **extra_args)
@@ -133,6 +126,24 @@ def incremental(
         return updates, IncrementalState(linked, fixed, state.fit, state.start, changed, inner)
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _take_pass(
+    regularizer: RegularizerLike,
+    w: Leaves,
+    state: IncrementalState,
+    shares: Sequence[float],
+    starts: np.ndarray,
+) -> tuple[Leaves, Leaves, Array]:
+    """Fixes more weights if a pass starts; returns levels, masks and the number of changes."""
+    count = state.link.count
+    number = jnp.sum(count >= starts, dtype=jnp.int32) - 1
+    due, share = jnp.any(count == starts), jnp.asarray(shares)[number]
+    values, codes = round_to_levels(regularizer, w, state.fit)
+    fixed, _ = flatten_by_path(state.fixed)
+    fix = lambda fixed: _fix(regularizer, w, values, state.fit, fixed, share)  # noqa: E731
+    fixed = jax.lax.cond(due, fix, dict, fixed)
+    return values, fixed, jnp.where(due, count_changes(codes, state.start), state.changed)
 
 
 def _plan(shares: Sequence[float], steps: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from sgl_jax.algorithms._base import Base
 from sgl_jax.algorithms._quantisation import (
     Fit,
     count_changes,
-    refit_levels,
+    refit_levels_if,
     require_levels,
     round_to_levels,
     start_levels,
@@ -109,8 +109,7 @@ def straight_through(
         updates, inner = optimizer.update(updates, state.base, full, **extra_args)
         steps, rebuild = flatten_by_path(updates)
         w = _move(w, steps, flatten_by_path(state.fit.support)[0])
-        again = lambda w, fit: refit_levels(term.regularizer, w, fit)  # noqa: E731
-        fit = jax.lax.cond(due, again, lambda w, fit: fit, w, state.fit)
+        fit = refit_levels_if(due, term.regularizer, w, state.fit)
         z, codes = round_to_levels(term.regularizer, w, fit)
         changes = {path: (z[path] - leaves[path]).astype(steps[path].dtype) for path in w}
         changed = count_changes(codes, state.start)

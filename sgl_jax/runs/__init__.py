@@ -5,8 +5,8 @@ In the order in which data flow:
 - ``_lookup``, ``optimizers``, ``_groupings``: names and import paths; catalogues of base
   optimizers, schedules and groupings;
 - ``parts``, ``_settings``: the factories that options name, and the parameters of each;
-- ``_ranges``, ``_constraints``: the ranges of options; the bits of levels, and targets that a
-  constraint holds by itself;
+- ``_ranges``, ``_constraint_options``: the ranges of options; the bits of levels, and targets that
+  a constraint holds by itself;
 - ``_needs``: the options that have no effect beside the others, which are refused;
 - ``config``: :class:`~.config.Config`, everything that a result depends on, as words and numbers;
 - ``option_files``: files with options, in TOML;

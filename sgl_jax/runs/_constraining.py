@@ -8,7 +8,7 @@ from sgl_jax._util.typing import Params
 from sgl_jax.groups import Groups, by_neuron, by_tree
 from sgl_jax.penalties import Penalty
 from sgl_jax.regularizers import Regularizer
-from sgl_jax.runs._constraints import holds_target, read_bits
+from sgl_jax.runs._constraint_options import holds_target, read_bits
 from sgl_jax.runs._needs import find_shapes
 from sgl_jax.runs.config import Config
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-from sgl_jax.runs._constraints import holds_target
+from sgl_jax.runs._constraint_options import holds_target
 from sgl_jax.runs._settings import find_parameters
 from sgl_jax.runs.parts import (
     KINDS,

@@ -112,7 +112,7 @@ def _compact_run(
     sizes = {"full": small.report.before, "compact": small.report.after}
     costs = {n: Cost(measure_error(networks[n], data), sizes[n], *latencies[n]) for n in networks}
     files = [_name_export(path, name) for name in formats]
-    storage = _read_or_measure_storage(path / "storage.json", full[1], small.params)
+    storage = _read_or_measure_storage(path, full[1], small.params)
     return CompactionResult(small.report, **costs, files=files, storage=storage)
 
 
@@ -162,11 +162,12 @@ def _read_or_measure_latencies(
     }
 
 
-def _read_or_measure_storage(path: Path, full: Params, small: Params) -> Storage | None:
-    """Reads the storage from the file; measures and writes it if there is none."""
+def _read_or_measure_storage(folder: Path, full: Params, small: Params) -> Storage | None:
+    """Reads the storage from its file; measures and writes it if there is none."""
+    path = folder / "storage.json"
     if path.exists():
         return Storage.from_json(json.loads(path.read_text(encoding="utf-8")))
-    measured = measure_storage(full, small)
+    measured = measure_storage(full, small, _name_export(folder, "sgl"))
     if measured is not None:
         write_whole(path, json.dumps(measured.to_json()) + "\n")
     return measured

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, NamedTuple
 
-from sgl_jax.runs._constraints import holds_target, is_constrained, read_bits
+from sgl_jax.runs._constraint_options import holds_target, is_constrained, read_bits
 from sgl_jax.runs._needs import find_unused, refuse_unused
 from sgl_jax.runs._ranges import refuse_outside
 from sgl_jax.runs.parts import select_settings

@@ -4,6 +4,7 @@ import dataclasses
 import statistics
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
@@ -95,15 +96,19 @@ def compact_network(run: Run, fastest: bool = False, bias_bits: int | None = Non
     return dataclasses.replace(found, params=round_biases(found.params, bias_bits))
 
 
-def measure_storage(full: Params, small: Params) -> Storage | None:
+def measure_storage(full: Params, small: Params, archive: Path | None = None) -> Storage | None:
     """Measures the storage of a network with weights on levels; ``None`` of another.
 
     Args:
       full: the sparse network with its dead channels.
       small: the same without them.
+      archive: path of its archive, which is not coded once more if it is there.
     """
     found = storage(small, full)
-    return found._replace(file_bytes=measure_archive(small)) if found.levels else None
+    if not found.levels:
+        return None
+    there = archive is not None and archive.exists()
+    return found._replace(file_bytes=archive.stat().st_size if there else measure_archive(small))
 
 
 def measure_costs(dense: Run, sparse: Mapping[str, Run]) -> dict[str, Cost]:

@@ -161,4 +161,4 @@ class Decoder:
 
 
 Coder: TypeAlias = Encoder | Decoder
-"""What writes or reads the bits of a message, in the same order."""
+"""Encoder or decoder: the same calls in the same order write a message, or read it."""
