@@ -214,6 +214,20 @@ def test_max_pool_equals_reduce_window():
     np.testing.assert_array_equal(max_pool(x), expected)
 
 
+def test_gradient_of_max_pool_is_shared_by_all_that_are_largest():
+    x = jnp.floor(3 * jax.random.uniform(jax.random.key(0), (4, 6, 4, 3)))
+    grads = 12.0 * jax.random.normal(jax.random.key(1), (4, 3, 2, 3))
+
+    def by_reduction(x):
+        return x.reshape(4, 3, 2, 2, 2, 3).max((2, 4))
+
+    found, expected = (jax.vjp(function, x)[1](grads)[0] for function in (max_pool, by_reduction))
+    assert {1, 2, 3} <= {
+        int(count) for count in (found != 0).reshape(-1, 2, 2, 2, 3).sum((1, 3)).ravel()
+    }
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
 def test_max_pool_refuses_odd_sizes():
     with pytest.raises(ValueError, match="even height and width, got 5x4"):
         max_pool(jnp.zeros((1, 5, 4, 1)))
