@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from support.archives import lenet, same, small
 from support.idx_files import assert_sentence
+from support.tiers import usual
 
 import sgl_jax as sgl
 from sgl_jax.compaction.artifacts import _archive_head
@@ -74,18 +75,22 @@ def flipped(whole, count, seed):
         yield bytes(content)
 
 
-COUNTS = [300, pytest.param(10_000, marks=pytest.mark.slow)]
-
-
 @pytest.mark.usefixtures("bounded")
-@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("count", usual([300, 10_000], [300]))
 def test_a_bit_that_is_turned_over_is_noticed(whole, count):
     for content in flipped(whole, count, 0):
         assert_refused(content)
 
 
 @pytest.mark.usefixtures("bounded")
-@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize(
+    "count",
+    [
+        300,
+        pytest.param(2_000, marks=pytest.mark.slow),
+        pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.exhaustive]),
+    ],
+)
 def test_a_bit_that_is_turned_over_by_a_forger_does_no_harm(whole, count):
     """A checksum is no signature: what is read may be another network, but it is a whole one."""
     read = sum(assert_sound(signed(content)) for content in flipped(whole[:-4], count, 1))

@@ -83,7 +83,9 @@ def test_notebook_runs_for_fewer_epochs(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS[:2], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", usual(NOTEBOOKS[:2], NOTEBOOKS[:1], "exhaustive"), ids=lambda path: path.stem
+)
 def test_notebook_runs_in_a_kernel_as_it_stands(path, monkeypatch, tmp_path):
     for name, value in faster_flags().items():
         monkeypatch.setenv(name, value)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 from support.compiler import faster_environment
+from support.tiers import usual
 from support.tiny import bits
 
 from sgl_jax.runs.experiment import prepare
@@ -26,6 +27,9 @@ EPOCHS = 16
 
 OPTIONS = ["--model", "support.tiny:Tiny", "--epochs", EPOCHS]
 OPTIONS += ["--batch-size", 512, "--learning-rate", 0.02]
+
+STATUSES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+"""Of a process that such a signal ended."""
 
 LONGEST = 300.0
 """Seconds after which a process is taken to hang."""
@@ -105,14 +109,14 @@ def assert_same_run(path, other):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_a_run_with_a_word_on_how_to_go_on(tmp_path, uninterrupted, number, status):
+@pytest.mark.parametrize("number", usual(STATUSES, [signal.SIGINT], "exhaustive"))
+def test_a_signal_ends_a_run_with_a_word_on_how_to_go_on(tmp_path, uninterrupted, number):
     path = tmp_path / "runs" / "stopped"
     process = started(path)
     wait_for(process, path, 2)
     process.send_signal(number)
     hint = f"`sgl-jax train --runs {path.parent} --name stopped --resume`"
-    assert finished(process) == (status, f"interrupted: go on with {hint}\n")
+    assert finished(process) == (STATUSES[number], f"interrupted: go on with {hint}\n")
     assert 2 <= epochs_done(path) < EPOCHS
     resumed(path)
     assert_same_run(path, uninterrupted.path)
@@ -141,8 +145,8 @@ def wait_at_random(process, path, uninterrupted, generator, begun):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_at_any_moment_end_a_run_with_their_status(tmp_path, uninterrupted, number, status):
+@pytest.mark.parametrize("number", usual(STATUSES, [signal.SIGTERM], "exhaustive"))
+def test_signals_at_any_moment_end_a_run_with_their_status(tmp_path, uninterrupted, number):
     """One at any moment before its first epoch, one at any until two more are done."""
     path, generator = tmp_path / "runs" / "stopped", random.Random(int(number))
     stopped = 0
@@ -152,9 +156,9 @@ def test_signals_at_any_moment_end_a_run_with_their_status(tmp_path, uninterrupt
         wait_at_random(process, path, uninterrupted, generator, begun)
         process.send_signal(number)
         found, said = finished(process)
-        assert (found, "interrupted" in said) in ((status, True), (0, False)), said
+        assert (found, "interrupted" in said) in ((STATUSES[number], True), (0, False)), said
         assert said.count("\n") <= 1
-        stopped += found == status
+        stopped += found == STATUSES[number]
     assert stopped > 0
     resumed(path)
     assert_same_run(path, uninterrupted.path)

@@ -6,6 +6,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
+from support.tiers import usual
 from support.tiny import bits
 
 import sgl_jax as sgl
@@ -111,7 +112,7 @@ def test_rivals_start_from_the_stage_after_compaction(whole, algorithm):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", [3, 5, 6])
+@pytest.mark.parametrize("stage", usual([3, 5, 6], [5], "exhaustive"))
 def test_an_interrupted_recipe_ends_on_the_same_weights(whole, tmp_path, stage):
     before, stages, last = whole
     folder = RecipeFolder(shutil.copytree(before.path, tmp_path / "copied"))

@@ -78,7 +78,7 @@ def test_moments_of_the_optimizer_are_as_narrow_as_the_network(whole):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("epoch", usual(range(1, CONFIG.epochs), {1}))
+@pytest.mark.parametrize("epoch", usual(range(1, CONFIG.epochs), {2}, "exhaustive"))
 def test_run_stopped_after_any_epoch_ends_as_if_it_had_not_been(whole, tmp_path, epoch):
     folder, reached = whole
     assert shrunk_after(folder)

@@ -21,7 +21,7 @@ VERY_MANY = 6
 def thin(items: Iterable[pytest.Item]) -> None:
     """Marks cases of tests with many as slow, but for the tests of documents.
 
-    Of tests with many slow cases two of three of these are exhaustive, too. Which of some
+    Of tests with many slow cases all but a sixth of these are exhaustive, too. Which of some
     neighbours stays depends on the name of the test: so an entry of a catalogue meets some of the
     contracts in a tier, and a contract some of the entries.
     """
@@ -29,7 +29,7 @@ def thin(items: Iterable[pytest.Item]) -> None:
     first = [item for item in every if not item.get_closest_marker("slow")]
     _leave(first, "slow", lambda count: 4 if count >= VERY_MANY else 2)
     slow = [item for item in every if item.get_closest_marker("slow")]
-    _leave(slow, "exhaustive", lambda count: 3)
+    _leave(slow, "exhaustive", lambda count: min(6, count))
 
 
 def _leave(items: Iterable[pytest.Item], mark: str, stride: Callable[[int], int]) -> None:
@@ -43,10 +43,10 @@ def _leave(items: Iterable[pytest.Item], mark: str, stride: Callable[[int], int]
                 case.add_marker(mark)
 
 
-def usual(cases: Iterable[Any], chosen: Collection[Any]) -> list[Any]:
-    """The cases, all but the chosen ones in the second tier."""
-    slow = pytest.mark.slow
-    return [case if case in chosen else pytest.param(case, marks=slow) for case in cases]
+def usual(cases: Iterable[Any], chosen: Collection[Any], mark: str = "slow") -> list[Any]:
+    """The cases, all but the chosen ones in the second tier, or of slow tests in the third."""
+    later = getattr(pytest.mark, mark)
+    return [case if case in chosen else pytest.param(case, marks=later) for case in cases]
 
 
 def paired(

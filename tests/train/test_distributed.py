@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from support.compiler import faster_environment
 from support.problems import assert_same_support
+from support.tiers import usual
 
 from sgl_jax.cli import main
 from sgl_jax.runs.config import Config
@@ -104,7 +105,7 @@ def started(path, devices, **changed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("devices", ["data", "params"])
+@pytest.mark.parametrize("devices", usual(["data", "params"], ["params"], "exhaustive"))
 def test_two_processes_train_what_one_device_trains(tmp_path, on_one_device, devices):
     path = tmp_path / "runs" / "two"
     with started(path, devices) as both:
@@ -128,7 +129,7 @@ def test_two_processes_train_what_one_device_trains(tmp_path, on_one_device, dev
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", usual([0, 1], [1], "exhaustive"))
 def test_a_process_that_is_killed_ends_the_other_and_leaves_a_checkpoint(tmp_path, victim):
     path = tmp_path / "runs" / "killed"
     with started(path, "data", epochs=1000) as both:

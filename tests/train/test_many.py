@@ -90,7 +90,7 @@ def mesh_of(devices):
 @pytest.mark.parametrize(
     ("devices", "options"),
     [
-        pytest.param(8, {}, id="in turn", marks=pytest.mark.slow),
+        pytest.param(8, {}, id="in turn", marks=[pytest.mark.slow, pytest.mark.exhaustive]),
         pytest.param(8, {"vectorize": True}, id="padded", marks=pytest.mark.slow),
         pytest.param(4, {"vectorize": True}, id="even"),
         pytest.param(2, {"chunk_size": 8}, id="in chunks", marks=pytest.mark.slow),
