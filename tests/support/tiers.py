@@ -15,21 +15,21 @@ MANY = 4
 """Cases of a test from which on a tier leaves some to the next: the first every other one."""
 
 VERY_MANY = 6
-"""Cases from which on the first tier keeps every fourth."""
+"""Cases from which on the first tier keeps every sixth."""
 
 
 def thin(items: Iterable[pytest.Item]) -> None:
     """Marks cases of tests with many as slow, but for the tests of documents.
 
-    Of tests with many slow cases all but a sixth of these are exhaustive, too. Which of some
+    Of tests with many slow cases all but an eighth of these are exhaustive, too. Which of some
     neighbours stays depends on the name of the test: so an entry of a catalogue meets some of the
     contracts in a tier, and a contract some of the entries.
     """
     every = [item for item in items if "documents" not in item.nodeid]
     first = [item for item in every if not item.get_closest_marker("slow")]
-    _leave(first, "slow", lambda count: 4 if count >= VERY_MANY else 2)
+    _leave(first, "slow", lambda count: 6 if count >= VERY_MANY else 2)
     slow = [item for item in every if item.get_closest_marker("slow")]
-    _leave(slow, "exhaustive", lambda count: min(6, count))
+    _leave(slow, "exhaustive", lambda count: min(8, count))
 
 
 def _leave(items: Iterable[pytest.Item], mark: str, stride: Callable[[int], int]) -> None:
