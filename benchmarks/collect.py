@@ -1,38 +1,59 @@
 """Collects run folders into one record: config, provenance, last epoch, time, size, dense twin.
 
-    python benchmarks/collect.py NAME RUN [RUN ...] [--add]
+    python benchmarks/collect.py NAME RUN [RUN ...] [--add] [--data-root DIR]
 
-A run is a run folder, or the folder of a sweep, whose finished runs all count. ``sgl-jax report``
-takes the record as it takes a sweep.
+A run is a run folder, the folder of a recipe, whose stages all count, or that of a sweep, whose
+finished runs do. ``sgl-jax report`` takes the record as it takes a sweep. An archive of a compact
+network is tested again, and copied to the folder NAME beside the record.
 """
 
 import argparse
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 from _record import RESULTS
 
 from sgl_jax.compaction import LeafPlan
+from sgl_jax.metrics import Storage
+from sgl_jax.runs.archives import evaluate_archive
 from sgl_jax.runs.folder import RunFolder
+from sgl_jax.runs.recipes import RecipeFolder, is_recipe
 from sgl_jax.runs.results import name_method, read_result
 from sgl_jax.runs.sweeps import SweepFolder
 
 
-def collect(run: Path) -> list[dict[str, Any]]:
-    """Collects a run, or the finished runs of a sweep."""
+def collect(run: Path, archives: Path, data_root: str | None) -> list[dict[str, Any]]:
+    """Collects a run, the stages of a recipe, or the finished runs of a sweep."""
     if (run / "sweep.json").exists():
         return [result.to_json() for result in SweepFolder(run).read_results()]
-    return [collect_run(run)]
+    if not is_recipe(run):
+        return [collect_run(run, run.name, archives, data_root)]
+    stages = RecipeFolder(run).list_stages(RecipeFolder(run).read_stages())
+    return [
+        collect_run(stage.path, f"{run.name}/{stage.path.name}", archives, data_root)
+        for stage in stages
+    ]
 
 
-def collect_run(run: Path) -> dict[str, Any]:
-    """Collects a run: its config, its provenance, its last epoch."""
+def collect_run(run: Path, name: str, archives: Path, data_root: str | None) -> dict[str, Any]:
+    """Collects a run: its config, its provenance, its last epoch, its compact network."""
     folder = RunFolder(run)
     method = name_method(vars(folder.read_config()))
-    found = read_result([folder], run.name, method).to_json()
-    plan, twin = run / "compact" / "plan.json", run / "dense"
+    plan, sizes = run / "compact" / "plan.json", run / "compact" / "storage.json"
+    storage = Storage.from_json(json.loads(sizes.read_text())) if sizes.exists() else None
+    found = read_result([folder], name, method, storage=storage).to_json()
     found |= {"compact": collect_compact(plan)} if plan.exists() else {}
+    archive, twin = run / "compact" / "network.sgl", run / "dense"
+    if archive.exists():
+        config = dataclasses.replace(folder.read_config(), data_root=data_root)
+        error, _ = evaluate_archive(archive, config)
+        copied = archives / f"{name.partition('/')[0]}.sgl"
+        archives.mkdir(exist_ok=True)
+        found |= {"archive": {"file": copied.name, "error": error}}
+        shutil.copyfile(archive, copied)
     if not twin.exists():
         return found
     dense = read_result([RunFolder(twin)], "dense", "dense").to_json()
@@ -55,10 +76,12 @@ def main() -> None:
     parser.add_argument("name", help="of the record in benchmarks/results")
     parser.add_argument("runs", nargs="+", type=Path, help="run folders, and folders of sweeps")
     parser.add_argument("--add", action="store_true", help="keep the runs that the record has")
+    parser.add_argument("--data-root", help="folder of the data sets, for archives")
     options = parser.parse_args()
     path = RESULTS / f"{options.name}.json"
     runs = json.loads(path.read_text())["runs"] if options.add else []
-    runs += [one for run in options.runs for one in collect(run)]
+    archives = RESULTS / options.name
+    runs += [one for run in options.runs for one in collect(run, archives, options.data_root)]
     path.write_text(json.dumps({"name": options.name, "runs": runs}, indent=1) + "\n")
     print(path)
 

@@ -1,5 +1,6 @@
 """The tables of ``benchmarks/README.md`` that show trainings, from the records of their runs."""
 
+from sgl_jax.metrics import Storage
 from sgl_jax.runs.results import Result
 from sgl_jax.runs.sweeps import Summary, find_dominated, summarize
 from support.measured import Record, Rows, record
@@ -98,6 +99,31 @@ def of_budgets() -> Rows:
     return rows
 
 
+def of_levels() -> Rows:
+    """Errors and sizes of LeNet-5 on MNIST, pruned and on levels by the stages of ADMM-NN."""
+    heads = ["zeros asked for", "bits", "seed", "error, pruned", "error, on levels", "weights"]
+    rows = [[*heads, "those left", "their data", "with indices", "file", "error of the file"]]
+    runs = {run["run"]: run for run in record("mnist_levels")["runs"]}
+    for name in dict.fromkeys(name.partition("/")[0] for name in runs):
+        full, pruned, run = (runs[f"{name}/{end}"] for end in ("4-full", "5-retrained", "7-fixed"))
+        found = Storage.from_json(run["storage"])
+        before = sum(layer["kept"] for layer in full["last"]["layers"].values())
+        rates = found._replace(kept_before=before).rates.values()
+        sizes = [before, found.kept]
+        sizes += [found.data_bits // 8, found.indexed_bits // 8, found.file_bytes]
+        rows.append(
+            [
+                f"{pruned['config']['target_sparsity']:.2%}",
+                ", ".join(run["config"]["bits"]),
+                f"{run['config']['seed']}",
+                *(f"{each['last']['error']:.2%}" for each in (pruned, run)),
+                *(f"{size:,} ({rate:,.0f}x)" for size, rate in zip(sizes, rates, strict=True)),
+                f"{run['archive']['error']:.2%}",
+            ]
+        )
+    return rows
+
+
 def of_trainings() -> list[Rows]:
     """Every table of trainings, in the order of the page."""
-    return [of_mnist(), of_methods(), of_channels(), of_budgets()]
+    return [of_mnist(), of_methods(), of_channels(), of_budgets(), of_levels()]
