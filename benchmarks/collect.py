@@ -19,6 +19,7 @@ from _record import RESULTS
 from sgl_jax.compaction import LeafPlan
 from sgl_jax.metrics import Storage
 from sgl_jax.runs.archives import evaluate_archive
+from sgl_jax.runs.config import Config
 from sgl_jax.runs.folder import RunFolder
 from sgl_jax.runs.recipes import RecipeFolder, is_recipe
 from sgl_jax.runs.results import name_method, read_result
@@ -31,10 +32,10 @@ def collect(run: Path, archives: Path, data_root: str | None) -> list[dict[str, 
         return [result.to_json() for result in SweepFolder(run).read_results()]
     if not is_recipe(run):
         return [collect_run(run, run.name, archives, data_root)]
-    stages = RecipeFolder(run).list_stages(RecipeFolder(run).read_stages())
+    recipe = RecipeFolder(run)
     return [
         collect_run(stage.path, f"{run.name}/{stage.path.name}", archives, data_root)
-        for stage in stages
+        for stage in recipe.list_stages(recipe.read_stages())
     ]
 
 
@@ -49,15 +50,20 @@ def collect_run(run: Path, name: str, archives: Path, data_root: str | None) -> 
     archive, twin = run / "compact" / "network.sgl", run / "dense"
     if archive.exists():
         config = dataclasses.replace(folder.read_config(), data_root=data_root)
-        error, _ = evaluate_archive(archive, config)
         copied = archives / f"{name.partition('/')[0]}.sgl"
-        archives.mkdir(exist_ok=True)
-        found |= {"archive": {"file": copied.name, "error": error}}
-        shutil.copyfile(archive, copied)
+        found |= {"archive": collect_archive(archive, config, copied)}
     if not twin.exists():
         return found
     dense = read_result([RunFolder(twin)], "dense", "dense").to_json()
     return found | {"twin": {name: dense[name] for name in ("seconds", "last")}}
+
+
+def collect_archive(archive: Path, config: Config, copied: Path) -> dict[str, Any]:
+    """Tests an archive, and copies it to the records."""
+    error, _ = evaluate_archive(archive, config)
+    copied.parent.mkdir(exist_ok=True)
+    shutil.copyfile(archive, copied)
+    return {"file": copied.name, "error": error}
 
 
 def collect_compact(plan: Path) -> dict[str, Any]:
