@@ -91,12 +91,7 @@ def incremental(
       ADMM-NN, ASPLOS 2019.
     """
     require_levels("incremental", regularizer)
-    ascending = all(a < b for a, b in zip((0.0, *shares), (*shares, 1.0), strict=True))
-    if not ascending or steps < 2:
-        raise ValueError(
-            f"incremental needs ascending shares between 0 and 1, and steps >= 2, got "
-            f"shares={shares} and steps={steps}."
-        )
+    _require_passes(shares, steps)
     shares = (*shares, 1.0)[-(steps // 2) :]
     link = RegularizerLink(regularizer, {}, zeros="parameters")
     optimizer = optax.with_extra_args_support(base(learning_rate))
@@ -126,6 +121,16 @@ def incremental(
         return updates, IncrementalState(linked, fixed, state.fit, state.start, changed, inner)
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _require_passes(shares: tuple[float, ...], steps: int) -> None:
+    """Raises a ``ValueError`` unless the shares ascend in (0, 1) and there are two updates."""
+    ascending = all(a < b for a, b in zip((0.0, *shares), (*shares, 1.0), strict=True))
+    if not ascending or steps < 2:
+        raise ValueError(
+            f"incremental needs ascending shares between 0 and 1, and steps >= 2, got "
+            f"shares={shares} and steps={steps}."
+        )
 
 
 def _take_pass(
